@@ -1,0 +1,2 @@
+import { b } from 'express-qlik-oauth'
+export const c = b

@@ -1,0 +1,2 @@
+import { a } from 'qlik-oauth'
+export const b: number = a
