@@ -1,2 +1,1 @@
-import { a } from 'qlik-oauth'
-export const b: number = a
+export type { Access, FindAccess } from './access.ts'

@@ -1,1 +1,26 @@
-export { a } from './a.ts'
+export {
+  type AuthorizationRequest,
+  type AuthorizationRequestOptions,
+  authorizationRequest,
+  authorizationResponse,
+} from './authorization.ts'
+export { type Client, type ClientOptions, client } from './client.ts'
+export {
+  type ClientAuthentication,
+  type ClientProof,
+  clientSecret,
+  clientSecretBasic,
+  type PrivateKeyOptions,
+  privateKeyJwt,
+  publicClient,
+} from './client-authentication.ts'
+export { type ErrorCode, errorTable, QlikOAuthError, TokenResponseError } from './errors.ts'
+export { authorizationCode, clientCredentials, type Grant, impersonation, refreshToken, type UserLookup } from './grants.ts'
+export type { Lock, LoginAttempt, LoginChange, LoginRecord, LoginStore, StoredLogin, Watch } from './login-store.ts'
+export { currentUser, isQlikBot, type QlikUser } from './qlik-user.ts'
+export { missingScopes, scopeList } from './scope.ts'
+export { keyRing, type Seal } from './seal.ts'
+export { isLoopback, tenantOrigin } from './tenant-origin.ts'
+export { requestTokens, revokeToken, type TokenRequestOptions } from './token-endpoint.ts'
+export type { TokenSet } from './token-set.ts'
+export type { AccessTokenOptions, TokenSource } from './token-source.ts'
