@@ -17,6 +17,17 @@ export {
 export { type ErrorCode, errorTable, QlikOAuthError, TokenResponseError } from './errors.ts'
 export { authorizationCode, clientCredentials, type Grant, impersonation, refreshToken, type UserLookup } from './grants.ts'
 export type { Lock, LoginAttempt, LoginChange, LoginRecord, LoginStore, StoredLogin, Watch } from './login-store.ts'
+export {
+  createLogins,
+  type EmitLoginEvent,
+  type EndReason,
+  type Login,
+  type LoginEvents,
+  type Logins,
+  type LoginsOptions,
+  loginKey,
+  revokeTokens,
+} from './logins.ts'
 export { currentUser, isQlikBot, type QlikUser } from './qlik-user.ts'
 export { missingScopes, scopeList } from './scope.ts'
 export { keyRing, type Seal } from './seal.ts'

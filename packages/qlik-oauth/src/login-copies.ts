@@ -1,0 +1,45 @@
+import type { Login } from './logins.ts'
+
+/** Opened logins kept in this process for a few seconds, so that a busy browser costs no read of the store per request. */
+export interface LoginCopies {
+  get(key: string): Login | undefined
+  /** Call before reading the store; hand the mark to `keep`. */
+  mark(): number
+  /** Keeps the login, unless anything was forgotten since the mark: what was read then may be of yesterday. */
+  keep(login: Login, mark: number): void
+  forget(key: string): void
+  forgetAll(): void
+}
+
+export function loginCopies(lifetimeMs: number, now: () => number): LoginCopies {
+  const copies = new Map<string, { login: Login; until: number }>()
+  let changes = 0
+
+  return {
+    get(key) {
+      const copy = copies.get(key)
+      if (copy === undefined) return undefined
+      const at = now()
+      if (at < copy.until && at < copy.login.record.endsAt) return copy.login
+      copies.delete(key)
+      return undefined
+    },
+    mark: () => changes,
+    keep(login, mark) {
+      if (lifetimeMs === 0 || mark !== changes) return
+      const [oldest] = copies.size < mostCopies ? [] : copies.keys()
+      if (oldest !== undefined) copies.delete(oldest)
+      copies.set(login.key, { login, until: now() + lifetimeMs })
+    },
+    forget(key) {
+      changes++
+      copies.delete(key)
+    },
+    forgetAll() {
+      changes++
+      copies.clear()
+    },
+  }
+}
+
+const mostCopies = 10_000

@@ -1,0 +1,184 @@
+import { createHash } from 'node:crypto'
+import type { Client } from './client.ts'
+import { QlikOAuthError, reason } from './errors.ts'
+import { loginCopies } from './login-copies.ts'
+import { loginEndings } from './login-endings.ts'
+import type { LoginRecord, LoginStore, StoredLogin } from './login-store.ts'
+import type { QlikUser } from './qlik-user.ts'
+import { refreshLogins } from './refresh-login.ts'
+import { revokeToken } from './token-endpoint.ts'
+import { needsRefresh, type TokenSet } from './token-set.ts'
+import type { TokenSource } from './token-source.ts'
+
+/** Why a login ended. `expired` covers the idle and the absolute end. */
+export type EndReason = 'logout' | 'administrator' | 'replaced' | 'session_destroyed' | 'refresh_refused' | 'expired'
+
+/** What happens to logins. No event carries a token, code, secret, cookie or `state`. */
+export interface LoginEvents {
+  login: { login: string; user: QlikUser; tenant: string }
+  loginEnded: { login: string; user: QlikUser; tenant: string; reason: EndReason }
+  refresh: { login: string; tenant: string; tookMs: number }
+  /** `invalid_client` means that this application's own credentials are wrong: no login is ended for it, an operator must act. */
+  refreshFailed: { login: string; tenant: string; code: string; error?: string; message: string }
+  revocationFailed: { login: string; tenant: string; message: string }
+  /** The store refused to take a renewed token set; it is served from memory and written again. */
+  saveFailed: { login: string; tenant: string; message: string }
+}
+
+export type EmitLoginEvent = <Name extends keyof LoginEvents>(name: Name, event: LoginEvents[Name]) => void
+
+export interface LoginsOptions {
+  readonly store: LoginStore
+  /** The client that tokens of a login belong to; `undefined` ends logins of clients that are no longer configured. */
+  readonly clientOf: (record: Pick<LoginRecord, 'tenant' | 'clientId'>) => Client | undefined
+  readonly emit: EmitLoginEvent
+  /** @default 1800 */
+  readonly idleSeconds?: number
+  /** @default 43200 */
+  readonly absoluteSeconds?: number
+  /** How long before its end an access token is renewed. @default 60 */
+  readonly refreshLeewaySeconds?: number
+  /** Keeps opened records in this process for so long, while announcements of changes arrive. 0 asks the store each time. @default 0 */
+  readonly cacheSeconds?: number
+  /** Lease of the refresh lock; renewed while the token endpoint is slow. @default 5000 */
+  readonly refreshLeaseMs?: number
+  readonly now?: () => number
+}
+
+/** A login that is valid now; as a token source it renews its tokens exactly once over all processes. */
+export interface Login extends TokenSource {
+  /** Name of the login in the store; a hash, no secret. */
+  readonly key: string
+  readonly record: LoginRecord
+}
+
+/** The logins of one application: the one place that is asked who is logged in. */
+export interface Logins {
+  /** The login, with its idle time started anew; `undefined` when there is none. */
+  find(key: string): Promise<Login | undefined>
+  /** The same without touching the idle time. */
+  peek(key: string): Promise<Login | undefined>
+  create(key: string, login: { client: Client; user: QlikUser; tokens: TokenSet }): Promise<Login>
+  /** Ends a login everywhere and revokes its tokens at the tenant. Ending one that is gone does nothing. */
+  end(key: string, reason: EndReason): Promise<void>
+  /** Ends all logins of a user. @returns How many were ended. */
+  endAll(tenant: string, userId: string): Promise<number>
+  list(tenant: string, userId: string): Promise<readonly Login[]>
+  /** Calls `listener` once when the login ends, in whatever process. @returns A function that stops listening. */
+  onEnd(login: Login, listener: () => void): () => void
+  close(): Promise<void>
+}
+
+/** Derives the name of a login from the session id, so that one read by the cookie alone finds it and a dump of the store does not tell cookies. */
+export function loginKey(sessionId: string): string {
+  return createHash('sha256').update(sessionId).digest('base64url')
+}
+
+export function createLogins(options: LoginsOptions): Logins {
+  const { store, clientOf, emit, idleSeconds = 1800, absoluteSeconds = 43_200, now = Date.now } = options
+  // Spread over processes: not all of them find the token due at the same moment.
+  const leewayMs = (options.refreshLeewaySeconds ?? 60) * 1000 * (0.8 + Math.random() * 0.2)
+  const refresh = refreshLogins({ store, clientOf, emit, end, leewayMs, leaseMs: options.refreshLeaseMs ?? 5000, now })
+  const copies = loginCopies((options.cacheSeconds ?? 0) * 1000, now)
+  const endings = loginEndings({
+    store,
+    now,
+    changed: ({ key }) => copies.forget(key),
+    lost: () => copies.forgetAll(),
+    expired: key => void expire(key),
+  })
+  const cached = (options.cacheSeconds ?? 0) > 0
+  if (cached) endings.watch()
+
+  async function read(key: string, idle?: number): Promise<Login | undefined> {
+    const stored = await store.readLogin(key, idle)
+    if (stored === undefined) return undefined
+    if (stored.record.endsAt <= now()) {
+      void expire(key)
+      return undefined
+    }
+    return asLogin(key, stored)
+  }
+
+  /** Nobody waits for the tenant to hear that a login is over by the clock. */
+  async function expire(key: string): Promise<void> {
+    await end(key, 'expired').catch(() => {})
+  }
+
+  function asLogin(key: string, first: StoredLogin): Login {
+    let stored = first
+    return {
+      key,
+      tenant: first.record.tenant,
+      get record() {
+        return stored.record
+      },
+      async accessToken({ rejected } = {}) {
+        const { tokens } = stored.record
+        if (tokens.accessToken === rejected || needsRefresh(tokens, now(), leewayMs)) stored = await refresh(key, stored, rejected)
+        return stored.record.tokens.accessToken
+      },
+    }
+  }
+
+  async function end(key: string, why: EndReason): Promise<void> {
+    copies.forget(key)
+    const record = await store.endLogin(key)
+    endings.over(key)
+    if (record === undefined) return
+    emit('loginEnded', { login: key, user: record.user, tenant: record.tenant, reason: why })
+    const client = clientOf(record)
+    if (client !== undefined)
+      await revokeTokens(client, record.tokens, message => emit('revocationFailed', { login: key, tenant: record.tenant, message }))
+  }
+
+  return {
+    async find(key) {
+      if (!cached) return read(key, idleSeconds)
+      const copy = endings.watch().alive ? copies.get(key) : undefined
+      if (copy !== undefined) return copy
+      const mark = copies.mark()
+      const login = await read(key, idleSeconds)
+      if (login !== undefined) copies.keep(login, mark)
+      return login
+    },
+    peek: key => read(key),
+    async create(key, { client, user, tokens }) {
+      const createdAt = now()
+      const endsAt = createdAt + absoluteSeconds * 1000
+      const record = { tenant: client.tenant, clientId: client.clientId, user, tokens, createdAt, refreshedAt: createdAt, endsAt }
+      await store.createLogin(key, record, idleSeconds)
+      emit('login', { login: key, user, tenant: client.tenant })
+      return asLogin(key, { record, version: 1 })
+    },
+    end,
+    async endAll(tenant, userId) {
+      const keys = await store.loginKeys(tenant, userId)
+      const there = await Promise.all(keys.map(async key => ((await store.idleLeft(key)) > 0 ? 1 : 0)))
+      await Promise.all(keys.map(key => end(key, 'administrator')))
+      return there.reduce<number>((sum, one) => sum + one, 0)
+    },
+    async list(tenant, userId) {
+      const keys = await store.loginKeys(tenant, userId)
+      const logins = await Promise.all(keys.map(key => read(key)))
+      return logins.filter(login => login !== undefined)
+    },
+    onEnd: endings.onEnd,
+    close: endings.close,
+  }
+}
+
+/** Ends what can be ended at the tenant within a short time. A tenant that does not answer keeps nobody logged in here. */
+export async function revokeTokens(client: Client, tokens: TokenSet, failed: (message: string) => void): Promise<void> {
+  const revoke = async (token: string, hint: 'access_token' | 'refresh_token') => {
+    try {
+      await revokeToken(client, token, hint, { signal: AbortSignal.timeout(3000) })
+    } catch (error) {
+      failed(error instanceof QlikOAuthError ? error.message : `The tokens could not be revoked: ${reason(error)}`)
+    }
+  }
+  await Promise.all([
+    tokens.refreshToken === undefined ? undefined : revoke(tokens.refreshToken, 'refresh_token'),
+    revoke(tokens.accessToken, 'access_token'),
+  ])
+}
