@@ -1,0 +1,110 @@
+import { randomBytes } from 'node:crypto'
+import type { ServerResponse } from 'node:http'
+import { errorTable, QlikOAuthError } from 'qlik-oauth'
+import { Refusal } from './refusal.ts'
+
+export interface ErrorAnswer {
+  readonly status: number
+  readonly headers: Readonly<Record<string, string>>
+  readonly body: string
+}
+
+/**
+ * Turns whatever was thrown into an answer of Qlik's shape, so that Qlik's clients understand it:
+ * `{"errors":[{"code","title","detail","status"}],"traceId"}`.
+ *
+ * `code` is the error's code in lower case without `ERR_`, such as `session_expired`. Messages of errors other than refusals stay inside, since
+ * they name hosts.
+ *
+ * @param traceId Names this failure to the caller and in the log. @default 16 random bytes
+ */
+export function errorAnswer(error: unknown, traceId = newTraceId()): ErrorAnswer {
+  const { code, status, title, detail, retryAfterSeconds, allow } = described(error)
+  const body = JSON.stringify({
+    errors: [{ code: code.replace(/^ERR_/, '').toLowerCase(), title, detail, status: String(status) }],
+    traceId,
+  })
+  return {
+    status,
+    headers: {
+      'content-type': 'application/json; charset=utf-8',
+      'content-length': String(Buffer.byteLength(body)),
+      'cache-control': 'no-store',
+      'x-content-type-options': 'nosniff',
+      ...(retryAfterSeconds === undefined ? {} : { 'retry-after': String(retryAfterSeconds) }),
+      ...(allow === undefined ? {} : { allow: allow.join(', ') }),
+    },
+    body,
+  }
+}
+
+/**
+ * Answers a request with an error.
+ *
+ * When the answer has already begun it is cut off, so that nobody takes it for a complete one. Cookies that were set on the response stay.
+ */
+export function answer(response: ServerResponse, error: unknown, traceId?: string): void {
+  if (response.headersSent) {
+    response.destroy()
+    return
+  }
+  const { status, headers, body } = errorAnswer(error, traceId)
+  const { req: request } = response
+  for (const [name, value] of Object.entries(headers)) response.setHeader(name, value)
+  if (request.complete || !hasBody(request.headers)) {
+    response.writeHead(status).end(body)
+    return
+  }
+
+  // Closing with unread bytes makes the kernel reset the connection, and the client may lose the answer: so it gets the whole answer first, and
+  // a moment to stop sending. Only then does the connection end; a long upload is never read to its end for nothing.
+  response.setHeader('connection', 'close')
+  response.writeHead(status)
+  if (request.method !== 'HEAD') response.write(body)
+  const end = (): void => {
+    clearTimeout(timer)
+    response.end()
+  }
+  const timer = setTimeout(end, lingerMs)
+  request.once('end', end).once('close', end).resume()
+}
+
+/** A name for one failure, in the form of a W3C trace id. */
+export function newTraceId(): string {
+  return randomBytes(16).toString('hex')
+}
+
+const lingerMs = 1000
+const defaultRetryAfterSeconds: Readonly<Record<number, number>> = { 429: 60, 503: 5 }
+
+interface Description {
+  readonly code: string
+  readonly status: number
+  readonly title: string
+  readonly detail: string
+  readonly retryAfterSeconds?: number | undefined
+  readonly allow?: readonly string[] | undefined
+}
+
+function described(error: unknown): Description {
+  if (error instanceof Refusal) {
+    const { code, status, title, message, allow } = error
+    return { code, status, title, detail: message, allow, retryAfterSeconds: error.retryAfterSeconds ?? defaultRetryAfterSeconds[status] }
+  }
+  if (error instanceof QlikOAuthError) {
+    const { code, status } = error
+    const retryAfterSeconds = error.retryAfterSeconds ?? defaultRetryAfterSeconds[status]
+    return { code, status, title: errorTable[code].title, detail: adviceOn(status, retryAfterSeconds), retryAfterSeconds }
+  }
+  return { code: 'ERR_INTERNAL', status: 500, title: 'The application failed', detail: adviceOn(500, undefined) }
+}
+
+function adviceOn(status: number, retryAfterSeconds: number | undefined): string {
+  if (retryAfterSeconds !== undefined) return `Try again in ${retryAfterSeconds} seconds.`
+  if (status === 401) return 'Log in and send the request again.'
+  return status >= 500 ? 'The log of the application says more under this trace id.' : 'Sending the same request again does not help.'
+}
+
+function hasBody(headers: { 'content-length'?: string | undefined; 'transfer-encoding'?: string | undefined }): boolean {
+  return headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > 0
+}
