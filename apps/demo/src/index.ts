@@ -1,2 +1,0 @@
-import { b } from 'express-qlik-oauth'
-export const c = b

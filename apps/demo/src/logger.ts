@@ -1,0 +1,48 @@
+import type { RequestHandler } from 'express'
+import { type Logger, pino } from 'pino'
+import { pinoHttp } from 'pino-http'
+import type { LogLevel } from './environment.ts'
+
+/** JSON on standard output, one line per event. Whatever is named like a secret is removed before it is written. */
+export function createLogger(level: LogLevel): Logger {
+  return pino({
+    level,
+    base: undefined,
+    timestamp: pino.stdTimeFunctions.isoTime,
+    redact: { paths: ['authorization', 'cookie', 'password', 'secret', 'token', 'code', 'state'].flatMap(anywhere), remove: true },
+    serializers: { err: pino.stdSerializers.errWithCause },
+  })
+}
+
+/**
+ * One line per request: method, path, status, time. No query string (it may hold a code), no header, no body.
+ *
+ * Probes and assets are left out unless they fail.
+ */
+export function requestLog(logger: Logger): RequestHandler {
+  return pinoHttp({
+    logger,
+    serializers: {
+      req: (request: { method: string; url: string }) => ({ method: request.method, path: pathOf(request.url) }),
+      res: (response: { statusCode: number }) => ({ status: response.statusCode }),
+    },
+    customAttributeKeys: { responseTime: 'milliseconds' },
+    customSuccessMessage: () => 'request',
+    customErrorMessage: () => 'request failed',
+    customLogLevel: (request, response, error) => {
+      if (error !== undefined || response.statusCode >= 500) return 'error'
+      if (response.statusCode >= 400) return 'warn'
+      return quiet.test(request.url ?? '') ? 'trace' : 'info'
+    },
+  })
+}
+
+const quiet = /^\/(assets\/|healthz|readyz|metrics|favicon)/
+
+function anywhere(name: string): string[] {
+  return [name, `*.${name}`, `*.*.${name}`]
+}
+
+function pathOf(url: string): string {
+  return url.split('?', 1)[0] ?? ''
+}

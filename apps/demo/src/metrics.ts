@@ -1,0 +1,51 @@
+import { type RequestHandler, Router } from 'express'
+import { Counter, collectDefaultMetrics, Histogram, Registry } from 'prom-client'
+
+export interface Metrics {
+  /** `GET /metrics` in the text format of Prometheus. Keep it from the public at the balancer. */
+  readonly routes: Router
+  /** Times every request that reaches Express. */
+  readonly measure: RequestHandler
+  /** Counts an event of the middleware. */
+  count(event: string): void
+}
+
+/** What an operator watches. Labels are the names of routes and events, never anything of a user. */
+export function createMetrics(): Metrics {
+  const registry = new Registry()
+  collectDefaultMetrics({ register: registry })
+  const events = new Counter({
+    name: 'qlik_oauth_events_total',
+    help: 'Events of logins, tokens and the login store',
+    labelNames: ['event'],
+    registers: [registry],
+  })
+  const requests = new Histogram({
+    name: 'http_request_duration_seconds',
+    help: 'Time to answer a request',
+    labelNames: ['method', 'route', 'status'],
+    registers: [registry],
+  })
+
+  const routes = Router()
+  routes.get('/metrics', async (_request, response) => {
+    response.set('cache-control', 'no-store').type(registry.contentType).send(await registry.metrics())
+  })
+
+  return {
+    routes,
+    measure(request, response, next) {
+      const stop = requests.startTimer()
+      response.once('finish', () => {
+        // The pattern of the route, not its path: a label must have few values. Unknown methods and paths share one.
+        const route = typeof request.route?.path === 'string' ? request.baseUrl + request.route.path : 'other'
+        const method = knownMethods.has(request.method) ? request.method : 'other'
+        stop({ method, route, status: response.statusCode })
+      })
+      next()
+    },
+    count: event => events.inc({ event }),
+  }
+}
+
+const knownMethods = new Set(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'])
