@@ -1,5 +1,5 @@
 import type { IncomingMessage } from 'node:http'
-import { parse } from 'cookie'
+import { parse, type SerializeOptions } from 'cookie'
 import { unsign } from 'cookie-signature'
 import type { CookieOptions, SessionOptions } from 'express-session'
 
@@ -46,6 +46,18 @@ export function sessionIdReader(sessions: SessionOptions): (request: IncomingMes
 
 export function sessionSecrets(sessions: SessionOptions): readonly string[] {
   return [sessions.secret].flat().map(String)
+}
+
+/** The attributes with which express-session sends its cookie, for sending or clearing it beside express-session. */
+export function cookieOptions({ cookie }: SessionOptions): SerializeOptions {
+  const { path = '/', httpOnly = true, domain, sameSite, secure } = typeof cookie === 'object' ? cookie : {}
+  return {
+    path,
+    httpOnly,
+    ...(domain === undefined ? {} : { domain }),
+    ...(sameSite === undefined ? {} : { sameSite }),
+    ...(typeof secure === 'boolean' ? { secure } : {}),
+  }
 }
 
 /** A session id is 32 characters and its signature 43; applications with their own `genid` have room. */

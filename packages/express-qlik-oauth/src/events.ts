@@ -1,0 +1,12 @@
+import type { LoginEvents } from 'qlik-oauth'
+
+/** Everything an application can listen to. No event carries a token, code, secret, cookie or `state`. */
+export interface QlikEvents extends LoginEvents {
+  /** A login attempt or a request was refused. */
+  denied: { code: string; message: string }
+  /** The configuration works against itself; said once for each message. */
+  warning: { code: string; message: string }
+}
+
+export type QlikEventName = keyof QlikEvents
+export type Emit = <Name extends QlikEventName>(name: Name, event: QlikEvents[Name]) => void

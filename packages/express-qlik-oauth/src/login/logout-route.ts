@@ -1,0 +1,25 @@
+import { serialize } from 'cookie'
+import type { Request, Response } from 'express'
+import { loginKey } from 'qlik-oauth'
+import type { AuthContext } from '../auth-context.ts'
+import { Refusal } from '../refusal.ts'
+import { isSameOrigin } from '../same-origin.ts'
+import { cookieOptions } from './session-cookie.ts'
+
+/** `POST /auth/logout`: ends the login everywhere, revokes its tokens, and destroys the session. Doing it twice is fine. */
+export async function logoutRoute(context: AuthContext, request: Request, response: Response): Promise<void> {
+  const { sites, sessionId, logins, browsers, home, session } = context
+  if (!sites.all.some(({ publicUrl }) => isSameOrigin(request, publicUrl))) {
+    throw new Refusal('ERR_CROSS_SITE', 'Logging out is done from a page of this application.')
+  }
+  response.set('cache-control', 'no-store')
+  const cookie = sessionId(request)
+  if (cookie !== undefined) await logins.end(loginKey(cookie.id), 'logout')
+  // The login is over whatever becomes of the application's own session data.
+  if (request.session !== undefined) await new Promise<void>(resolve => request.session.destroy(() => resolve()))
+
+  response.append('set-cookie', serialize(session.name ?? 'connect.sid', '', { ...cookieOptions(session), maxAge: 0 }))
+  for (const browser of browsers.all(request)) response.append('set-cookie', browsers.clear(browser))
+  if (request.headers['sec-fetch-mode'] === 'navigate' || request.accepts(['json', 'html']) === 'html') response.redirect(303, home)
+  else response.status(204).end()
+}

@@ -1,0 +1,103 @@
+import { parse, serialize } from 'cookie'
+import { sign } from 'cookie-signature'
+import type { NextFunction, Request, RequestHandler, Response } from 'express'
+import type { Store } from 'express-session'
+import { type Logins, loginKey, QlikOAuthError } from 'qlik-oauth'
+import type { AuthContext } from '../auth-context.ts'
+import { configuration } from '../options.ts'
+import { cookieOptions, type SessionId, sessionSecrets } from './session-cookie.ts'
+
+/**
+ * Ties the application's session store to the logins.
+ *
+ * `req.session.destroy()` and `regenerate()` of the application end the login too: who destroys a session means it. A session that was lost, by
+ * eviction or a store of its own, is destroyed by nobody; the login stays.
+ *
+ * A store that does not answer becomes ERR_STORE_UNAVAILABLE, status 503, within a second, instead of a request that hangs.
+ */
+export function bindSessionStore(store: Store, logins: Logins): void {
+  const { get, destroy } = { get: store.get.bind(store), destroy: store.destroy.bind(store) }
+
+  store.get = (sessionId, done) => {
+    const answered = inTime(done)
+    get(sessionId, (error, session) => (error ? answered(unavailable(error)) : answered(null, session)))
+  }
+  store.destroy = (sessionId, done) => {
+    const ended = logins.end(loginKey(sessionId), 'session_destroyed')
+    const destroyed = new Promise<void>((resolve, reject) =>
+      destroy(
+        sessionId,
+        inTime(error => (error ? reject(unavailable(error)) : resolve())),
+      ),
+    )
+    Promise.all([ended, destroyed]).then(
+      () => done?.(),
+      error => done?.(error),
+    )
+  }
+}
+
+/** Calls `done` once: with the answer, or with an error when there is none in time. */
+function inTime<Value>(done: (error: unknown, value?: Value) => void): (error: unknown, value?: Value) => void {
+  let waiting = true
+  const once = (error: unknown, value?: Value): void => {
+    if (!waiting) return
+    waiting = false
+    clearTimeout(timer)
+    done(error, value)
+  }
+  const timer = setTimeout(() => once(unavailable('no answer in time')), longestAnswerMs)
+  return once
+}
+
+const longestAnswerMs = 900
+
+export function unavailable(cause: unknown): QlikOAuthError {
+  return new QlikOAuthError('ERR_STORE_UNAVAILABLE', 'The session store does not answer', { cause, retryAfterSeconds: 1 })
+}
+
+/**
+ * Keeps the session in step with the login: where the session's data were lost but the login lives, the session goes on under the same id; a
+ * cookie signed with an older secret is sent again, signed with the newest.
+ */
+export function followLogin(context: AuthContext): RequestHandler {
+  return async function followLogin(request: Request, response: Response, next: NextFunction) {
+    const cookie = context.sessionId(request)
+    if (cookie === undefined) {
+      forgetForged(context, request, response)
+      return next()
+    }
+    if (request.session === undefined) return next()
+    try {
+      if (request.sessionID !== cookie.id && (await context.peekLogin(request)) !== undefined) adopt(context, request, cookie)
+    } catch {
+      // Whether somebody is logged in is for the guard to ask and to answer for.
+    }
+    if (cookie.outdated) resend(context, response, cookie)
+    next()
+  }
+}
+
+/** A cookie that this application did not sign is taken away, so that the browser stops sending it. */
+function forgetForged({ session, emit }: AuthContext, request: Request, response: Response): void {
+  const name = session.name ?? 'connect.sid'
+  if (parse(request.headers.cookie ?? '')[name] === undefined) return
+  emit('denied', { code: 'ERR_LOGIN_REQUIRED', message: 'A session cookie without a valid signature' })
+  response.append('set-cookie', serialize(name, '', { ...cookieOptions(session), maxAge: 0 }))
+  response.set('cache-control', 'no-store')
+}
+
+function adopt({ session }: AuthContext, request: Request, { id }: SessionId): void {
+  const { store } = session
+  if (store === undefined) return
+  request.sessionID = id
+  const { cookie } = request.session
+  store.createSession(request, { cookie: { ...cookie, originalMaxAge: cookie.originalMaxAge } })
+}
+
+function resend({ session }: AuthContext, response: Response, { id }: SessionId): void {
+  const [secret] = sessionSecrets(session)
+  if (secret === undefined) throw configuration('session.secret must hold at least one secret.')
+  response.append('set-cookie', serialize(session.name ?? 'connect.sid', `s:${sign(id, secret)}`, cookieOptions(session)))
+  response.set('cache-control', 'no-store')
+}

@@ -1,0 +1,125 @@
+import type { IncomingMessage } from 'node:http'
+import type { SessionOptions } from 'express-session'
+import { type Client, type ClientOptions, client, isLoopback, type LoginStore, QlikOAuthError, tenantOrigin } from 'qlik-oauth'
+import type { RestProxyOptions } from './proxy/rest-proxy.ts'
+import type { SocketProxyOptions } from './socket/socket-proxy.ts'
+
+/** A tenant of an application that serves several. */
+export interface TenantOptions extends ClientOptions {
+  /** Where this tenant's users see the application. @default the application's `publicUrl` */
+  readonly publicUrl?: string
+}
+
+export interface QlikAuthOptions extends Partial<ClientOptions> {
+  /** Instead of `tenant`, `clientId`, …: several tenants, each with its client. Their redirect URIs end in `/auth/callback/{tenant host}`. */
+  readonly tenants?: readonly TenantOptions[]
+  /**
+   * Which tenant a request is about, by host name, path, or the user's choice at `/auth/login`; needed with `tenants`.
+   * @returns The tenant's origin; `undefined` where the request does not say, so that the login decides.
+   */
+  readonly tenantOf?: (request: IncomingMessage) => string | undefined
+  /** Origin at which browsers see this application, such as `https://app.example.com`. Never taken from a Host header. `http:` on loopback only. */
+  readonly publicUrl: string
+  /** The options that `session()` is mounted with: the same object, with its store. */
+  readonly session: SessionOptions
+  /** Where logins and tokens live: `redisLoginStore(...)` or `memoryLoginStore()`. */
+  readonly store: LoginStore
+  /** A login unused for so long is over. @default 1800 */
+  readonly idleSeconds?: number
+  /** A login is over after so long, however active. @default 43200 */
+  readonly absoluteSeconds?: number
+  /** How long before its end an access token is renewed. @default 60 */
+  readonly refreshLeewaySeconds?: number
+  /** Login attempts per client address and minute, over all processes; 0 for no limit. @default 60 */
+  readonly loginRateLimit?: number
+  /** Where people go who have nowhere else to go: after logout, after a login without a return path. @default '/' */
+  readonly home?: string
+  /** Keeps opened logins in this process for so many seconds. A logout anywhere ends them at once all the same. @default 0 */
+  readonly cacheSeconds?: number
+  /** Path rules, limits and timeouts of the REST proxy; `mount` holds for sockets too. */
+  readonly proxy?: Omit<Partial<RestProxyOptions>, 'access' | 'publicUrl'>
+  readonly sockets?: Omit<Partial<SocketProxyOptions>, 'access' | 'publicUrl' | 'mount'>
+}
+
+export interface Site {
+  readonly client: Client
+  readonly publicUrl: string
+  readonly redirectUri: string
+}
+
+/** The tenants of the application, each with its client and the URL its users see. */
+export interface Sites {
+  readonly all: readonly Site[]
+  /** The site that a request is about; `undefined` when the request does not say. */
+  of(request: IncomingMessage): Site | undefined
+  forLogin(record: { tenant: string; clientId: string }): Site | undefined
+}
+
+export const loginPath = '/auth/login'
+export const callbackPath = '/auth/callback'
+export const logoutPath = '/auth/logout'
+export const sessionPath = '/auth/session'
+
+/** @throws ERR_CONFIGURATION for every option that is not what it must be. */
+export function sitesOf(options: QlikAuthOptions): Sites {
+  const { tenants, tenantOf } = options
+  if (tenants === undefined) {
+    if (options.tenant === undefined || options.clientId === undefined) {
+      throw configuration(`qlikAuth needs tenant and clientId, or tenants, got neither.`)
+    }
+    const site = siteOf({ ...options, tenant: options.tenant, clientId: options.clientId }, options.publicUrl, callbackPath)
+    return { all: [site], of: () => site, forLogin: record => (isOf(site, record) ? site : undefined) }
+  }
+
+  if (options.tenant !== undefined || options.clientId !== undefined)
+    throw configuration('qlikAuth takes either tenant and clientId, or tenants, not both.')
+  if (tenants.length === 0 || tenantOf === undefined)
+    throw configuration('tenants needs at least one tenant, and tenantOf to tell which one a request is about.')
+  const all = tenants.map(tenant =>
+    siteOf(tenant, tenant.publicUrl ?? options.publicUrl, `${callbackPath}/${new URL(tenantOrigin(tenant.tenant)).host}`),
+  )
+  const byTenant = new Map(all.map(site => [site.client.tenant, site]))
+  if (byTenant.size < all.length) throw configuration('tenants must name each tenant once.')
+  if (new Set(all.map(site => new URL(site.publicUrl).protocol)).size > 1)
+    throw configuration('The publicUrl of all tenants must be https, or all http.')
+  return {
+    all,
+    of: request => byTenant.get(tenantOf(request) ?? ''),
+    forLogin: record => all.find(site => isOf(site, record)),
+  }
+}
+
+/**
+ * Checks the URL that browsers see.
+ * @throws ERR_CONFIGURATION
+ */
+export function publicOrigin(value: unknown): string {
+  const url = typeof value === 'string' && URL.canParse(value) ? new URL(value) : undefined
+  const wanted = 'publicUrl must be the origin at which browsers see the application, such as "https://app.example.com"'
+  if (url === undefined || (url.protocol !== 'https:' && url.protocol !== 'http:'))
+    throw configuration(`${wanted}, got ${JSON.stringify(value)}.`)
+  if (url.href !== `${url.origin}/`) throw configuration(`${wanted}, without anything behind it. Did you mean "${url.origin}"?`)
+  if (url.protocol === 'http:' && !isLoopback(url.hostname)) {
+    throw configuration(`${wanted}, got ${JSON.stringify(value)}. Session cookies travel over https only; http is for loopback.`)
+  }
+  return url.origin
+}
+
+/** @throws ERR_CONFIGURATION unless `value` is a whole number of at least `least`. */
+export function wholeNumber(name: string, value: number, least: number): number {
+  if (Number.isSafeInteger(value) && value >= least) return value
+  throw configuration(`${name} must be a whole number of at least ${least}, got ${JSON.stringify(value)}.`)
+}
+
+export function configuration(message: string): QlikOAuthError {
+  return new QlikOAuthError('ERR_CONFIGURATION', message)
+}
+
+function siteOf(options: ClientOptions, publicUrl: string, path: string): Site {
+  const origin = publicOrigin(publicUrl)
+  return { client: client(options), publicUrl: origin, redirectUri: origin + path }
+}
+
+function isOf({ client }: Site, record: { tenant: string; clientId: string }): boolean {
+  return client.tenant === record.tenant && client.clientId === record.clientId
+}
