@@ -1,7 +1,11 @@
+import { once } from 'node:events'
 import type { IncomingMessage } from 'node:http'
 import type { Duplex } from 'node:stream'
 import { WebSocketServer } from 'ws'
 import type { AnalyticsApp } from '../apps/analytics-app.ts'
+import { closeCodes, serveConnection } from './connection.ts'
+import { createSession, type Session } from './session.ts'
+import { sessionApp, sessionAppPrefix } from './session-app.ts'
 
 export interface EngineOptions {
   readonly apps: readonly AnalyticsApp[]
@@ -31,21 +35,64 @@ export interface Engine {
   close(): Promise<void>
 }
 
-/** A small associative engine behind Qlik's engine protocol: JSON-RPC 2.0 over WebSocket. */
-export function createEngine(options: EngineOptions): Engine {
-  const server = new WebSocketServer({ noServer: true })
+/**
+ * A small associative engine behind Qlik's engine protocol: JSON-RPC 2.0 over WebSocket.
+ *
+ * Selections belong to a session, that is to a user, an app and an identity: two sockets of one session see the same selections, and a socket that
+ * comes back finds them again. An unknown app closes the socket with 4204, one the user may not open with 4203, a frame above 1 MiB with 1009.
+ */
+export function createEngine({ apps, mayOpen = () => true, maximumSessions = 1000 }: EngineOptions): Engine {
+  const server = new WebSocketServer({ noServer: true, maxPayload: maximumFrameBytes, perMessageDeflate: false })
+  const sessions = sessionCache(maximumSessions)
+
   return {
-    accept(request, socket, head, context) {
+    accept(request, socket, head, { appId, user, identity = '' }) {
       server.handleUpgrade(request, socket, head, peer => {
+        // `ws` reports a broken frame here and closes the socket itself.
         peer.on('error', () => {})
-        peer.close(options.apps.some(app => app.id === context.appId) ? 4220 : 4204)
+        const app = appId.startsWith(sessionAppPrefix) ? sessionApp(appId, user.id) : apps.find(item => item.id === appId)
+        if (!app) return peer.close(closeCodes.appNotFound, 'App not found')
+        if (!mayOpen(user, app)) return peer.close(closeCodes.noPermission, 'No permission to open the app')
+
+        const { session, isNew } = sessions.open(JSON.stringify([user.id, appId, identity]), app)
+        serveConnection(peer, { session, user, isReattached: !isNew, apps: () => apps.filter(item => mayOpen(user, item)) })
       })
     },
     get openSockets() {
       return server.clients.size
     },
-    close: async () => {
-      for (const peer of server.clients) peer.terminate()
+    async close() {
+      await Promise.all(
+        [...server.clients].map(async peer => {
+          const closed = once(peer, 'close')
+          peer.close(closeCodes.goingAway, 'The engine stops')
+          const timer = setTimeout(() => peer.terminate(), closeTimeoutMs)
+          await closed
+          clearTimeout(timer)
+        }),
+      )
+    },
+  }
+}
+
+const maximumFrameBytes = 1024 * 1024
+/** How long a client may take to answer a close before its socket is cut. */
+const closeTimeoutMs = 1000
+
+function sessionCache(maximum: number) {
+  // A Map keeps the order of insertion: the first is the one opened longest ago.
+  const sessions = new Map<string, Session>()
+  return {
+    open(key: string, app: AnalyticsApp): { readonly session: Session; readonly isNew: boolean } {
+      const known = sessions.get(key)
+      const session = known ?? createSession(app)
+      sessions.delete(key)
+      sessions.set(key, session)
+      for (const [other, { listeners }] of sessions) {
+        if (sessions.size <= maximum) break
+        if (other !== key && listeners.size === 0) sessions.delete(other)
+      }
+      return { session, isNew: known === undefined }
     },
   }
 }
