@@ -4,6 +4,7 @@ import { scopeList } from './scope.ts'
 import { type TenantHttp, tenantHttp } from './tenant-http.ts'
 import { type Metadata, tenantMetadata } from './tenant-metadata.ts'
 import { given, tenantOrigin } from './tenant-origin.ts'
+import { type Tier, tierOf } from './tier.ts'
 
 export interface ClientOptions {
   /** Origin of the tenant, such as `https://acme.eu.qlikcloud.com`; `http:` on loopback only. */
@@ -14,6 +15,8 @@ export interface ClientOptions {
   readonly authentication?: ClientAuthentication
   /** Scopes to ask for, separated by spaces. Granted ones are read from the answer. @default 'user_default offline_access' */
   readonly scope?: string
+  /** Where the client is registered. @default read from the host */
+  readonly tier?: Tier
   /** Issuer the tenant's metadata must name, where it is not the tenant's origin. @default the tenant's origin */
   readonly issuer?: string
   /** Limit for one request to the token endpoint or for the user. @default 20000 */
@@ -24,6 +27,7 @@ export interface ClientOptions {
 export interface Client {
   readonly tenant: string
   readonly clientId: string
+  readonly tier: Tier
   readonly authentication: ClientAuthentication
   readonly scope: string
   readonly http: TenantHttp
@@ -51,6 +55,7 @@ export function client(options: ClientOptions): Client {
   return {
     tenant,
     clientId: options.clientId,
+    tier: options.tier ?? tierOf(tenant),
     authentication: options.authentication ?? (options.clientSecret === undefined ? publicClient() : clientSecret(options.clientSecret)),
     scope: scopeList(options.scope ?? 'user_default offline_access').join(' '),
     http,

@@ -57,12 +57,19 @@ export class TokenResponseError extends QlikOAuthError {
 
   constructor(response: { error: string; errorDescription?: string | undefined; qlikCode?: string | undefined; status: number }) {
     const said = response.qlikCode === undefined ? response.error : `${response.error} (${response.qlikCode})`
-    super('ERR_TOKEN_REFUSED', `The token endpoint refused the request: ${said}`)
+    super('ERR_TOKEN_REFUSED', `The token endpoint refused the request: ${said}${advice(response.error, response.status)}`)
     this.error = response.error
     this.errorDescription = response.errorDescription
     this.qlikCode = response.qlikCode
     this.responseStatus = response.status
   }
+}
+
+function advice(error: string, status: number): string {
+  if (status === 403)
+    return '. The user is disabled, or has as many tokens as the tenant allows: share one store between processes, revoke what is not used'
+  if (error === 'invalid_client') return '. The tenant knows no such client, or the secret or key is not its own'
+  return ''
 }
 
 /** Shortens an unknown thrown value to one line that can stand in a log. */

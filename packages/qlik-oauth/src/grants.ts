@@ -30,6 +30,11 @@ export function impersonation(user: UserLookup, scope = 'user_default'): Grant {
   return { grant_type: 'urn:qlik:oauth:user-impersonation', user_lookup: lookup(user), scope }
 }
 
+/** Asks for tokens of an anonymous visitor, who opens one app by its access code. */
+export function anonymousEmbed(accessCode: string, trackingCode: string): Grant {
+  return { grant_type: 'urn:qlik:oauth:anonymous-embed', eac: accessCode, tracking_code: trackingCode }
+}
+
 function lookup(user: UserLookup): { field: 'userId' | 'subject'; value: string } {
   const field = 'userId' in user ? 'userId' : 'subject'
   const value: unknown = 'userId' in user ? user.userId : user.subject

@@ -1,9 +1,11 @@
+export { type AnonymousTokensOptions, anonymousTokens } from './anonymous-tokens.ts'
 export {
   type AuthorizationRequest,
   type AuthorizationRequestOptions,
   authorizationRequest,
   authorizationResponse,
 } from './authorization.ts'
+export type { SharedTokenOptions, TokenCache } from './cached-tokens.ts'
 export { type Client, type ClientOptions, client } from './client.ts'
 export {
   type ClientAuthentication,
@@ -15,7 +17,8 @@ export {
   publicClient,
 } from './client-authentication.ts'
 export { type ErrorCode, errorTable, QlikOAuthError, TokenResponseError } from './errors.ts'
-export { authorizationCode, clientCredentials, type Grant, impersonation, refreshToken, type UserLookup } from './grants.ts'
+export { anonymousEmbed, authorizationCode, clientCredentials, type Grant, impersonation, refreshToken, type UserLookup } from './grants.ts'
+export { type ImpersonatedTokensOptions, impersonatedTokens } from './impersonated-tokens.ts'
 export type { Lock, LoginAttempt, LoginChange, LoginRecord, LoginStore, StoredLogin, Watch } from './login-store.ts'
 export {
   createLogins,
@@ -28,10 +31,12 @@ export {
   loginKey,
   revokeTokens,
 } from './logins.ts'
+export { type MachineTokensOptions, machineTokens } from './machine-tokens.ts'
 export { currentUser, isQlikBot, type QlikUser } from './qlik-user.ts'
 export { missingScopes, scopeList } from './scope.ts'
 export { keyRing, type Seal } from './seal.ts'
 export { isLoopback, tenantOrigin } from './tenant-origin.ts'
+export { organizationOrigin, regionOfDataCenter, registerOrigin, type Tier } from './tier.ts'
 export { requestTokens, revokeToken, type TokenRequestOptions } from './token-endpoint.ts'
 export type { TokenSet } from './token-set.ts'
 export type { AccessTokenOptions, TokenSource } from './token-source.ts'

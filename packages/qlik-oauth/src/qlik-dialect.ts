@@ -31,8 +31,9 @@ function rfcError(json: Record<string, unknown>, status: number, grantType: stri
 }
 
 function rfcErrorCode(code: string, words: string, status: number, grantType: string): string {
-  if (code === 'OAUTH-14' || code === 'OAUTH-22' || /client/i.test(words)) return 'invalid_client'
+  if (code === 'OAUTH-14' || code === 'OAUTH-22') return 'invalid_client'
   if (status === 403) return 'access_denied'
+  if (/client/i.test(words)) return 'invalid_client'
   if (/scope/i.test(words)) return 'invalid_scope'
   const redeems = grantType === 'authorization_code' || grantType === 'refresh_token'
   if (redeems && (status === 400 || status === 401)) return 'invalid_grant'
