@@ -32,7 +32,10 @@ export {
   revokeTokens,
 } from './logins.ts'
 export { type MachineTokensOptions, machineTokens } from './machine-tokens.ts'
+export { type MemoryLoginStoreOptions, memoryLoginStore } from './memory-login-store.ts'
 export { currentUser, isQlikBot, type QlikUser } from './qlik-user.ts'
+export type { RedisClient, RedisSubscriber } from './redis-commands.ts'
+export { type RedisLoginStoreEvent, type RedisLoginStoreOptions, redisLoginStore } from './redis-login-store.ts'
 export { missingScopes, scopeList } from './scope.ts'
 export { keyRing, type Seal } from './seal.ts'
 export { isLoopback, tenantOrigin } from './tenant-origin.ts'

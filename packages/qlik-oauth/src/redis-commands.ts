@@ -1,0 +1,121 @@
+import { createHash } from 'node:crypto'
+import { QlikOAuthError, reason } from './errors.ts'
+
+/** What is used of an ioredis client: `Redis` (single node, Sentinel) or `Cluster`, version 5 or 6. */
+export interface RedisClient {
+  readonly status: string
+  call(command: string, ...args: (string | number)[]): Promise<unknown>
+  connect(): Promise<unknown>
+  on(event: 'ready', listener: () => void): unknown
+  off(event: 'ready', listener: () => void): unknown
+  duplicate(options?: object): RedisSubscriber
+  /** Present on a Cluster. */
+  nodes?(role: 'master'): { duplicate(options?: object): RedisSubscriber }[]
+}
+
+/** What is used of the connection that receives announcements. */
+export interface RedisSubscriber {
+  connect(): Promise<unknown>
+  subscribe(...channels: string[]): Promise<unknown>
+  on(event: 'message', listener: (channel: string, message: string) => void): unknown
+  on(event: 'close' | 'error', listener: () => void): unknown
+  disconnect(): void
+}
+
+/** A Lua script that touches exactly one key, so that it runs on Redis Cluster as it is. */
+export interface RedisScript {
+  readonly lua: string
+  readonly sha: string
+}
+
+export function redisScript(lua: string): RedisScript {
+  return { lua, sha: createHash('sha1').update(lua).digest('hex') }
+}
+
+/** Commands that are answered in time, or fail with ERR_STORE_UNAVAILABLE. */
+export interface RedisCommands {
+  send(command: string, ...args: (string | number)[]): Promise<unknown>
+  run(script: RedisScript, key: string, ...args: (string | number)[]): Promise<unknown>
+  close(): void
+}
+
+/**
+ * Puts a time limit on the commands of a client, whatever the client does about lost connections.
+ *
+ * A command waits for the connection within its limit, so that a short interruption goes unnoticed. It is never left in a queue: neither
+ * in the client's own while there is no connection, nor behind thousands of others on a connection that has stopped answering.
+ */
+export function redisCommands(redis: RedisClient, timeoutMs: number): RedisCommands {
+  const waiting = new Set<() => void>()
+  let overdue = 0
+
+  function startWaiting() {
+    const commands = [...waiting]
+    waiting.clear()
+    for (const start of commands) start()
+  }
+  redis.on('ready', startWaiting)
+
+  function answered(command: () => Promise<unknown>): Promise<unknown> {
+    return new Promise((resolve, reject) => {
+      if (redis.status === 'end') return reject(unavailable('the connection was closed'))
+      if (overdue >= mostOverdue) return reject(unavailable(`${overdue} commands were not answered in time`))
+
+      let sent = false
+      let late = false
+      const timer = setTimeout(() => {
+        waiting.delete(start)
+        late = sent
+        if (late) overdue++
+        reject(unavailable(sent ? `no answer within ${timeoutMs} ms` : `not connected within ${timeoutMs} ms (${redis.status})`))
+      }, timeoutMs)
+      function settled() {
+        clearTimeout(timer)
+        if (late) overdue--
+      }
+      function start() {
+        sent = true
+        command().then(
+          reply => {
+            settled()
+            resolve(reply)
+          },
+          error => {
+            settled()
+            reject(unavailable(reason(error)))
+          },
+        )
+      }
+
+      if (redis.status === 'ready') return start()
+      waiting.add(start)
+      // A client made with `lazyConnect` connects at its first command.
+      if (redis.status === 'wait') redis.connect().catch(() => {})
+    })
+  }
+
+  return {
+    send: (command, ...args) => answered(() => redis.call(command, ...args)),
+    run: (script, key, ...args) =>
+      answered(async () => {
+        try {
+          return await redis.call('evalsha', script.sha, 1, key, ...args)
+        } catch (error) {
+          // After a restart or a failover the server does not know the script yet; EVAL makes it known.
+          if (!reason(error).startsWith('NOSCRIPT')) throw error
+          return redis.call('eval', script.lua, 1, key, ...args)
+        }
+      }),
+    close() {
+      redis.off('ready', startWaiting)
+    },
+  }
+}
+
+/** With so many unanswered commands on their way, further ones are refused at once. */
+const mostOverdue = 1000
+
+// The client's own error stays out: it carries the arguments of the command.
+function unavailable(why: string): QlikOAuthError {
+  return new QlikOAuthError('ERR_STORE_UNAVAILABLE', `Redis does not answer: ${why}`, { retryAfterSeconds: 1 })
+}
