@@ -35,14 +35,17 @@ export function refreshLogins(options: RefreshOptions): (key: string, seen: Stor
 
   return async (key, seen, rejected) => {
     const good = ({ record: { tokens } }: StoredLogin) => tokens.accessToken !== rejected && !needsRefresh(tokens, now(), leewayMs)
+    const work = {
+      async recall() {
+        const current = unsaved.get(key) ?? (await present(key))
+        return good(current) ? current : undefined
+      },
+      run: async () => renew(key, unsaved.get(key) ?? (await present(key)), rejected),
+    }
     try {
-      return await once(key, {
-        async recall() {
-          const current = unsaved.get(key) ?? (await present(key))
-          return good(current) ? current : undefined
-        },
-        run: async () => renew(key, await present(key), rejected),
-      })
+      const stored = await once(key, work)
+      // A flight that others began may have read its tokens before they were rejected.
+      return stored.record.tokens.accessToken === rejected ? await once(key, work) : stored
     } catch (error) {
       if (error instanceof QlikOAuthError && error.code === 'ERR_SESSION_EXPIRED') throw error
       const { tokens } = seen.record
