@@ -35,7 +35,8 @@ function rfcErrorCode(code: string, words: string, status: number, grantType: st
   if (status === 403) return 'access_denied'
   if (/client/i.test(words)) return 'invalid_client'
   if (/scope/i.test(words)) return 'invalid_scope'
-  const redeems = grantType === 'authorization_code' || grantType === 'refresh_token'
+  // Client credentials are the one grant that consists of the client alone.
+  const redeems = grantType !== 'client_credentials'
   if (redeems && (status === 400 || status === 401)) return 'invalid_grant'
   return status === 401 ? 'invalid_client' : 'invalid_request'
 }
