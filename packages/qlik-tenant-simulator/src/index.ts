@@ -1,1 +1,8 @@
-export {}
+export type { AnalyticsApp } from './apps/catalogue.ts'
+export type { AuthorizeOptions, CookieJar } from './browser-login.ts'
+export type { ClientRegistration } from './client-registration.ts'
+export type { Fault, FaultHandle, Faults } from './faults.ts'
+export type { TenantOptions } from './options.ts'
+export type { RecordedRequest, RequestMatch } from './request-log.ts'
+export { createTenant, type SimulatedTenant } from './tenant.ts'
+export type { TenantUser } from './tenant-user.ts'

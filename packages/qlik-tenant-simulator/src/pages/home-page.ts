@@ -1,0 +1,18 @@
+import type { TenantState } from '../tenant-state.ts'
+import { escapeHtml, page } from './page.ts'
+
+/** The tenant's front page: who is here, and which clients are registered. */
+export function homePage({ users, clients, origin }: TenantState): string {
+  const row = (cells: readonly string[]) => `<tr>${cells.map(cell => `<td>${escapeHtml(cell)}</td>`).join('')}</tr>`
+  return page(
+    'Simulated tenant',
+    `<h1>${escapeHtml(new URL(origin).host)}</h1>
+<p class="quiet">Log in from an application that is registered here.</p>
+<table><thead><tr><th>User</th><th>What they see</th></tr></thead><tbody>
+${users.all.map(user => row([user.name, user.description ?? user.email])).join('\n')}
+</tbody></table><br>
+<table><thead><tr><th>Client</th><th>Kind</th></tr></thead><tbody>
+${clients.all.map(client => row([client.clientId, client.tier === 'tenant' ? client.appType : `${client.tier} client`])).join('\n')}
+</tbody></table>`,
+  )
+}

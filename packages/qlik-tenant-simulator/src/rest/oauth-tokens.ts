@@ -1,0 +1,37 @@
+import { send } from '../http/exchange.ts'
+import { type Call, isAdmin, notFound, part, type Route } from './call.ts'
+import { sendPage } from './paging.ts'
+
+/** The token list: administrators see everybody's tokens, others their own. */
+export const oauthTokenRoutes: readonly Route[] = [
+  { method: 'GET', path: '/api/v1/oauth-tokens', answer: listTokens },
+  { method: 'DELETE', path: '/api/v1/oauth-tokens/{id}', answer: deleteToken },
+]
+
+async function listTokens(call: Call) {
+  const userId = call.exchange.url.searchParams.get('userId')
+  const found = visibleTokens(call).filter(token => userId === null || token.userId === userId)
+  found.sort((one, other) => one.userId.localeCompare(other.userId) || one.createdAt - other.createdAt)
+  await sendPage(call.state, call.exchange, found, token => ({
+    id: token.id,
+    userId: token.userId,
+    tenantId: call.state.tenantId,
+    clientId: token.clientId,
+    description: token.description,
+    deviceType: token.deviceType,
+    lastUsed: new Date(token.createdAt).toISOString(),
+  }))
+}
+
+/** Deleting an entry ends the access token and the refresh token of that login. */
+async function deleteToken(call: Call) {
+  const token = visibleTokens(call).find(({ id }) => id === part(call, 'id'))
+  if (token === undefined) throw notFound('The token')
+  call.state.closeSockets(call.state.tokens.revokeFamily(token.family))
+  await send(call.exchange, 204)
+}
+
+function visibleTokens(call: Call) {
+  const all = call.state.tokens.liveAccessTokens()
+  return isAdmin(call) ? all : all.filter(token => token.userId === call.user.id)
+}

@@ -1,0 +1,123 @@
+import { randomUUID } from 'node:crypto'
+import { once } from 'node:events'
+import { isObject, readJson, sendJson } from '../http/exchange.ts'
+import { QlikError } from '../http/qlik-error.ts'
+import { badRequest, type Call, isAdmin, notFound, part, type Route } from './call.ts'
+import { sendPage } from './paging.ts'
+import type { Space } from './resources.ts'
+
+/** The smaller resources that applications and Qlik's own clients ask for. */
+export const platformRoutes: readonly Route[] = [
+  { method: 'GET', path: '/api/v1/spaces', answer: listSpaces },
+  { method: 'POST', path: '/api/v1/spaces', answer: createSpace },
+  { method: 'GET', path: '/api/v1/spaces/{id}', answer: showSpace },
+  { method: 'GET', path: '/api/v1/reloads', answer: ({ state, exchange }) => sendPage(state, exchange, []) },
+  { method: 'GET', path: '/api/v1/collections', answer: ({ state, exchange }) => sendPage(state, exchange, []) },
+  { method: 'GET', path: '/api/v1/licenses/overview', answer: licenceOverview },
+  { method: 'GET', path: '/api/v1/boot/core-init', answer: coreInit },
+  { method: 'GET', path: '/api/v1/features', answer: ({ exchange }) => sendJson(exchange, 200, {}) },
+  {
+    method: 'GET',
+    path: '/api/v1/user-locale',
+    answer: ({ exchange }) => sendJson(exchange, 200, { locale: 'en', preferredLocale: 'en' }),
+  },
+  { method: 'GET', path: '/api/v1/csrf-token', answer: csrfToken },
+  { method: 'POST', path: '/api/v1/assistants/{id}/threads/{thread}/actions/stream', answer: streamAnswer },
+]
+
+function visibleSpaces(call: Call): Space[] {
+  const all = [...call.state.resources.spaces.values()]
+  return isAdmin(call, 'admin.spaces')
+    ? all
+    : all.filter(({ id, ownerId }) => (call.user.spaces ?? []).includes(id) || ownerId === call.user.id)
+}
+
+async function listSpaces(call: Call) {
+  const name = call.exchange.url.searchParams.get('name')
+  const found = visibleSpaces(call).filter(space => name === null || space.name === name)
+  await sendPage(call.state, call.exchange, found, space => spaceView(call, space))
+}
+
+async function showSpace(call: Call) {
+  const space = visibleSpaces(call).find(({ id }) => id === part(call, 'id'))
+  if (space === undefined) throw notFound('The space')
+  await sendJson(call.exchange, 200, spaceView(call, space))
+}
+
+async function createSpace(call: Call) {
+  const { name, description = '', type = 'shared' } = await readJson(call.exchange)
+  if (typeof name !== 'string' || name === '') throw badRequest('name is required')
+  if (typeof description !== 'string') throw badRequest('description must be a string')
+  if (type !== 'shared' && type !== 'managed' && type !== 'data') throw badRequest('type must be shared, managed or data')
+  const at = new Date(call.state.settings.now()).toISOString()
+  const space: Space = { id: randomUUID(), name, description, type, ownerId: call.user.id, createdAt: at, updatedAt: at }
+  call.state.resources.spaces.set(space.id, space)
+  await sendJson(call.exchange, 201, spaceView(call, space))
+}
+
+function spaceView({ state }: Call, space: Space) {
+  const href = `${state.origin}/api/v1/spaces/${space.id}`
+  return {
+    ...space,
+    tenantId: state.tenantId,
+    links: { self: { href }, assignments: { href: `${href}/assignments` } },
+    meta: { actions: ['read'], roles: [] },
+  }
+}
+
+async function licenceOverview({ exchange }: Call) {
+  await sendJson(exchange, 200, {
+    licenseKey: '0000-0000-0000-0000',
+    licenseType: 'Signed',
+    valid: '2026-01-01/2099-12-31',
+    status: 'Ok',
+    product: 'Qlik Sense',
+    trial: false,
+    allotments: [{ name: 'professional', units: 10, unitsUsed: 3, overage: 0 }],
+  })
+}
+
+async function coreInit({ state, exchange, user }: Call) {
+  await sendJson(exchange, 200, { tenantId: state.tenantId, userId: user.id, features: {}, locale: 'en' })
+}
+
+/** Bearer tokens need no CSRF token, and the tenant says so. */
+async function csrfToken(): Promise<void> {
+  throw new QlikError(400, 'CSRF-TOKEN-4', 'CSRF token not applicable', 'This kind of authentication does not use CSRF tokens')
+}
+
+/** An answer as an event stream: it says the prompt back, a word at a time. */
+async function streamAnswer({ state, exchange }: Call) {
+  const { input } = await readJson(exchange)
+  const prompt = isObject(input) && typeof input.prompt === 'string' ? input.prompt : ''
+  const words = prompt.split(/\s+/).filter(Boolean)
+  if (words.length === 0) throw badRequest('input.prompt is required')
+  if (exchange.spoil !== undefined && (await exchange.spoil())) return
+  const { response } = exchange
+  response.writeHead(200, { ...exchange.headers, 'content-type': 'text/event-stream', 'cache-control': 'no-cache' })
+  for (const [index, word] of words.entries()) {
+    if (response.destroyed) return
+    response.write(`id: ${index}\nevent: token\ndata: ${JSON.stringify({ output: word })}\n\n`)
+    const pause = new AbortController()
+    const timer = setTimeout(() => pause.abort(), state.settings.streamIntervalMs)
+    await once(response, 'close', { signal: pause.signal }).catch(() => undefined)
+    clearTimeout(timer)
+  }
+  response.end('event: end\ndata: {}\n\n')
+}
+
+/** GET /resources/autogenerated/product-info.json, by which Qlik's clients tell cloud from Windows. */
+export const productInfo = {
+  composition: {
+    contentHash: '0',
+    senseId: 'qliksense-cloud',
+    originalClassName: 'Composition',
+    deploymentType: 'QlikSenseCloud',
+    releaseLabel: 'Simulated',
+    productName: 'Qlik Cloud',
+    copyrightYearRange: '2026',
+    version: '0.0.0',
+    externalUrls: {},
+    provisioningInformation: {},
+  },
+}

@@ -1,0 +1,99 @@
+import { readJson, send, sendJson, sendRedirect } from '../http/exchange.ts'
+import { QlikError } from '../http/qlik-error.ts'
+import { type Call, part, type Route } from './call.ts'
+import type { RegionTenant } from './resources.ts'
+
+export const tenantRoutes: readonly Route[] = [
+  {
+    method: 'GET',
+    path: '/api/v1/tenants/me',
+    answer: async ({ state, exchange }) =>
+      sendRedirect(exchange, state.settings.usersMeRedirectStatus, `/api/v1/tenants/${state.tenantId}`),
+  },
+  { method: 'GET', path: '/api/v1/tenants/{id}', answer: showTenant },
+]
+
+/** The life of tenants, at the host of their region. */
+export const regionRoutes: readonly Route[] = [
+  { method: 'POST', path: '/api/v1/tenants', scopes: ['tenants:create'], answer: createTenant },
+  { method: 'GET', path: '/api/v1/tenants/{id}', scopes: ['tenants:create', 'admin_classic'], answer: showRegionTenant },
+  {
+    method: 'POST',
+    path: '/api/v1/tenants/{id}/actions/deactivate',
+    scopes: ['tenants:deactivate'],
+    answer: call => setStatus(call, 'disabled'),
+  },
+  {
+    method: 'POST',
+    path: '/api/v1/tenants/{id}/actions/reactivate',
+    scopes: ['tenants:reactivate'],
+    answer: call => setStatus(call, 'active'),
+  },
+]
+
+async function showTenant({ state, exchange, path }: Call) {
+  if (path.id !== state.tenantId) throw noTenant()
+  await sendJson(exchange, 200, {
+    id: state.tenantId,
+    name: 'simulated-tenant',
+    hostnames: [new URL(state.origin).host],
+    status: 'active',
+    datacenter: 'eu-west-1',
+    created: '2026-01-12T08:00:00.000Z',
+    links: { self: { href: `${state.origin}/api/v1/tenants/${state.tenantId}` } },
+  })
+}
+
+async function createTenant({ state, exchange }: Call) {
+  const { licenseKey, datacenter = 'eu-west-1', name = 'new-tenant' } = await readJson(exchange)
+  if (typeof licenseKey !== 'string' || licenseKey === '') throw new QlikError(400, 'TENANTS-2', 'licenseKey is required')
+  if (typeof datacenter !== 'string' || !datacenters.includes(datacenter)) throw new QlikError(400, 'TENANTS-3', 'Unknown datacenter')
+  if (typeof name !== 'string') throw new QlikError(400, 'TENANTS-4', 'name must be a string')
+  const tenant = await state.createTenant()
+  const { id } = tenant
+  state.resources.tenants.set(id, { ...tenant, name, status: 'active', datacenter, created: new Date(state.settings.now()).toISOString() })
+  await showTenantView(state.resources.tenants.get(id), exchange, 201)
+}
+
+async function showRegionTenant(call: Call) {
+  await showTenantView(call.state.resources.tenants.get(part(call, 'id')), call.exchange, 200)
+}
+
+async function setStatus(call: Call, status: 'active' | 'disabled') {
+  const tenant = call.state.resources.tenants.get(part(call, 'id'))
+  if (tenant === undefined) throw noTenant()
+  call.state.resources.tenants.set(tenant.id, { ...tenant, status })
+  tenant.setActive(status === 'active')
+  if (status === 'disabled')
+    await sendJson(call.exchange, 200, {
+      id: tenant.id,
+      status,
+      estimatedPurgeDate: new Date(call.state.settings.now() + 2_592_000_000).toISOString(),
+    })
+  else await send(call.exchange, 204)
+}
+
+async function showTenantView(tenant: RegionTenant | undefined, exchange: Call['exchange'], status: number) {
+  if (tenant === undefined) throw noTenant()
+  const { origin, setActive, ...shown } = tenant
+  await sendJson(exchange, status, {
+    ...shown,
+    hostnames: [new URL(origin).host],
+    links: { self: { href: `${origin}/api/v1/tenants/${tenant.id}` } },
+  })
+}
+
+function noTenant(): QlikError {
+  return new QlikError(404, 'TENANTS-8', 'Tenant not found')
+}
+
+const datacenters = [
+  'ap-northeast-1',
+  'ap-southeast-1',
+  'ap-southeast-2',
+  'eu-central-1',
+  'eu-north-1',
+  'eu-west-1',
+  'eu-west-2',
+  'us-east-1',
+]
