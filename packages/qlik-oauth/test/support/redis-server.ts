@@ -1,7 +1,7 @@
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtempSync, rmSync } from 'node:fs'
-import { connect, createServer } from 'node:net'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { type AddressInfo, connect, createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 
@@ -9,52 +9,54 @@ export interface RedisServer {
   readonly host: string
   readonly port: number
   readonly url: string
-  /** Ends the process; a restart begins empty. */
+  /** Ends the process for good. */
   stop(): Promise<void>
+  /** Ends the process as a crash would. */
+  kill(): Promise<void>
+  /** Starts it again on the same port, empty. */
+  restart(): Promise<void>
   /** Stops answering without closing anything, like a machine that hangs. */
   pause(): void
   resume(): void
-  /** Starts again on the same port. */
-  restart(): Promise<void>
 }
 
 /**
  * Starts a `redis-server` of its own on a free port of 127.0.0.1.
  *
- * Where none is installed: `REDIS_URL` is used when it is set (without `stop` and `pause`), Debian's package is installed when this
- * process may do so, and otherwise the error says what to install.
+ * Where none is installed: `REDIS_URL` is used when it is set (such a server cannot be stopped or paused), as root on Debian the package
+ * is installed, and otherwise the error says what to install.
  *
- * @param options Further arguments of redis-server, such as `['--maxmemory', '4mb']`.
+ * @param settings Further lines of redis.conf.
  */
-export async function startRedis(options: readonly string[] = []): Promise<RedisServer> {
-  if (!redisIsInstalled()) return external()
+export async function startRedis(settings: readonly string[] = []): Promise<RedisServer> {
+  return redisIsInstalled() ? launch(['save ""', 'appendonly no', ...settings]) : externalRedis()
+}
+
+/** Starts a process that has to be our own: a node of a Cluster or a Sentinel. `settings` get to know the port. */
+export async function launch(settings: readonly string[], { sentinel = false } = {}): Promise<RedisServer> {
+  if (!redisIsInstalled()) throw new Error(`This test stops and starts servers. ${whatToInstall}`)
 
   const port = await freePort()
   const dir = mkdtempSync(join(tmpdir(), 'redis-'))
+  const file = join(dir, 'redis.conf')
+  writeFileSync(file, [`port ${port}`, 'bind 127.0.0.1', `dir ${dir}`, ...settings, ''].join('\n'))
   let child: ChildProcess | undefined
 
   async function start() {
-    child = spawn(
-      'redis-server',
-      ['--port', `${port}`, '--bind', '127.0.0.1', '--dir', dir, '--save', '', '--appendonly', 'no', ...options],
-      {
-        stdio: ['ignore', 'ignore', 'inherit'],
-      },
-    )
+    child = spawn('redis-server', sentinel ? [file, '--sentinel'] : [file], { stdio: ['ignore', 'ignore', 'inherit'] })
     running.add(child)
     await answering(port, child)
   }
 
-  async function stop() {
+  async function kill() {
     if (child === undefined) return
     const ended = child
     child = undefined
     running.delete(ended)
-    if (ended.exitCode === null && ended.signalCode === null) {
-      const exit = once(ended, 'exit')
-      ended.kill('SIGKILL')
-      await exit
-    }
+    if (ended.exitCode !== null || ended.signalCode !== null) return
+    const exit = once(ended, 'exit')
+    ended.kill('SIGKILL')
+    await exit
   }
 
   await start()
@@ -62,28 +64,28 @@ export async function startRedis(options: readonly string[] = []): Promise<Redis
     host: '127.0.0.1',
     port,
     url: `redis://127.0.0.1:${port}`,
+    kill,
+    restart: async () => {
+      await kill()
+      await start()
+    },
     async stop() {
-      await stop()
+      await kill()
       rmSync(dir, { recursive: true, force: true })
     },
     pause: () => void child?.kill('SIGSTOP'),
     resume: () => void child?.kill('SIGCONT'),
-    async restart() {
-      await stop()
-      await start()
-    },
   }
 }
 
-/** A port that nobody listens on, not even at the distance at which Cluster nodes open their bus. */
+/** A port that nobody listens on. It leaves room for the bus of a Cluster node, which is 10000 higher. */
 export async function freePort(): Promise<number> {
   const server = createServer().listen(0, '127.0.0.1')
   await once(server, 'listening')
-  const address = server.address()
+  const { port } = server.address() as AddressInfo
   server.close()
   await once(server, 'close')
-  if (address === null || typeof address === 'string') throw new Error('No port')
-  return address.port
+  return port < 55_536 ? port : freePort()
 }
 
 const running = new Set<ChildProcess>()
@@ -124,25 +126,27 @@ function installOnDebian(): boolean {
   }
 }
 
-async function external(): Promise<RedisServer> {
+function externalRedis(): RedisServer {
   const url = process.env.REDIS_URL
-  if (url === undefined) {
-    throw new Error('These tests need redis-server: install it (apt-get install redis-server, brew install redis) or set REDIS_URL')
-  }
+  if (url === undefined) throw new Error(whatToInstall)
   const { hostname, port } = new URL(url)
-  const cannot = () => {
-    throw new Error('The server of REDIS_URL cannot be stopped: install redis-server for this test')
+  const refuse = () => {
+    throw new Error(`The server of REDIS_URL cannot be stopped. ${whatToInstall}`)
   }
   return {
     host: hostname,
     port: Number(port || 6379),
     url,
     stop: async () => {},
-    pause: cannot,
-    resume: cannot,
-    restart: async () => cannot(),
+    kill: async () => refuse(),
+    restart: async () => refuse(),
+    pause: refuse,
+    resume: refuse,
   }
 }
+
+const whatToInstall =
+  'Install redis-server (apt-get install redis-server, brew install redis), or set REDIS_URL for the tests that need no more.'
 
 async function answering(port: number, child: ChildProcess): Promise<void> {
   const deadline = Date.now() + 5000
