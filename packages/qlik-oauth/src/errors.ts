@@ -16,6 +16,7 @@ export const errorTable = {
   ERR_TENANT_UNREACHABLE: { status: 502, title: 'The tenant does not answer' },
   ERR_TENANT_TIMEOUT: { status: 504, title: 'The tenant did not answer in time' },
   ERR_TENANT_RESPONSE: { status: 502, title: 'The tenant answered something unexpected' },
+  ERR_TENANT_REFUSED: { status: 502, title: 'The tenant refused the request' },
   ERR_STORE_UNAVAILABLE: { status: 503, title: 'The login store does not answer' },
 } as const satisfies Record<string, { status: number; title: string }>
 
@@ -62,6 +63,40 @@ export class TokenResponseError extends QlikOAuthError {
     this.errorDescription = response.errorDescription
     this.qlikCode = response.qlikCode
     this.responseStatus = response.status
+  }
+}
+
+export interface RefusalDetail {
+  /** Such as `HTTP-403` or `TENANTS-8`. */
+  readonly code: string
+  readonly title: string
+  readonly detail?: string
+}
+
+/** The REST API of the tenant refused a request. What it said stays apart from our own words. */
+export class TenantRefusalError extends QlikOAuthError {
+  override readonly name = 'TenantRefusalError'
+  readonly responseStatus: number
+  readonly errors: readonly RefusalDetail[]
+  /** For a question to Qlik's support. */
+  readonly traceId: string | undefined
+
+  constructor(
+    refusal: { message: string; status: number; errors: readonly RefusalDetail[]; traceId?: string | undefined } & Pick<
+      ErrorDetails,
+      'retryAfterSeconds'
+    >,
+  ) {
+    const said = refusal.errors.map(({ code, title, detail }) => `${detail ?? title} (${code})`).join('; ')
+    const { retryAfterSeconds } = refusal
+    super(
+      'ERR_TENANT_REFUSED',
+      said === '' ? refusal.message : `${refusal.message}: ${said}`,
+      retryAfterSeconds === undefined ? {} : { retryAfterSeconds },
+    )
+    this.responseStatus = refusal.status
+    this.errors = refusal.errors
+    this.traceId = refusal.traceId
   }
 }
 

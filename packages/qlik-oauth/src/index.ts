@@ -16,7 +16,8 @@ export {
   privateKeyJwt,
   publicClient,
 } from './client-authentication.ts'
-export { type ErrorCode, errorTable, QlikOAuthError, TokenResponseError } from './errors.ts'
+export { type ClientKeys, generateClientKeys } from './client-keys.ts'
+export { type ErrorCode, errorTable, QlikOAuthError, type RefusalDetail, TenantRefusalError, TokenResponseError } from './errors.ts'
 export { anonymousEmbed, authorizationCode, clientCredentials, type Grant, impersonation, refreshToken, type UserLookup } from './grants.ts'
 export { type ImpersonatedTokensOptions, impersonatedTokens } from './impersonated-tokens.ts'
 export type { Lock, LoginAttempt, LoginChange, LoginRecord, LoginStore, StoredLogin, Watch } from './login-store.ts'
@@ -33,11 +34,24 @@ export {
 } from './logins.ts'
 export { type MachineTokensOptions, machineTokens } from './machine-tokens.ts'
 export { type MemoryLoginStoreOptions, memoryLoginStore } from './memory-login-store.ts'
+export {
+  type AppType,
+  type ConsentMethod,
+  type NewOAuthClient,
+  type NewSecret,
+  type OAuthClient,
+  type OAuthClientSettings,
+  type OAuthClients,
+  oauthClients,
+  type PatchOperation,
+} from './oauth-clients.ts'
 export { currentUser, isQlikBot, type QlikUser } from './qlik-user.ts'
 export type { RedisClient, RedisSubscriber } from './redis-commands.ts'
 export { type RedisLoginStoreEvent, type RedisLoginStoreOptions, redisLoginStore } from './redis-login-store.ts'
+export { type RegionClient, type RegionClientOptions, regionClient, type Tenant } from './region-client.ts'
 export { missingScopes, scopeList } from './scope.ts'
 export { keyRing, type Seal } from './seal.ts'
+export { type ApiRequest, type TenantApi, type TenantApiOptions, tenantApi } from './tenant-api.ts'
 export { isLoopback, tenantOrigin } from './tenant-origin.ts'
 export { organizationOrigin, regionOfDataCenter, registerOrigin, type Tier } from './tier.ts'
 export { requestTokens, revokeToken, type TokenRequestOptions } from './token-endpoint.ts'
