@@ -1,0 +1,138 @@
+import enigma from 'enigma.js'
+import schema from 'enigma.js/schemas/12.2027.0.json'
+
+/** The app as enigma.js hands it out; charts use it as it is. */
+export interface EngineApp {
+  getField(name: string): Promise<{ selectValues(values: readonly object[]): Promise<boolean> }>
+  getObject(id: string): Promise<{ getLayout(): Promise<Record<string, unknown>> }>
+}
+
+/** What an element hears about the connection it draws from. */
+export type AppState =
+  | { readonly name: 'connecting' }
+  | { readonly name: 'open'; readonly app: EngineApp }
+  /** The connection will not come back by itself. */
+  | { readonly name: 'ended'; readonly reason: string }
+
+export interface AppAddress {
+  /** Origin of the tenant, with the path prefix of a proxy if there is one. */
+  readonly host: string
+  readonly appId: string
+  readonly identity?: string | undefined
+}
+
+export type AppOpenCallback = (app: EngineApp, appId: string) => unknown
+
+/**
+ * Tells `listener` about the connection to an app, first of all its present state. All listeners of one app share one socket.
+ *
+ * A lost connection is opened again with growing pauses, unless the login has ended or the app may not be opened.
+ *
+ * @returns Stops listening; the socket closes with the last listener.
+ */
+export function watchApp(address: AppAddress, listener: (state: AppState) => void): () => void {
+  const key = JSON.stringify([address.host, address.appId, address.identity])
+  const shared = connections.get(key) ?? connect(address, () => connections.delete(key))
+  connections.set(key, shared)
+  return shared.add(listener)
+}
+
+export function onAppOpen(callback: AppOpenCallback): () => void {
+  openCallbacks.add(callback)
+  return () => openCallbacks.delete(callback)
+}
+
+const connections = new Map<string, Connection>()
+const openCallbacks = new Set<AppOpenCallback>()
+
+interface Connection {
+  add(listener: (state: AppState) => void): () => void
+}
+
+const pausesMs = [500, 1000, 2000, 4000, 8000, 16_000]
+
+function connect(address: AppAddress, onUnused: () => void): Connection {
+  const listeners = new Set<(state: AppState) => void>()
+  let state: AppState = { name: 'connecting' }
+  let attempts = 0
+  let close = () => {}
+  let isUnused = false
+
+  const show = (next: AppState) => {
+    state = next
+    for (const listener of listeners) listener(state)
+  }
+
+  const open = async () => {
+    const session = enigma.create({ schema, url: socketUrl(address), createSocket: url => new WebSocket(url) })
+    let hasClosed = false
+    const onClosed = (code: number) => {
+      if (hasClosed || isUnused) return
+      hasClosed = true
+      void lost(code)
+    }
+    session.on('closed', (event: unknown) => onClosed(closeCode(event)))
+    close = () => void session.close().catch(() => {})
+    try {
+      const global = (await session.open()) as unknown as { openDoc(id: string): Promise<EngineApp> }
+      const app = await global.openDoc(address.appId)
+      for (const callback of openCallbacks) await callback(app, address.appId)
+      attempts = 0
+      show({ name: 'open', app })
+    } catch (error) {
+      // The reason for a socket that closes while opening comes with the error, not with the event.
+      onClosed(closeCode((error as { original?: unknown } | null)?.original))
+    }
+  }
+
+  const lost = async (code: number) => {
+    const reason = finalReasons[code] ?? (await isLoggedOut(address.host) ? loginEnded : undefined)
+    if (reason) return show({ name: 'ended', reason })
+    const pause = pausesMs[attempts++]
+    if (pause === undefined) return show({ name: 'ended', reason: 'The connection to the app was lost. Reload the page to try again.' })
+    show({ name: 'connecting' })
+    setTimeout(() => !isUnused && void open(), pause * (0.75 + Math.random() / 2))
+  }
+
+  void open()
+  return {
+    add(listener) {
+      listeners.add(listener)
+      listener(state)
+      return () => {
+        listeners.delete(listener)
+        if (listeners.size > 0) return
+        isUnused = true
+        onUnused()
+        close()
+      }
+    },
+  }
+}
+
+const loginEnded = 'Your login has ended. Reload the page to log in again.'
+const finalReasons: Readonly<Record<number, string>> = {
+  4006: loginEnded,
+  4203: 'You may not open this app.',
+  4204: 'There is no such app.',
+}
+
+function socketUrl({ host, appId, identity }: AppAddress): string {
+  const path = `/app/${encodeURIComponent(appId)}${identity ? `/identity/${encodeURIComponent(identity)}` : ''}`
+  return host.replace(/^http/, 'ws') + path
+}
+
+function closeCode(event: unknown): number {
+  const code = (event as { code?: unknown } | null | undefined)?.code
+  return typeof code === 'number' ? code : 1006
+}
+
+/** A refused upgrade looks to scripts like any broken connection; a request can tell them apart. */
+async function isLoggedOut(host: string): Promise<boolean> {
+  try {
+    const response = await fetch(`${host}/api/v1/users/me`, { headers: { accept: 'application/json' }, redirect: 'manual' })
+    return response.status === 401
+  } catch {
+    return false
+  }
+}
