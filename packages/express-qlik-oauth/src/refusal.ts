@@ -2,6 +2,7 @@
 export const refusalTable = {
   ERR_PATH_REFUSED: { status: 400, title: 'The path is not a plain path' },
   ERR_PATH_NOT_ALLOWED: { status: 403, title: 'The path is not open to the browser' },
+  ERR_NOT_FOUND: { status: 404, title: 'There is nothing here' },
   ERR_METHOD_NOT_ALLOWED: { status: 405, title: 'The method is not allowed here' },
   ERR_CROSS_SITE: { status: 403, title: 'The request does not come from a page of this application' },
   ERR_REQUEST_INVALID: { status: 400, title: 'The request is not well-formed' },
@@ -18,6 +19,10 @@ export const refusalTable = {
   ERR_UPSTREAM_HEADERS_TIMEOUT: { status: 504, title: 'The tenant did not answer in time' },
   ERR_UPSTREAM_BODY_TIMEOUT: { status: 504, title: 'The tenant stopped in the middle of its answer' },
   ERR_CLIENT_TIMEOUT: { status: 408, title: 'The browser stopped reading the answer' },
+  ERR_UPSTREAM_STATUS: { status: 502, title: 'The tenant refused the connection' },
+  ERR_SOCKET_NOT_FOUND: { status: 404, title: 'There is no WebSocket at this path' },
+  ERR_SOCKET_VERSION: { status: 426, title: 'This version of the WebSocket protocol is not spoken here' },
+  ERR_TOO_MANY_SOCKETS: { status: 503, title: 'Too many sockets are open' },
   ERR_CLOSING: { status: 503, title: 'The server is shutting down' },
 } as const satisfies Record<string, { status: number; title: string }>
 
@@ -29,6 +34,8 @@ export interface RefusalDetails {
   retryAfterSeconds?: number
   /** Methods that are allowed here; becomes `Allow`. */
   allow?: readonly string[]
+  /** The tenant's own status, where that is passed on. @default that of the code */
+  status?: number
 }
 
 /**
@@ -41,17 +48,15 @@ export class Refusal extends Error {
   readonly code: RefusalCode
   readonly retryAfterSeconds: number | undefined
   readonly allow: readonly string[] | undefined
+  /** HTTP status of the answer that this refusal becomes. */
+  readonly status: number
 
   constructor(code: RefusalCode, message: string, details: RefusalDetails = {}) {
     super(message, details.cause === undefined ? undefined : { cause: details.cause })
     this.code = code
     this.retryAfterSeconds = details.retryAfterSeconds
     this.allow = details.allow
-  }
-
-  /** HTTP status of the answer that this refusal becomes. */
-  get status(): number {
-    return refusalTable[this.code].status
+    this.status = details.status ?? refusalTable[code].status
   }
 
   get title(): string {

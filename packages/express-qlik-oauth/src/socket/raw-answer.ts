@@ -1,0 +1,24 @@
+import { STATUS_CODES } from 'node:http'
+import type { Duplex } from 'node:stream'
+import { errorAnswer } from '../error-answer.ts'
+
+/**
+ * Answers an upgrade with an HTTP error on its raw socket, and closes it.
+ *
+ * @param headers Further ones, in lower case.
+ */
+export function refuse(socket: Duplex, error: unknown, traceId: string, headers: Readonly<Record<string, string>> = {}): void {
+  if (!socket.writable) {
+    socket.destroy()
+    return
+  }
+  const answer = errorAnswer(error, traceId)
+  const lines = Object.entries({ ...answer.headers, ...headers, connection: 'close' }).map(([name, value]) => `${name}: ${value}\r\n`)
+  // Closing with unread bytes resets the connection and may lose the answer, so what still comes is read and dropped for a moment.
+  const timer = setTimeout(() => socket.destroy(), lingerMs)
+  socket.once('close', () => clearTimeout(timer))
+  socket.resume()
+  socket.end(`HTTP/1.1 ${answer.status} ${STATUS_CODES[answer.status] ?? ''}\r\n${lines.join('')}\r\n${answer.body}`)
+}
+
+const lingerMs = 1000

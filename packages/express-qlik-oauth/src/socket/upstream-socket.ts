@@ -1,0 +1,95 @@
+import { createHash } from 'node:crypto'
+import { type ClientRequest, Agent as HttpAgent, request as httpRequest, type IncomingHttpHeaders, type IncomingMessage } from 'node:http'
+import { Agent as HttpsAgent, request as httpsRequest } from 'node:https'
+import type { Duplex } from 'node:stream'
+import { Refusal, type RefusalCode } from '../refusal.ts'
+
+/** A WebSocket connection to the tenant, just opened. */
+export interface UpstreamSocket {
+  readonly socket: Duplex
+  /** What the tenant sent right after its handshake. */
+  readonly head: Buffer
+  /** The tenant's part of the handshake, to be passed on. */
+  readonly headers: IncomingHttpHeaders
+}
+
+export interface UpstreamRequest {
+  /** Origin of the tenant. */
+  readonly tenant: string
+  readonly path: string
+  /** The browser's request, whose key, extensions and subprotocols go up as they are. */
+  readonly headers: IncomingHttpHeaders
+  readonly accessToken: string
+  readonly signal: AbortSignal
+}
+
+export interface SocketAgent {
+  /** @throws ERR_UPSTREAM_STATUS with the status of an answer that is no handshake; ERR_UPSTREAM_* when there is none that could be used. */
+  open(request: UpstreamRequest): Promise<UpstreamSocket>
+}
+
+/** Opens WebSocket connections to tenants. TLS sessions are resumed; connections are not shared, since an upgrade takes its connection away. */
+export function socketAgent(): SocketAgent {
+  const http = new HttpAgent({ keepAlive: false })
+  const https = new HttpsAgent({ keepAlive: false })
+  return {
+    open: request => {
+      const { tenant, path, signal } = request
+      const headers = upstreamHeaders(request)
+      return handshake(
+        request,
+        tenant.startsWith('https:')
+          ? httpsRequest(tenant + path, { agent: https, headers, signal })
+          : httpRequest(tenant + path, { agent: http, headers, signal }),
+      )
+    },
+  }
+}
+
+/** Nothing else of the browser's goes up: neither its cookies nor its Origin, which is not the tenant's. */
+function upstreamHeaders({ headers, accessToken }: UpstreamRequest): Record<string, string> {
+  const passed = ['sec-websocket-key', 'sec-websocket-version', 'sec-websocket-extensions', 'sec-websocket-protocol', 'user-agent']
+  const own = Object.fromEntries(passed.flatMap(name => (headers[name] === undefined ? [] : [[name, String(headers[name])]])))
+  return { ...own, connection: 'Upgrade', upgrade: 'websocket', authorization: `Bearer ${accessToken}` }
+}
+
+function handshake({ headers: asked }: UpstreamRequest, request: ClientRequest): Promise<UpstreamSocket> {
+  return new Promise((resolve, reject) => {
+    // Stays for good, since a request that was given up may still fail.
+    request.on('error', cause => reject(new Refusal(failure(cause), 'Try again later.', { cause })))
+    request.on('response', response => {
+      reject(answered(response))
+      request.destroy()
+    })
+    request.on('upgrade', (response, socket, head) => {
+      socket.on('error', () => {})
+      if (response.headers['sec-websocket-accept'] === acceptOf(asked['sec-websocket-key'] ?? '')) {
+        resolve({ socket, head, headers: response.headers })
+      } else {
+        reject(new Refusal('ERR_UPSTREAM_RESPONSE', 'The tenant agreed to something else than this WebSocket.'))
+        socket.destroy()
+      }
+    })
+    request.end()
+  })
+}
+
+function answered({ statusCode = 502, headers }: IncomingMessage): Refusal {
+  if (statusCode < 300) return new Refusal('ERR_UPSTREAM_RESPONSE', 'The tenant answered without opening a WebSocket.')
+  const seconds = Number(headers['retry-after'])
+  return new Refusal('ERR_UPSTREAM_STATUS', `The tenant answered with status ${statusCode}.`, {
+    status: statusCode,
+    ...(Number.isFinite(seconds) ? { retryAfterSeconds: seconds } : {}),
+  })
+}
+
+function failure(error: NodeJS.ErrnoException): RefusalCode {
+  if (error.code === 'ETIMEDOUT') return 'ERR_UPSTREAM_CONNECT_TIMEOUT'
+  if (error.code?.startsWith('HPE_') === true) return 'ERR_UPSTREAM_RESPONSE'
+  return error.code === 'ECONNRESET' || error.code === 'EPIPE' ? 'ERR_UPSTREAM_RESET' : 'ERR_UPSTREAM_REFUSED'
+}
+
+/** RFC 6455, section 4.2.2. */
+function acceptOf(key: string): string {
+  return createHash('sha1').update(`${key}258EAFA5-E914-47DA-95CA-C5AB0DC85B11`).digest('base64')
+}

@@ -1,0 +1,34 @@
+import type { Duplex } from 'node:stream'
+
+export interface WaitingBrowser {
+  /** Stops waiting. @returns What the browser sent meanwhile. */
+  take(): Buffer
+}
+
+/**
+ * Watches the browser's socket while the tenant is being asked.
+ *
+ * It must be read, or nobody would notice that the browser left. A browser sends nothing before the handshake is done, so little is kept: of
+ * whoever sends more nothing is read any more until then.
+ */
+export function waitingBrowser(socket: Duplex, head: Buffer, onLeft: () => void): WaitingBrowser {
+  const early = [head]
+  let size = head.length
+  const keep = (chunk: Buffer): void => {
+    early.push(chunk)
+    size += chunk.length
+    if (size > maxEarlyBytes) socket.pause()
+  }
+  // Stays for good: a socket may fail at any moment, and an error that nobody listens to ends the process.
+  socket.on('error', () => {})
+  socket.on('data', keep).on('end', onLeft).on('close', onLeft)
+
+  return {
+    take() {
+      socket.off('data', keep).off('end', onLeft).off('close', onLeft)
+      return Buffer.concat(early)
+    },
+  }
+}
+
+const maxEarlyBytes = 16_384
