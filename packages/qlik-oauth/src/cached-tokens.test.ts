@@ -3,6 +3,7 @@ import { startTokenEndpoint, type TokenEndpoint } from '../test/support/token-en
 import { anonymousTokens } from './anonymous-tokens.ts'
 import type { TokenCache } from './cached-tokens.ts'
 import { type Client, type ClientOptions, client } from './client.ts'
+import { publicClient } from './client-authentication.ts'
 import { QlikOAuthError } from './errors.ts'
 import { impersonatedTokens } from './impersonated-tokens.ts'
 import { machineTokens } from './machine-tokens.ts'
@@ -220,7 +221,7 @@ describe('impersonated tokens', () => {
 })
 
 describe('anonymous tokens', () => {
-  const anonymous = () => machine({ clientId: 'public-page', clientSecret: undefined } as Partial<ClientOptions>)
+  const anonymous = () => machine({ clientId: 'public-page', authentication: publicClient() })
 
   it('asks with access code and tracking code, without a secret', async () => {
     const tokens = anonymousTokens({ client: anonymous(), store: memoryLoginStore(), accessCode: 'eac-1' })

@@ -6,6 +6,7 @@ import type { LoginStore } from './login-store.ts'
 import { requestTokens, type TokenRequestOptions } from './token-endpoint.ts'
 import { needsRefresh, type TokenSet } from './token-set.ts'
 import type { TokenSource } from './token-source.ts'
+import { unlessAborted } from './unless-aborted.ts'
 
 /** What every source of tokens that belong to no login needs. */
 export interface SharedTokenOptions {
@@ -87,14 +88,4 @@ function tokenKey({ tenant, clientId }: Client, { grant_type, scope = '' }: Gran
   return createHash('sha256')
     .update(JSON.stringify([tenant, clientId, grant_type, scope, holder]))
     .digest('base64url')
-}
-
-/** One who leaves does not end the flight that others wait for. */
-function unlessAborted<T>(flight: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
-  if (signal === undefined) return flight
-  return new Promise((resolve, reject) => {
-    const leave = () => reject(signal.reason)
-    signal.addEventListener('abort', leave, { once: true })
-    flight.then(resolve, reject).finally(() => signal.removeEventListener('abort', leave))
-  })
 }

@@ -32,6 +32,7 @@ export {
   loginKey,
   revokeTokens,
 } from './logins.ts'
+export { type LoopbackLogin, type LoopbackLoginOptions, loopbackLogin } from './loopback-login.ts'
 export { type MachineTokensOptions, machineTokens } from './machine-tokens.ts'
 export { type MemoryLoginStoreOptions, memoryLoginStore } from './memory-login-store.ts'
 export {
@@ -51,6 +52,7 @@ export { type RedisLoginStoreEvent, type RedisLoginStoreOptions, redisLoginStore
 export { type RegionClient, type RegionClientOptions, regionClient, type Tenant } from './region-client.ts'
 export { missingScopes, scopeList } from './scope.ts'
 export { keyRing, type Seal } from './seal.ts'
+export { openSystemBrowser } from './system-browser.ts'
 export { type ApiRequest, type TenantApi, type TenantApiOptions, tenantApi } from './tenant-api.ts'
 export { isLoopback, tenantOrigin } from './tenant-origin.ts'
 export { organizationOrigin, regionOfDataCenter, registerOrigin, type Tier } from './tier.ts'

@@ -1,0 +1,146 @@
+import { randomBytes, timingSafeEqual } from 'node:crypto'
+import { once } from 'node:events'
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { authorizationRequest, authorizationResponse } from './authorization.ts'
+import type { Client } from './client.ts'
+import { errorTable, QlikOAuthError } from './errors.ts'
+import { authorizationCode } from './grants.ts'
+import { sendLoopbackPage } from './loopback-page.ts'
+import { currentUser, type QlikUser } from './qlik-user.ts'
+import { openSystemBrowser } from './system-browser.ts'
+import { given, isLoopback } from './tenant-origin.ts'
+import { requireTier } from './tier.ts'
+import { requestTokens } from './token-endpoint.ts'
+import type { TokenSet } from './token-set.ts'
+import { unlessAborted } from './unless-aborted.ts'
+
+export interface LoopbackLoginOptions {
+  readonly client: Client
+  /** Takes the user to the address. @default the system's browser */
+  readonly openBrowser?: (url: string) => void | Promise<void>
+  /**
+   * The redirect URI registered for the client. Without a port in it, a free one is taken, as RFC 8252 section 7.3 has it; where the tenant insists
+   * on the port as registered, name it here. @default 'http://127.0.0.1/callback'
+   */
+  readonly redirectUri?: string
+  readonly prompt?: 'login' | 'consent'
+  readonly loginHint?: string
+  /** How long the user may take. @default 300000 */
+  readonly timeoutMs?: number
+  readonly signal?: AbortSignal
+}
+
+export interface LoopbackLogin {
+  readonly tokens: TokenSet
+  readonly user: QlikUser
+}
+
+/**
+ * Logs a user in from a native application: in the browser, with PKCE, and a redirect to a server that listens on this machine for this one answer.
+ * RFC 8252.
+ *
+ * @throws ERR_LOGIN_DENIED when tenant or user refuse or nobody finishes in time; ERR_CONFIGURATION; the errors of the token endpoint.
+ * @example
+ * const { tokens, user } = await loopbackLogin({ client: client({ tenant, clientId }) })
+ */
+export async function loopbackLogin(options: LoopbackLoginOptions): Promise<LoopbackLogin> {
+  const { client, openBrowser = openSystemBrowser, redirectUri = 'http://127.0.0.1/callback', timeoutMs = 300_000 } = options
+  requireTier(client, 'tenant', 'log users in')
+  const registered = loopbackUri(redirectUri)
+  const limit = AbortSignal.timeout(timeoutMs)
+  const signal = options.signal === undefined ? limit : AbortSignal.any([limit, options.signal])
+  signal.throwIfAborted()
+
+  const server = createServer()
+  const own = await listening(server, registered)
+  try {
+    const state = randomBytes(32).toString('base64url')
+    const { prompt, loginHint } = options
+    const request = await authorizationRequest(client, {
+      redirectUri: own,
+      state,
+      ...(prompt === undefined ? {} : { prompt }),
+      ...(loginHint === undefined ? {} : { loginHint }),
+    })
+    const answered = answer(server, own, state, async parameters => {
+      const code = await authorizationResponse(client, parameters, state)
+      const tokens = await requestTokens(client, authorizationCode(code, own, request.codeVerifier), { signal })
+      return { tokens, user: await currentUser(client, tokens.accessToken, signal) }
+    })
+    const [login] = await unlessAborted(Promise.all([answered, openBrowser(request.url)]), signal)
+    return login
+  } catch (error) {
+    options.signal?.throwIfAborted()
+    if (limit.aborted) throw new QlikOAuthError('ERR_LOGIN_DENIED', `Nobody finished the login within ${timeoutMs} ms`)
+    throw error
+  } finally {
+    server.close()
+    server.closeIdleConnections()
+    if (signal.aborted) server.closeAllConnections()
+  }
+}
+
+/** Waits for the one request that carries the state; others are turned away and change nothing. */
+function answer<T>(server: Server, redirectUri: string, state: string, redeem: (parameters: URLSearchParams) => Promise<T>): Promise<T> {
+  const { host, pathname } = new URL(redirectUri)
+  let used = false
+
+  return new Promise((resolve, reject) => {
+    const callback = async (request: IncomingMessage, response: ServerResponse) => {
+      const url = URL.canParse(request.url ?? '', redirectUri) ? new URL(request.url ?? '', redirectUri) : undefined
+      if (request.method !== 'GET' || request.headers.host !== host || url?.pathname !== pathname) {
+        sendLoopbackPage(response, 404, 'Nothing here', 'This address only receives the answer to a login.')
+        return
+      }
+      if (used || !carries(url.searchParams, state)) {
+        sendLoopbackPage(response, 400, 'Not an answer to this login', 'Return to the application and log in from there.')
+        return
+      }
+      used = true
+      try {
+        const login = await redeem(url.searchParams)
+        sendLoopbackPage(response, 200, 'You are logged in', 'You can close this window and return to the application.')
+        resolve(login)
+      } catch (error) {
+        sendLoopbackPage(response, 400, 'The login failed', `${sentence(error)}. Return to the application and try again.`)
+        reject(error)
+      }
+    }
+    server.on('request', (request, response) => void callback(request, response))
+  })
+}
+
+function carries(parameters: URLSearchParams, state: string): boolean {
+  const [received = '', ...more] = parameters.getAll('state')
+  return more.length === 0 && received.length === state.length && timingSafeEqual(Buffer.from(received), Buffer.from(state))
+}
+
+/** The page is told no more than the kind of failure; the application has the rest. */
+function sentence(error: unknown): string {
+  return error instanceof QlikOAuthError ? errorTable[error.code].title : 'Something unexpected happened'
+}
+
+/** @returns The redirect URI with the port that was taken. */
+async function listening(server: Server, registered: URL): Promise<string> {
+  // "localhost" may be either address; the browser tries both.
+  const address = registered.hostname === '[::1]' ? '::1' : registered.hostname === 'localhost' ? '127.0.0.1' : registered.hostname
+  server.listen(Number(registered.port || 0), address)
+  try {
+    await once(server, 'listening')
+  } catch (cause) {
+    throw new QlikOAuthError('ERR_CONFIGURATION', `Cannot listen for the answer to the login at ${registered.href}`, { cause })
+  }
+  const own = new URL(registered)
+  own.port = String((server.address() as AddressInfo).port)
+  return own.href
+}
+
+function loopbackUri(redirectUri: string): URL {
+  const url = URL.canParse(redirectUri) ? new URL(redirectUri) : undefined
+  if (url?.protocol === 'http:' && isLoopback(url.hostname) && url.search === '' && url.hash === '') return url
+  throw new QlikOAuthError(
+    'ERR_CONFIGURATION',
+    `redirectUri must be an http address on loopback without a query, such as "http://127.0.0.1/callback", got ${given(redirectUri)}.`,
+  )
+}
