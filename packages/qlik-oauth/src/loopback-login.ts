@@ -68,8 +68,10 @@ export async function loopbackLogin(options: LoopbackLoginOptions): Promise<Loop
       const tokens = await requestTokens(client, authorizationCode(code, own, request.codeVerifier), { signal })
       return { tokens, user: await currentUser(client, tokens.accessToken, signal) }
     })
-    const [login] = await unlessAborted(Promise.all([answered, openBrowser(request.url)]), signal)
-    return login
+    // The answer may come while the browser is still being opened.
+    answered.catch(() => {})
+    await unlessAborted(Promise.resolve(openBrowser(request.url)), signal)
+    return await unlessAborted(answered, signal)
   } catch (error) {
     options.signal?.throwIfAborted()
     if (limit.aborted) throw new QlikOAuthError('ERR_LOGIN_DENIED', `Nobody finished the login within ${timeoutMs} ms`)
