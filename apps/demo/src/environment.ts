@@ -52,7 +52,7 @@ export function readEnvironment(source: NodeJS.ProcessEnv): Environment {
   const set = checked.data
   const production = set.NODE_ENV === 'production'
   const simulated = set.QLIK_TENANT_URL !== undefined && isLoopback(new URL(set.QLIK_TENANT_URL).hostname)
-  const defaults = simulated ? simulatorClients : {}
+  const defaults: Partial<typeof simulatorClients> = simulated ? simulatorClients : {}
   const publicUrl = set.PUBLIC_URL ?? `http://localhost:${set.PORT}`
   if (set.SESSION_IDLE_SECONDS > set.SESSION_ABSOLUTE_SECONDS) {
     throw new EnvironmentError(
@@ -132,7 +132,7 @@ const variables = z.object({
     'redis://host:6379, rediss://host:6379, a comma list of them for a cluster, or redis+sentinel://host:26379,host:26379/master',
     text => (isRedisUrl(text) ? text : undefined),
   ).optional(),
-  SESSION_SECRET: variable('one or more long random texts separated by commas, the newest first', list).optional(),
+  SESSION_SECRET: variable('one or more random texts of at least 16 characters separated by commas, the newest first', texts).optional(),
   TOKEN_KEYS: variable('one or more keys of 32 bytes in base64 separated by commas, the newest first', keys).optional(),
   SESSION_IDLE_SECONDS: wholeNumber(1, thirtyDays).default(1800),
   SESSION_ABSOLUTE_SECONDS: wholeNumber(1, thirtyDays).default(43_200),
@@ -186,6 +186,11 @@ function sources(text: string): readonly string[] | undefined {
 function list(text: string): readonly string[] | undefined {
   const entries = text.split(',').map(entry => entry.trim())
   return entries.every(entry => entry !== '') ? entries : undefined
+}
+
+function texts(text: string): readonly string[] | undefined {
+  const entries = list(text)
+  return entries?.every(entry => entry.length >= 16) ? entries : undefined
 }
 
 function keys(text: string): readonly string[] | undefined {

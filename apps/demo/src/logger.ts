@@ -7,7 +7,7 @@ import type { LogLevel } from './environment.ts'
 export function createLogger(level: LogLevel): Logger {
   return pino({
     level,
-    base: undefined,
+    base: null,
     timestamp: pino.stdTimeFunctions.isoTime,
     redact: { paths: ['authorization', 'cookie', 'password', 'secret', 'token', 'code', 'state'].flatMap(anywhere), remove: true },
     serializers: { err: pino.stdSerializers.errWithCause },

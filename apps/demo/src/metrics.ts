@@ -29,7 +29,10 @@ export function createMetrics(): Metrics {
 
   const routes = Router()
   routes.get('/metrics', async (_request, response) => {
-    response.set('cache-control', 'no-store').type(registry.contentType).send(await registry.metrics())
+    response
+      .set('cache-control', 'no-store')
+      .type(registry.contentType)
+      .send(await registry.metrics())
   })
 
   return {

@@ -8,4 +8,5 @@ export { type RestProxy, type RestProxyOptions, restProxy } from './proxy/rest-p
 export { type LoginSummary, type QlikAuth, qlikAuth } from './qlik-auth.ts'
 export { Refusal, type RefusalCode, refusalTable } from './refusal.ts'
 export type { RequestLogin } from './request-login.ts'
+export { requireSameOrigin } from './proxy/same-origin.ts'
 export { type SocketProxy, type SocketProxyOptions, socketProxy } from './socket/socket-proxy.ts'

@@ -1,0 +1,61 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { createServer } from 'node:net'
+import { tmpdir } from 'node:os'
+
+export interface PrivateRedis {
+  readonly url: string
+  /** Resolves when the server has ended, for whatever reason. */
+  readonly ended: Promise<void>
+  close(): Promise<void>
+}
+
+/** Starts a `redis-server` of our own that keeps nothing on disk. @returns `undefined` where none is on the PATH. */
+export async function privateRedis(): Promise<PrivateRedis | undefined> {
+  const port = await freePort()
+  const settings = { port, bind: '127.0.0.1', save: '', appendonly: 'no', dir: tmpdir(), 'maxmemory-policy': 'noeviction' }
+  const options = Object.entries(settings).flatMap(([name, value]) => [`--${name}`, String(value)])
+  // Its own process group, so that Ctrl-C reaches only us: it has to outlive the requests that still need it.
+  const server = spawn('sh', ['-c', guarded, 'sh', 'redis-server', ...options], { stdio: ['pipe', 'pipe', 'ignore'], detached: true })
+  server.stdin.on('error', () => {})
+  const ended = once(server, 'exit').then(() => {})
+  const isUp = await Promise.race([saidReady(server.stdout), ended.then(() => false)])
+  if (!isUp) return undefined
+
+  return {
+    url: `redis://127.0.0.1:${port}`,
+    ended,
+    async close() {
+      server.stdin.end()
+      await ended
+    },
+  }
+}
+
+/** Ends the server when our end of the pipe closes, which the system does for us however we die. */
+const guarded = `
+  exec 3<&0
+  "$@" 2>/dev/null & server=$!
+  { read -r _ <&3; kill "$server" 2>/dev/null; } & guard=$!
+  wait "$server"
+  kill "$guard" 2>/dev/null`
+
+async function saidReady(output: NodeJS.ReadableStream): Promise<boolean> {
+  return new Promise(resolve => {
+    let text = ''
+    output.on('data', chunk => {
+      text = text.slice(-2000) + chunk
+      if (text.includes('eady to accept connections')) resolve(true)
+    })
+    output.once('end', () => resolve(false))
+  })
+}
+
+async function freePort(): Promise<number> {
+  const probe = createServer().listen(0, '127.0.0.1')
+  await once(probe, 'listening')
+  const address = probe.address()
+  probe.close()
+  await once(probe, 'close')
+  return typeof address === 'object' && address !== null ? address.port : 0
+}

@@ -1,0 +1,85 @@
+/**
+ * Shows any app sheet by sheet. Which sheets there are is a question for the engine, asked here in its own protocol through the proxy:
+ * open the app, make a list of sheets for this session, read it, and hang up.
+ */
+
+const root = document.querySelector('#sheets')
+const status = root.querySelector('.status')
+const { app, engine } = root.dataset
+
+try {
+  const sheets = await sheetsOf(app)
+  const wanted = new URLSearchParams(location.search).get('sheet')
+  const open = sheets.find(sheet => sheet.id === wanted) ?? sheets[0]
+  if (open === undefined) status.textContent = 'This app has no sheet that you may see.'
+  else {
+    status.hidden = true
+    root.querySelector('.tabs').replaceChildren(...sheets.map(sheet => tab(sheet, sheet === open)))
+    root.querySelector('.sheet').replaceChildren(embed(open))
+  }
+} catch (error) {
+  status.textContent = `The sheets could not be read: ${error.message}.`
+}
+
+function tab({ id, title }, isOpen) {
+  const link = document.createElement('a')
+  link.href = `?sheet=${encodeURIComponent(id)}`
+  link.textContent = title
+  if (isOpen) link.setAttribute('aria-current', 'page')
+  return link
+}
+
+function embed({ id }) {
+  const sheet = document.createElement('qlik-embed')
+  sheet.setAttribute('ui', 'analytics/sheet')
+  sheet.setAttribute('app-id', app)
+  sheet.setAttribute('object-id', id)
+  return sheet
+}
+
+async function sheetsOf(appId) {
+  const socket = new WebSocket(`${engine}/app/${encodeURIComponent(appId)}`)
+  const call = caller(socket)
+  try {
+    const doc = await call(-1, 'OpenDoc', [appId])
+    const list = await call(doc.qReturn.qHandle, 'CreateSessionObject', [sheetList])
+    const { qLayout } = await call(list.qReturn.qHandle, 'GetLayout', [])
+    return qLayout.qAppObjectList.qItems
+      .toSorted((one, other) => (one.qData?.rank ?? 0) - (other.qData?.rank ?? 0))
+      .map(item => ({ id: item.qInfo.qId, title: item.qMeta?.title || item.qData?.title || 'Sheet' }))
+  } finally {
+    socket.close()
+  }
+}
+
+const sheetList = {
+  qInfo: { qType: 'SheetList' },
+  qAppObjectListDef: { qType: 'sheet', qData: { title: '/qMetaDef/title', rank: '/rank' } },
+}
+
+/** Calls of JSON-RPC 2.0 over one socket. The engine speaks first; until then nothing is sent. */
+function caller(socket) {
+  const waiting = new Map()
+  const greeted = new Promise((resolve, reject) => {
+    socket.addEventListener('message', ({ data }) => {
+      const { id, result, error } = JSON.parse(data)
+      if (id === undefined) return resolve()
+      const call = waiting.get(id)
+      if (error === undefined) call?.resolve(result)
+      else call?.reject(new Error(error.message))
+    })
+    socket.addEventListener('close', ({ code }) => {
+      const closed = new Error(`the connection was closed (${code})`)
+      reject(closed)
+      for (const call of waiting.values()) call.reject(closed)
+    })
+  })
+
+  let id = 0
+  return async (handle, method, params) => {
+    await greeted
+    id += 1
+    socket.send(JSON.stringify({ jsonrpc: '2.0', id, handle, method, params }))
+    return new Promise((resolve, reject) => waiting.set(id, { resolve, reject }))
+  }
+}

@@ -1,0 +1,12 @@
+import { Router } from 'express'
+import type { QlikAuth } from 'express-qlik-oauth'
+import { show } from './view.ts'
+
+/** `GET /`: for everybody. */
+export function landingPage(qlik: QlikAuth): Router {
+  const router = Router()
+  router.get('/', qlik.optionalLogin(), (request, response) => {
+    show(request, response, 'landing', { title: 'Welcome', offersLogin: false })
+  })
+  return router
+}

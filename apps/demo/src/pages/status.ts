@@ -1,0 +1,38 @@
+import { Router } from 'express'
+import { QlikOAuthError, type TokenSource } from 'qlik-oauth'
+import type { Environment } from '../environment.ts'
+import type { SharedTokens } from '../shared-tokens.ts'
+import { show } from './view.ts'
+
+/** `GET /status`: figures of the whole tenant, read by the application itself and not on behalf of the reader. */
+export function statusPage({ machineClient }: Environment, { machine }: SharedTokens): Router {
+  const router = Router()
+  if (machine === undefined || machineClient === undefined) return router
+
+  router.get('/', async (request, response) => {
+    const counts = await Promise.all(counted.map(async ({ name, path }) => ({ name, count: await countOf(machine, path) })))
+    show(request, response, 'status', { title: 'Tenant status', figures: counts, clientId: machineClient.clientId })
+  })
+  return router
+}
+
+const counted = [
+  { name: 'analytics apps', path: '/api/v1/items?resourceType=app&limit=100' },
+  { name: 'spaces', path: '/api/v1/spaces?limit=100' },
+  { name: 'users', path: '/api/v1/users?limit=100' },
+]
+
+/** The number of entries, with a plus where there are more than one page holds. */
+async function countOf(tokens: TokenSource, path: string): Promise<string> {
+  const token = await tokens.accessToken()
+  const answer = await fetch(tokens.tenant + path, {
+    headers: { accept: 'application/json', authorization: `Bearer ${token}` },
+    redirect: 'error',
+    signal: AbortSignal.timeout(longestWaitMs),
+  })
+  if (!answer.ok) throw new QlikOAuthError('ERR_TENANT_RESPONSE', `The tenant answered ${answer.status} to the machine's request`)
+  const { data, links } = (await answer.json()) as { data: readonly unknown[]; links?: { next?: { href?: string } } }
+  return `${data.length}${links?.next?.href === undefined ? '' : '+'}`
+}
+
+const longestWaitMs = 20_000

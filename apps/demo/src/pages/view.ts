@@ -1,0 +1,39 @@
+import { fileURLToPath } from 'node:url'
+import type { Express, Request, Response } from 'express'
+import type { Environment } from '../environment.ts'
+
+/** What every page knows. */
+export function views(app: Express, environment: Environment): void {
+  const { anonymousClient, machineClient, publicUrl, simulated, singlePageClient, tenant } = environment
+  const features = {
+    anonymous: anonymousClient !== undefined,
+    machine: machineClient !== undefined,
+    singlePage: singlePageClient !== undefined,
+  }
+  app.set('view engine', 'ejs').set('views', fileURLToPath(new URL('../../views', import.meta.url)))
+  Object.assign(app.locals, {
+    productName: 'Qlik Cloud for Express',
+    tenant,
+    simulated,
+    features,
+    // Absolute, so that the login starts on the origin to which the tenant will send the browser back.
+    loginUrl: `${publicUrl}/auth/login?returnTo=%2Fapps`,
+    links: [
+      { href: '/apps', text: 'Apps', shown: true },
+      { href: '/public', text: 'Public', shown: features.anonymous },
+      { href: '/spa', text: 'Single-page', shown: features.singlePage },
+      { href: '/status', text: 'Status', shown: features.machine },
+    ].filter(link => link.shown),
+  })
+}
+
+/** Renders a page for whoever is logged in, or for nobody in particular. */
+export function show(request: Request, response: Response, view: string, locals: { title: string } & Record<string, unknown>): void {
+  response.render(view, {
+    user: request.qlik?.user,
+    here: request.baseUrl === '' ? request.path : request.baseUrl,
+    wide: false,
+    offersLogin: true,
+    ...locals,
+  })
+}

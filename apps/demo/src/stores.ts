@@ -1,0 +1,34 @@
+import { RedisStore } from 'connect-redis'
+import { sessionCookie } from 'express-qlik-oauth'
+import { MemoryStore, type SessionOptions } from 'express-session'
+import type { Logger } from 'pino'
+import { type LoginStore, memoryLoginStore, redisLoginStore } from 'qlik-oauth'
+import type { Environment } from './environment.ts'
+import { connectRedis } from './redis.ts'
+
+/** Where sessions and logins live: both in Redis, or both in this process. */
+export interface Stores {
+  readonly sessions: SessionOptions
+  readonly logins: LoginStore
+  close(): Promise<void>
+}
+
+export function openStores(environment: Environment, logger: Logger): Stores {
+  const { absoluteSeconds, publicUrl, redisUrl, sessionSecrets, tokenKeys } = environment
+  const options = { ...sessionCookie(publicUrl), secret: [...sessionSecrets], resave: false, saveUninitialized: false }
+  if (redisUrl === undefined) {
+    const logins = memoryLoginStore()
+    return { sessions: { ...options, store: new MemoryStore() }, logins, close: () => logins.close() }
+  }
+
+  const redis = connectRedis(redisUrl)
+  const logins = redisLoginStore(redis, { keys: tokenKeys, onEvent: ({ type, ...event }) => logger.warn(event, type) })
+  return {
+    sessions: { ...options, store: new RedisStore({ client: redis, ttl: absoluteSeconds }) },
+    logins,
+    async close() {
+      await logins.close()
+      redis.disconnect()
+    },
+  }
+}
