@@ -121,8 +121,7 @@ function handleTable(): HandleTable {
       if (targets.size >= maximumHandles) throw new RpcError('limit')
       known.set(identity, handle)
       targets.set(handle, target)
-      const object = target.type === 'GenericObject' ? target.object : undefined
-      return { qReturn: { qType: target.type, qHandle: handle, ...(object ? { qGenericType: object.type, qGenericId: object.id } : {}) } }
+      return { qReturn: { qType: target.type, qHandle: handle, ...identityOf(target) } }
     },
     release(object) {
       const handle = known.get(object)
@@ -132,6 +131,13 @@ function handleTable(): HandleTable {
     },
     objects: () => [...targets].flatMap(([handle, target]) => (target.type === 'GenericObject' ? [handle] : [])),
   }
+}
+
+/** Clients keep what they know about an app or an object under its identifier. */
+function identityOf(target: Target): JsonObject {
+  if (target.type === 'Doc') return { qGenericType: 'Doc', qGenericId: target.id }
+  if (target.type === 'GenericObject') return { qGenericType: target.object.type, qGenericId: target.object.id }
+  return target.type === 'Field' ? { qGenericId: target.field.name } : {}
 }
 
 function parsedJson(text: string): unknown {

@@ -5,7 +5,7 @@ import { RpcError } from './rpc-error.ts'
 import { denied, type MethodContext, type Methods, nothing } from './rpc-method.ts'
 import { sessionAppPrefix } from './session-app.ts'
 
-type Doc = { readonly type: 'Doc' }
+type Doc = { readonly type: 'Doc'; readonly id: string }
 
 /** Methods of an open app. */
 export const docMethods: Methods<Doc> = {

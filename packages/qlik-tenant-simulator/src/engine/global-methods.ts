@@ -8,10 +8,10 @@ export const globalMethods: Methods<{ readonly type: 'Global' }> = {
     run({ session, reference }, parameters) {
       // A connection belongs to the app in its path.
       if (parameters.text('qDocName') !== session.app.id) throw new RpcError('appNotFound', parameters.text('qDocName').slice(0, 100))
-      return reference({ type: 'Doc' })
+      return reference({ type: 'Doc', id: session.app.id })
     },
   },
-  GetActiveDoc: { parameters: [], run: ({ reference }) => reference({ type: 'Doc' }) },
+  GetActiveDoc: { parameters: [], run: ({ session, reference }) => reference({ type: 'Doc', id: session.app.id }) },
   GetDocList: {
     parameters: [],
     run: ({ apps }) => ({

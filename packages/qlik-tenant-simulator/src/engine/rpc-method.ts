@@ -9,7 +9,7 @@ import type { Session } from './session.ts'
 /** What a handle stands for. */
 export type Target =
   | { readonly type: 'Global' }
-  | { readonly type: 'Doc' }
+  | { readonly type: 'Doc'; readonly id: string }
   | { readonly type: 'GenericObject'; readonly object: GenericObject }
   | { readonly type: 'Field'; readonly field: Field }
 
