@@ -25,6 +25,6 @@ describe('a web client', () => {
       client_secret: 'demo-web-secret',
     })
     expect(refreshed.status).toBe(200)
-    expect(refreshed.body['refresh_token']).not.toBe(tokens.refresh_token)
+    expect(refreshed.body.refresh_token).not.toBe(tokens.refresh_token)
   })
 })

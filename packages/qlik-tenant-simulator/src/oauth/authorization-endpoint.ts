@@ -162,7 +162,8 @@ async function proceed(state: TenantState, exchange: Exchange, interaction: Inte
 }
 
 async function showLogin(state: TenantState, exchange: Exchange, interaction: Interaction, problem?: string, status = 200): Promise<void> {
-  const { session, cookie } = state.sessions.begin(exchange.request)
+  const known = state.sessions.of(exchange.request)
+  const { session, cookie } = known === undefined ? state.sessions.begin(exchange.request) : { session: known, cookie: undefined }
   const html = loginPage({
     users: state.users.all,
     interactionId: interaction.id,
@@ -171,7 +172,7 @@ async function showLogin(state: TenantState, exchange: Exchange, interaction: In
     hint: interaction.loginHint,
     problem,
   })
-  await sendPage(exchange, status, html, { 'set-cookie': cookie })
+  await sendPage(exchange, status, html, cookie === undefined ? {} : { 'set-cookie': cookie })
 }
 
 async function grant(state: TenantState, exchange: Exchange, interaction: Interaction, user: TenantUser, authTime: number): Promise<void> {

@@ -7,6 +7,8 @@ export interface LoginSession {
   readonly userId: string | undefined
   /** When the user logged in, in milliseconds. */
   readonly authTime: number
+  /** Ties forms to this browser; stays when the session id changes at login, so that several tabs may log in at once. */
+  readonly formKey: string
 }
 
 /** An authorization request that waits for the user. */
@@ -29,7 +31,7 @@ export interface LoginSessions {
   begin(request: IncomingMessage, userId?: string): { session: LoginSession; cookie: string }
   end(request: IncomingMessage): string
   endUser(userId: string): void
-  /** Ties a form to the session of the browser it was given to. */
+  /** Ties a form to the browser it was given to. */
   formToken(session: LoginSession, interactionId: string): string
   isFormToken(session: LoginSession, interactionId: string, token: string): boolean
   open(interaction: Omit<Interaction, 'id'>): Interaction
@@ -58,13 +60,14 @@ export function loginSessions(cookieName: () => string, now: () => number, lifeS
   }
   const drop = (request: IncomingMessage) => sessions.delete(sessionId(request) ?? '')
   const formToken = (session: LoginSession, interactionId: string) =>
-    createHmac('sha256', key).update(`${session.id} ${interactionId}`).digest('base64url')
+    createHmac('sha256', key).update(`${session.formKey} ${interactionId}`).digest('base64url')
 
   return {
     of,
     begin(request, userId) {
+      const formKey = of(request)?.formKey ?? randomBytes(24).toString('base64url')
       drop(request)
-      const session: LoginSession = { id: randomBytes(24).toString('base64url'), userId, authTime: now() }
+      const session: LoginSession = { id: randomBytes(24).toString('base64url'), userId, authTime: now(), formKey }
       sessions.set(session.id, session)
       startedAt.set(session.id, now())
       return { session, cookie: `${cookieName()}=${session.id}; Path=/; HttpOnly; SameSite=Lax` }

@@ -59,7 +59,11 @@ export async function logIn(tenant: SimulatedTenant, userId: string, scope = 'us
   return answer.body as unknown as Tokens
 }
 
-export async function post(url: string, body: Record<string, unknown> | URLSearchParams, headers: Record<string, string> = {}): Promise<Answer> {
+export async function post(
+  url: string,
+  body: Record<string, unknown> | URLSearchParams,
+  headers: Record<string, string> = {},
+): Promise<Answer> {
   const isForm = body instanceof URLSearchParams
   return call(url, {
     method: 'POST',
@@ -71,7 +75,11 @@ export async function post(url: string, body: Record<string, unknown> | URLSearc
 export async function call(url: string, init: RequestInit = {}): Promise<Answer> {
   const response = await fetch(url, { redirect: 'manual', ...init })
   const text = await response.text()
-  return { status: response.status, headers: response.headers, body: (text.startsWith('{') ? JSON.parse(text) : { text }) as Record<string, unknown> }
+  return {
+    status: response.status,
+    headers: response.headers,
+    body: (text.startsWith('{') ? JSON.parse(text) : { text }) as Record<string, unknown>,
+  }
 }
 
 export function bearer(tokens: { readonly access_token?: unknown }): { authorization: string } {
@@ -80,6 +88,6 @@ export function bearer(tokens: { readonly access_token?: unknown }): { authoriza
 
 /** The code of Qlik's first error. */
 export function errorCode(answer: Answer): string | undefined {
-  const [first] = (answer.body['errors'] ?? []) as { code: string }[]
+  const [first] = (answer.body.errors ?? []) as { code: string }[]
   return first?.code
 }

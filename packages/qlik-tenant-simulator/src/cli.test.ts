@@ -1,0 +1,54 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import type { AddressInfo } from 'node:net'
+import { createServer } from 'node:net'
+import { fileURLToPath } from 'node:url'
+import { describe, expect, it } from '@jest/globals'
+
+const script = fileURLToPath(new URL('cli.ts', import.meta.url))
+
+function run(...flags: string[]): ChildProcess {
+  return spawn(process.execPath, ['--conditions=source', '--import', import.meta.resolve('tsx'), script, ...flags])
+}
+
+async function outcome(child: ChildProcess): Promise<{ code: unknown; output: string; errors: string }> {
+  let output = ''
+  let errors = ''
+  child.stdout?.on('data', (chunk: Buffer) => (output += chunk.toString()))
+  child.stderr?.on('data', (chunk: Buffer) => (errors += chunk.toString()))
+  const [code] = (await once(child, 'close')) as unknown[]
+  return { code, output, errors }
+}
+
+describe('the command', () => {
+  it('serves until SIGTERM, and says where and for whom', async () => {
+    const child = run('--port', '0', '--application', 'http://localhost:3456')
+    const [chunk] = (await once(child.stdout as NodeJS.ReadableStream, 'data')) as [Buffer]
+    const origin = /tenant at (\S+)/.exec(chunk.toString())?.[1]
+    expect(chunk.toString()).toMatch(/ada[\s\S]+demo-web\s+web\s+demo-web-secret/)
+    expect((await fetch(`${origin}/.well-known/oauth-authorization-server`)).status).toBe(200)
+    child.kill('SIGTERM')
+    expect(await once(child, 'exit')).toEqual([0, null])
+  })
+
+  it.each([
+    [['--port', 'http'], /--port must be a whole number/],
+    [['--prot', '4000'], /Unknown option '--prot'/],
+    [['--application', 'localhost:3000/x'], /--application must be an origin/],
+    [['--port', '0', '--redirect-uri', 'ftp://localhost/'], /demo-web.*Redirect URI must be/],
+  ])('refuses %j in one line', async (flags, message) => {
+    const { code, errors } = await outcome(run(...flags))
+    expect(code).toBe(1)
+    expect(errors.trimEnd()).toMatch(message)
+    expect(errors.trimEnd()).not.toContain('\n')
+  })
+
+  it('says that the port is taken', async () => {
+    const other = createServer().listen(0, '127.0.0.1')
+    await once(other, 'listening')
+    const { port } = other.address() as AddressInfo
+    const { code, errors } = await outcome(run('--port', String(port)))
+    other.close()
+    expect({ code, errors }).toEqual({ code: 1, errors: expect.stringMatching(/^qlik-tenant-simulator: the port is taken.*--port\n$/) })
+  })
+})

@@ -1,0 +1,109 @@
+#!/usr/bin/env node
+import { parseArgs } from 'node:util'
+import { type ClientRegistration, defaultClients } from './client-registration.ts'
+import { createTenant, type SimulatedTenant } from './tenant.ts'
+
+const usage = `Usage: qlik-tenant-simulator [options]
+
+A Qlik Cloud tenant on this machine: OAuth, REST, engine and embed runtime.
+
+  --port <number>                  port to listen on (default 4000; 0 takes a free one)
+  --host <address>                 address to listen on (default 127.0.0.1)
+  --hostname <name>                host name in the tenant's own URLs (default localhost)
+  --accept-host <host:port>        another Host header to answer to; may be repeated
+  --application <origin>           register the demo clients for an application at this origin,
+                                   such as http://localhost:3000; may be repeated
+  --redirect-uri <uri>             another redirect URI of demo-web; may be repeated
+  --access-token-seconds <number>  life of access tokens (default 21600)
+  --help                           show this text
+`
+
+await main().catch((error: unknown) => {
+  process.stderr.write(`qlik-tenant-simulator: ${problemOf(error)}\n`)
+  process.exitCode = 1
+})
+
+async function main(): Promise<void> {
+  const { values } = parseArgs({
+    options: {
+      port: { type: 'string', default: '4000' },
+      host: { type: 'string', default: '127.0.0.1' },
+      hostname: { type: 'string', default: 'localhost' },
+      'accept-host': { type: 'string', multiple: true, default: [] },
+      application: { type: 'string', multiple: true, default: [] },
+      'redirect-uri': { type: 'string', multiple: true, default: [] },
+      'access-token-seconds': { type: 'string', default: '21600' },
+      help: { type: 'boolean', default: false },
+    },
+  })
+  if (values.help) {
+    process.stdout.write(usage)
+    return
+  }
+  const tenant = await createTenant({
+    port: wholeNumber('--port', values.port, 65_535),
+    host: values.host,
+    hostname: values.hostname,
+    acceptedHosts: values['accept-host'],
+    accessTokenSeconds: wholeNumber('--access-token-seconds', values['access-token-seconds'], 31_536_000),
+    clients: clientsFor(values.application, values['redirect-uri']),
+  })
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+    process.once(signal, () => void tenant.close().then(() => process.exit(0)))
+  }
+  process.stdout.write(greeting(tenant))
+}
+
+/** The default clients, for applications elsewhere than at port 3000. */
+function clientsFor(applications: readonly string[], redirectUris: readonly string[]): ClientRegistration[] {
+  for (const application of applications) {
+    if (!URL.canParse(application) || new URL(application).origin !== application) {
+      throw new RangeError(`--application must be an origin such as http://localhost:3000, got ${JSON.stringify(application)}`)
+    }
+  }
+  const callbacks: Readonly<Record<string, string>> = { 'demo-web': '/auth/callback', 'demo-spa': '/spa/callback' }
+  return defaultClients.map(client => {
+    const path = callbacks[client.clientId]
+    const { redirectUris: uris = [], allowedOrigins: origins } = client
+    const more = client.clientId === 'demo-web' ? redirectUris : []
+    const changed: ClientRegistration = {
+      ...client,
+      redirectUris: unique([...uris, ...(path === undefined ? [] : applications.map(origin => origin + path)), ...more]),
+      ...(origins === undefined ? {} : { allowedOrigins: unique([...origins, ...applications]) }),
+    }
+    return changed
+  })
+}
+
+function greeting({ origin, regionOrigin, organizationOrigin, users, clients }: SimulatedTenant): string {
+  const rows = (lines: readonly (readonly string[])[]) =>
+    lines.map(([name = '', ...more]) => `  ${name.padEnd(20)}${more.join('  ')}`).join('\n')
+  return `Simulated Qlik Cloud tenant at ${origin}
+Region host ${regionOrigin}, organization host ${organizationOrigin}
+
+Users
+${rows(users.map(user => [user.id, user.description ?? user.email]))}
+
+Clients
+${rows(clients.map(({ clientId, appType, tier, clientSecret, accessCodes = [] }) => [clientId, (tier === 'tenant' ? appType : `${tier} client`).padEnd(20), clientSecret ?? accessCodes.join(', ')]))}
+`
+}
+
+function wholeNumber(flag: string, given: string, largest: number): number {
+  if (!/^\d{1,9}$/.test(given) || Number(given) > largest) {
+    throw new RangeError(`${flag} must be a whole number from 0 to ${largest}, got ${JSON.stringify(given)}`)
+  }
+  return Number(given)
+}
+
+function unique(values: readonly string[]): string[] {
+  return [...new Set(values)]
+}
+
+function problemOf(error: unknown): string {
+  if (!(error instanceof Error)) return String(error)
+  const { code, message } = error as NodeJS.ErrnoException
+  if (code === 'EADDRINUSE') return `the port is taken: ${message.replace(/^listen /, '')}. Choose another one with --port`
+  if (code === 'EACCES' || code === 'EADDRNOTAVAIL' || code === 'ENOTFOUND') return `cannot listen there: ${message}`
+  return message.split('\n', 1).join('')
+}

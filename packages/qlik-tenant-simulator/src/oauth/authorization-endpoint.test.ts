@@ -1,0 +1,147 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
+import { createTenant, type SimulatedTenant } from '../index.ts'
+import { authorizeUrl, bearer, call, callback, codeGrant, errorCode, logIn, post, requestCode } from '../testing/client.ts'
+
+let tenant: SimulatedTenant
+beforeAll(async () => {
+  tenant = await createTenant()
+})
+afterAll(() => tenant.close())
+
+const returned = async (url: string, user = 'ada', options = {}) =>
+  Object.fromEntries(new URL(await tenant.authorize(url, user, options)).searchParams)
+
+describe('the authorization endpoint', () => {
+  it.each([
+    ['an unknown client', { client_id: 'nobody' }, 'OAUTH-14'],
+    ['no client', { client_id: undefined }, 'OAUTH-14'],
+    ['an organization client', { client_id: 'demo-organization' }, 'OAUTH-14'],
+    ['no redirect URI', { redirect_uri: undefined }, 'OAUTH-1'],
+    ['a redirect URI with something appended', { redirect_uri: `${callback}/` }, 'OAUTH-1'],
+    ['a redirect URI with another case', { redirect_uri: callback.replace('auth', 'Auth') }, 'OAUTH-1'],
+    ['another port, unless the client is native', { redirect_uri: callback.replace('3000', '3001') }, 'OAUTH-1'],
+  ])('answers %s with 400 itself', async (_case, changes, code) => {
+    const answer = await call(authorizeUrl(tenant, changes))
+    expect([answer.status, errorCode(answer), answer.headers.get('location')]).toEqual([400, code, null])
+    expect(answer.body.errors).toEqual([expect.objectContaining({ status: '400', title: expect.any(String) })])
+  })
+
+  it.each([
+    ['no PKCE', { code_challenge: undefined, code_challenge_method: undefined }, 'invalid_request'],
+    ['plain PKCE', { code_challenge_method: 'plain' }, 'invalid_request'],
+    ['a short challenge', { code_challenge: 'abc' }, 'invalid_request'],
+    ['another response type', { response_type: 'token' }, 'unsupported_response_type'],
+    ['no scope', { scope: undefined }, 'invalid_scope|invalid_request'],
+    ['openid', { scope: 'openid user_default' }, 'invalid_scope'],
+    ['scopes of others', { scope: 'admin_classic' }, 'invalid_scope'],
+    ['a malformed scope', { scope: 'a"b' }, 'invalid_scope'],
+    ['an unknown prompt', { prompt: 'maybe' }, 'invalid_request'],
+    ['prompt=none before any login', { prompt: 'none' }, 'login_required'],
+    ['a max_age that is no number', { max_age: 'soon' }, 'invalid_request'],
+  ])('sends %s back to the client', async (_case, changes, error) => {
+    const parameters = await returned(authorizeUrl(tenant, changes))
+    expect(parameters).toMatchObject({
+      error: expect.stringMatching(new RegExp(`^(${error})$`)),
+      error_code: expect.stringMatching(/^OAUTH-\d+$/),
+    })
+    expect(parameters.state).toBe('a-state')
+  })
+
+  it('demands a state, and every parameter once', async () => {
+    expect(await returned(authorizeUrl(tenant, { state: undefined }))).toMatchObject({ error: 'invalid_request' })
+    expect(await returned(`${authorizeUrl(tenant)}&state=other`)).toMatchObject({ error: 'invalid_request' })
+    expect(errorCode(await call(`${authorizeUrl(tenant)}&redirect_uri=https://evil.example`))).toBe('OAUTH-1')
+  })
+
+  it('lets native clients choose the port of their loopback address', async () => {
+    const native = (redirect_uri: string) => authorizeUrl(tenant, { client_id: 'demo-native', redirect_uri })
+    expect(await returned(native('http://127.0.0.1:50123/callback'))).toHaveProperty('code')
+    expect(await returned(native('http://[::1]:50123/callback'))).toHaveProperty('code')
+    for (const other of [
+      'http://localhost:50123/callback',
+      'http://127.0.0.1:50123/other',
+      'http://127.0.0.1.evil.example/callback',
+      'http://a@127.0.0.1:1/callback',
+    ]) {
+      expect(errorCode(await call(native(other)))).toBe('OAUTH-1')
+    }
+  })
+})
+
+describe('login and consent', () => {
+  it('remember the browser and what was allowed', async () => {
+    const jar = new Map<string, string>()
+    expect(await returned(authorizeUrl(tenant), 'ben', { jar })).toHaveProperty('code')
+    expect(await returned(authorizeUrl(tenant, { prompt: 'none' }), '', { jar })).toHaveProperty('code')
+    expect(await (await fetch(authorizeUrl(tenant, { prompt: 'login' }), { headers: cookies(jar) })).text()).toContain('Log in')
+    expect(await (await fetch(authorizeUrl(tenant, { prompt: 'consent' }), { headers: cookies(jar) })).text()).toContain('Allow Demo web')
+    await call(`${tenant.origin}/logout`, { headers: cookies(jar) })
+    expect(await returned(authorizeUrl(tenant, { prompt: 'none' }), '', { jar })).toMatchObject({ error: 'login_required' })
+  })
+
+  it('work in two tabs at once', async () => {
+    const jar = new Map<string, string>()
+    const open = async () => {
+      const response = await fetch(authorizeUrl(tenant), { headers: cookies(jar) })
+      for (const line of response.headers.getSetCookie()) jar.set(line.split('=')[0] ?? '', line.split(';')[0]?.split('=')[1] ?? '')
+      return formFields(await response.text())
+    }
+    const [first, second] = [await open(), await open()]
+    for (const form of [second, first]) {
+      const response = await fetch(`${tenant.origin}/login`, {
+        method: 'POST',
+        redirect: 'manual',
+        body: new URLSearchParams({ ...form, user: 'cleo' }),
+        headers: cookies(jar),
+      })
+      expect(response.status).toBe(303)
+      for (const line of response.headers.getSetCookie()) jar.set(line.split('=')[0] ?? '', line.split(';')[0]?.split('=')[1] ?? '')
+    }
+  })
+
+  it('grant only what the user leaves ticked', async () => {
+    const code = await requestCode(tenant, 'cleo', {}, { consent: ['user_default'] })
+    const { body } = await post(`${tenant.origin}/oauth/token`, codeGrant(code))
+    expect(body).toMatchObject({ scope: 'user_default' })
+    expect(body).not.toHaveProperty('refresh_token')
+    expect(await returned(authorizeUrl(tenant), 'tess', { consent: false })).toMatchObject({ error: 'access_denied', state: 'a-state' })
+  })
+
+  it('turn a disabled user away', async () => {
+    await expect(tenant.authorize(authorizeUrl(tenant), 'dan')).rejects.toThrow(/403.*disabled/s)
+  })
+
+  it('refuse a form that was given to another browser', async () => {
+    const html = await (await fetch(authorizeUrl(tenant))).text()
+    const other = await fetch(authorizeUrl(tenant))
+    const form = new URLSearchParams({ ...formFields(html), user: 'ada' })
+    const forged = (cookie: string) => post(`${tenant.origin}/login`, form, cookie === '' ? {} : { cookie })
+    expect((await forged('')).status).toBe(400)
+    expect((await forged(other.headers.getSetCookie()[0]?.split(';')[0] ?? '')).status).toBe(403)
+  })
+
+  it('shows pages that load nothing and cannot be framed', async () => {
+    const response = await fetch(authorizeUrl(tenant))
+    expect(response.headers.get('content-security-policy')).toMatch(/default-src 'none'.*frame-ancestors 'none'/)
+    expect(await response.text()).not.toMatch(/<script|https?:\/\//)
+  })
+})
+
+describe('scope', () => {
+  it('is what both the client and the request name, and everything but offline_access when none is named', async () => {
+    expect((await logIn(tenant, 'ada', 'user_default admin_classic')).scope).toBe('user_default')
+    const all = await logIn(tenant, 'ada', '')
+    expect(all.scope).toBe('user_default')
+    expect((await call(`${tenant.origin}/api/v1/users/ada`, { headers: bearer(all) })).status).toBe(200)
+  })
+})
+
+function formFields(html: string): Record<string, string> {
+  return Object.fromEntries(
+    [...html.matchAll(/type="hidden" name="(\w+)" value="([^"]+)"/g)].map(([, name = '', value = '']) => [name, value]),
+  )
+}
+
+function cookies(jar: ReadonlyMap<string, string>): { cookie: string } {
+  return { cookie: [...jar].map(pair => pair.join('=')).join('; ') }
+}

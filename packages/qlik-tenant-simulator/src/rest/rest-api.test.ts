@@ -1,0 +1,277 @@
+import { once } from 'node:events'
+import { request as httpRequest, type IncomingMessage } from 'node:http'
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
+import { WebSocket } from 'ws'
+import type { AnalyticsApp } from '../apps/catalogue.ts'
+import { createTenant, type SimulatedTenant } from '../index.ts'
+import { type Answer, bearer, call, callback, codeGrant, errorCode, logIn, post, requestCode } from '../testing/client.ts'
+
+const app = (id: string, name: string, spaceId?: 'space-analytics' | 'space-finance'): AnalyticsApp => ({
+  id,
+  name,
+  description: `About ${name}`,
+  ...(spaceId === undefined ? {} : { spaceId }),
+  ownerId: 'ada',
+  createdAt: '2026-01-01T00:00:00.000Z',
+  updatedAt: `2026-01-0${id}T00:00:00.000Z`,
+  sheets: [],
+  objects: [],
+  data: () => [{ Year: 2000, Country: 'Chile' }],
+})
+const apps = [
+  app('1', 'Alpha', 'space-analytics'),
+  app('2', 'Beta', 'space-finance'),
+  app('3', 'Gamma', 'space-analytics'),
+  app('4', 'Mine'),
+]
+
+let tenant: SimulatedTenant
+const authorization: Record<string, { authorization: string }> = {}
+beforeAll(async () => {
+  tenant = await createTenant({ apps, keptUploadBytes: 1000, streamIntervalMs: 1 })
+  tenant.registerClient({
+    clientId: 'admin-web',
+    clientSecret: 'admin-web-secret',
+    appType: 'web',
+    redirectUris: [callback],
+    allowedScopes: ['user_default', 'admin_classic'],
+  })
+  for (const user of ['ada', 'ben', 'cleo']) authorization[user] = bearer(await logIn(tenant, user))
+  const client = { client_id: 'admin-web', client_secret: 'admin-web-secret' }
+  const code = await requestCode(tenant, 'tess', { client_id: 'admin-web', scope: 'user_default admin_classic' })
+  authorization.tess = bearer((await post(`${tenant.origin}/oauth/token`, codeGrant(code, client))).body)
+})
+afterAll(() => tenant.close())
+
+const get = (path: string, user = 'ada', headers = {}) => call(tenant.origin + path, { headers: { ...authorization[user], ...headers } })
+const send = (method: string, path: string, body: unknown, user = 'tess') =>
+  call(tenant.origin + path, {
+    method,
+    body: JSON.stringify(body),
+    headers: { ...authorization[user], 'content-type': 'application/json' },
+  })
+const names = ({ body }: Answer) => (body.data as { name: string }[]).map(({ name }) => name)
+const href = ({ body }: Answer, link: string) => (body.links as Record<string, { href: string | null }>)[link]?.href
+
+describe('the REST API', () => {
+  it('wants a token before it says anything else', async () => {
+    expect((await call(`${tenant.origin}/api/v1/nothing`)).status).toBe(401)
+    expect((await get('/api/v1/items', 'ada', { authorization: 'Bearer x' })).status).toBe(401)
+    expect((await get('/api/v1/nothing')).status).toBe(404)
+    expect((await send('DELETE', '/api/v1/items', {})).status).toBe(405)
+    expect((await get('/api/v1/items')).headers.getSetCookie()).toHaveLength(1)
+  })
+
+  it.each([
+    ['ada', ['Alpha', 'Beta', 'Gamma', 'Mine']],
+    ['ben', ['Alpha', 'Gamma']],
+    ['cleo', []],
+    ['tess', ['Alpha', 'Beta', 'Gamma', 'Mine']],
+  ])('shows %s the apps %j', async (user, expected) => {
+    expect(names(await get('/api/v1/items?resourceType=app&sort=%2Bname', user))).toEqual(expected)
+    expect((await get('/api/v1/apps/2', user)).status).toBe(expected.includes('Beta') ? 200 : 404)
+  })
+
+  it('pages with absolute links and opaque cursors of one query', async () => {
+    const first = await get('/api/v1/items?limit=3&sort=name')
+    expect(names(first)).toEqual(['Alpha', 'Beta', 'Gamma'])
+    expect(href(first, 'prev')).toBeNull()
+    const next = String(href(first, 'next'))
+    expect(next).toContain(`${tenant.origin}/api/v1/items?`)
+    const second = await get(next.slice(tenant.origin.length))
+    expect([names(second), href(second, 'next')]).toEqual([['Mine'], undefined])
+    expect(names(await get(String(href(second, 'prev')).slice(tenant.origin.length)))).toEqual(['Alpha', 'Beta', 'Gamma'])
+    expect((await get(next.slice(tenant.origin.length).replace('sort=name', 'sort=-name'))).status).toBe(400)
+    for (const limit of ['0', '101', '-1', 'x']) expect((await get(`/api/v1/items?limit=${limit}`)).status).toBe(400)
+    expect(names(await get('/api/v1/items?query=BET'))).toEqual(['Beta'])
+  })
+
+  it('redirects users/me on its own host, and shows others to administrators only', async () => {
+    expect((await get('/api/v1/users/me')).headers.get('location')).toBe('/api/v1/users/ada')
+    expect((await get('/api/v1/users/ben')).status).toBe(404)
+    expect((await get('/api/v1/users/ben', 'tess')).body).toMatchObject({ email: 'ben@example.com' })
+    expect((await get('/api/v1/users')).status).toBe(403)
+    const filter = encodeURIComponent('email eq "ben@example.com" or name sw "Cleo"')
+    expect(names(await get(`/api/v1/users?filter=${filter}`, 'tess'))).toEqual(['Ben Okafor', 'Cleo Marchetti'])
+    expect((await get('/api/v1/users?filter=x', 'tess')).status).toBe(400)
+    expect((await get('/api/v1/tenants/me', 'ben')).status).toBe(302)
+  })
+
+  it('creates, exports, imports and deletes apps', async () => {
+    const created = await send('POST', '/api/v1/apps', { attributes: { name: 'New' } }, 'ben')
+    const { id } = (created.body as { attributes: { id: string } }).attributes
+    expect((await get(`/api/v1/apps/${id}`, 'ada')).status).toBe(404)
+    const exported = await fetch(`${tenant.origin}/api/v1/apps/1/export`, { method: 'POST', headers: authorization.ben ?? {} })
+    const imported = await call(`${tenant.origin}/api/v1/apps/import?name=Copy`, {
+      method: 'POST',
+      body: await exported.arrayBuffer(),
+      headers: authorization.ben ?? {},
+    })
+    const copy = (imported.body as { attributes: { id: string } }).attributes.id
+    expect((await get(`/api/v1/apps/${copy}/data/metadata`, 'ben')).body).toMatchObject({ fields: [{ name: 'Year' }, { name: 'Country' }] })
+    expect((await send('DELETE', '/api/v1/apps/1', {}, 'ben')).status).toBe(404)
+    for (const own of [id, copy]) expect((await send('DELETE', `/api/v1/apps/${own}`, {}, 'ben')).status).toBe(200)
+  })
+
+  it('counts uploads, keeps their beginning, and serves ranges', async () => {
+    const body = Buffer.concat([Buffer.from('head'), Buffer.alloc(2000)])
+    const created = await call(`${tenant.origin}/api/v1/temp-contents?filename=a.bin`, {
+      method: 'POST',
+      body,
+      headers: authorization.ada ?? {},
+    })
+    const path = String(created.headers.get('location')).slice(tenant.origin.length)
+    const all = await fetch(tenant.origin + path, { headers: authorization.ada ?? {} })
+    expect(Buffer.from(await all.arrayBuffer()).equals(body)).toBe(true)
+    const part = await get(path, 'ada', { range: 'bytes=1-3' })
+    expect([part.status, part.body.text, part.headers.get('content-range')]).toEqual([206, 'ead', 'bytes 1-3/2004'])
+    expect((await get(path, 'ada', { range: 'bytes=9999-' })).status).toBe(416)
+    expect((await get(path, 'ada', { 'if-none-match': String(all.headers.get('etag')) })).status).toBe(304)
+    expect((await get(path, 'ben')).status).toBe(404)
+  })
+
+  it('takes resumable uploads', async () => {
+    const tus = { 'tus-resumable': '1.0.0', ...authorization.ada }
+    const begun = await call(`${tenant.origin}/api/v1/temp-contents/files`, { method: 'POST', headers: { ...tus, 'upload-length': '6' } })
+    const location = String(begun.headers.get('location'))
+    const append = (offset: string, body: string) =>
+      call(location, {
+        method: 'PATCH',
+        body,
+        headers: { ...tus, 'upload-offset': offset, 'content-type': 'application/offset+octet-stream' },
+      })
+    expect((await append('0', 'abc')).headers.get('upload-offset')).toBe('3')
+    expect((await append('0', 'abc')).status).toBe(409)
+    expect((await call(location, { method: 'HEAD', headers: tus })).headers.get('upload-offset')).toBe('3')
+    expect((await append('3', 'def')).status).toBe(204)
+    expect((await get(`/api/v1/temp-contents/${location.split('/').at(-1)}`)).body.text).toBe('abcdef')
+  })
+
+  it('streams events and compresses when asked', async () => {
+    const { body, headers } = await send('POST', '/api/v1/assistants/a/threads/t/actions/stream', { input: { prompt: 'two words' } }, 'ada')
+    expect(headers.get('content-type')).toBe('text/event-stream')
+    expect(body.text).toMatch(/"two"[\s\S]*"words"[\s\S]*event: end/)
+    expect((await get('/api/v1/items', 'ada', { 'accept-encoding': 'gzip' })).headers.get('content-encoding')).toBe('gzip')
+    expect((await get('/api/v1/items', 'ada', { 'accept-encoding': 'identity' })).headers.get('content-encoding')).toBeNull()
+  })
+
+  it('lists and ends tokens', async () => {
+    const tokens = await logIn(tenant, 'ben')
+    const { body } = await get('/api/v1/oauth-tokens', 'ben')
+    const ids = (body.data as { id: string; userId: string }[]).map(({ id, userId }) => [id, userId])
+    expect(ids.every(([, user]) => user === 'ben')).toBe(true)
+    expect((await send('DELETE', `/api/v1/oauth-tokens/${ids.at(-1)?.[0]}`, {}, 'ben')).status).toBe(204)
+    expect((await call(`${tenant.origin}/api/v1/users/me`, { headers: bearer(tokens) })).status).toBe(401)
+  })
+
+  it('is lost on a request with the Host of an application', async () => {
+    const message = httpRequest(`${tenant.origin}/api/v1/items`, { headers: { host: 'app.example.com', ...authorization.ada } }).end()
+    const [response] = (await once(message, 'response')) as [IncomingMessage]
+    expect(response.resume().statusCode).toBe(421)
+  })
+})
+
+describe('OAuth clients', () => {
+  const path = '/api/v1/oauth-clients'
+
+  it('are created, patched, given secrets and deleted by administrators', async () => {
+    expect((await send('POST', path, { appType: 'web', clientName: 'x' }, 'ada')).status).toBe(403)
+    const created = await send('POST', path, {
+      appType: 'web',
+      clientName: 'Made',
+      redirectUris: [callback],
+      allowedScopes: ['user_default'],
+    })
+    expect([created.status, typeof created.body.clientSecret]).toEqual([201, 'string'])
+    const own = `${path}/${String(created.body.clientId)}`
+    expect((await get(own, 'tess')).body).not.toHaveProperty('clientSecret')
+    expect((await send('PATCH', own, [{ op: 'add', path: '/redirectUris/-', value: 'https://a.example/cb' }])).status).toBe(204)
+    expect((await get(own, 'tess')).body).toMatchObject({
+      redirectUris: [callback, 'https://a.example/cb'],
+      connectionConfig: { consentMethod: 'required' },
+    })
+    expect((await send('PATCH', own, [{ op: 'replace', path: '/appType', value: 'spa' }])).status).toBe(400)
+    expect((await send('PATCH', own, [{ op: 'replace', path: '/redirectUris', value: ['http://a.example'] }])).status).toBe(400)
+    expect(
+      (await send('PATCH', `${own}/connection-configs/me`, [{ op: 'replace', path: '/consentMethod', value: 'trusted' }])).status,
+    ).toBe(204)
+    expect((await send('POST', `${own}/actions/publish`, {})).status).toBe(201)
+    const hints: string[] = []
+    for (let count = 0; count < 4; count++) hints.push(String((await send('POST', `${own}/client-secrets`, {})).body.hint))
+    expect((await send('POST', `${own}/client-secrets`, {})).status).toBe(409)
+    expect((await send('DELETE', `${own}/client-secrets/${hints[0]}`, {})).status).toBe(204)
+    expect((await send('DELETE', own, {})).status).toBe(204)
+    expect((await get(own, 'tess')).status).toBe(404)
+  })
+
+  it('get a secret when they may use one from now on', async () => {
+    const created = await send('POST', path, {
+      appType: 'web',
+      clientName: 'Keys',
+      allowedAuthMethods: ['private_key_jwt'],
+      publicKeys: [{ kty: 'EC', kid: '1' }],
+    })
+    expect(created.body).not.toHaveProperty('clientSecret')
+    const patch = [{ op: 'add', path: '/allowedAuthMethods/-', value: 'client_secret' }]
+    expect((await send('PATCH', `${path}/${String(created.body.clientId)}`, patch)).status).toBe(202)
+  })
+
+  it('are filtered', async () => {
+    const found = await get(`${path}?filter=${encodeURIComponent('appType eq "spa"')}&totalResults=true`, 'tess')
+    expect(found.body).toMatchObject({ data: [{ clientId: 'demo-spa' }], totalResults: 1 })
+  })
+})
+
+describe('a region client', () => {
+  it('creates a tenant, deactivates it and brings it back', async () => {
+    const credentials = { grant_type: 'client_credentials', client_id: 'demo-region', client_secret: 'demo-region-secret' }
+    const region = bearer((await post(`${tenant.regionOrigin}/oauth/token`, credentials)).body)
+    expect((await post(`${tenant.regionOrigin}/api/v1/tenants`, { licenseKey: '' }, region)).status).toBe(400)
+    const created = await post(`${tenant.regionOrigin}/api/v1/tenants`, { licenseKey: 'key', datacenter: 'eu-west-1' }, region)
+    expect(created.status).toBe(201)
+    const origin = `http://${(created.body.hostnames as string[])[0]}`
+    expect((await call(`${origin}/api/v1/users/me`, { headers: region })).status).toBe(401)
+    const inside = bearer((await post(`${origin}/oauth/token`, credentials)).body)
+    expect((await post(`${origin}/api/v1/oauth-clients`, { appType: 'web', clientName: 'First' }, inside)).status).toBe(201)
+    expect((await call(`${origin}/api/v1/apps/import?name=Imported`, { method: 'POST', body: 'qvf', headers: inside })).status).toBe(200)
+
+    const act = (action: string) => post(`${tenant.regionOrigin}/api/v1/tenants/${String(created.body.id)}/actions/${action}`, {}, region)
+    expect((await act('deactivate')).status).toBe(200)
+    expect(errorCode(await call(`${origin}/api/v1/items`, { headers: inside }))).toBe('TENANTS-9')
+    expect((await act('reactivate')).status).toBe(204)
+    expect((await call(`${origin}/api/v1/items`, { headers: inside })).status).toBe(200)
+  })
+})
+
+describe('the engine socket', () => {
+  const handshake = async (path: string, headers: Record<string, string> = {}): Promise<number> => {
+    const socket = new WebSocket(tenant.origin.replace('http', 'ws') + path, { headers })
+    const status = new Promise<number>(resolve => {
+      socket.on('unexpected-response', (_request, response) => resolve(response.resume().statusCode ?? 0))
+      socket.on('open', () => resolve(101))
+      socket.on('error', () => {})
+    })
+    return status.finally(() => socket.terminate())
+  }
+
+  it('opens with a bearer header or an exchanged token, and with nothing else', async () => {
+    const tokens = await logIn(tenant, 'ada')
+    const { body } = await post(`${tenant.origin}/oauth/token`, {
+      grant_type: 'urn:ietf:params:oauth:grant-type:token-exchange',
+      client_id: 'demo-web',
+      subject_token: tokens.access_token,
+      subject_token_type: 'urn:ietf:params:oauth:token-type:access_token',
+      purpose: 'websocket',
+    })
+    expect(await handshake('/app/1')).toBe(401)
+    expect(await handshake(`/app/1?accessToken=${tokens.access_token}`)).toBe(401)
+    expect(await handshake(`/app/1?accessToken=${String(body.access_token)}`)).toBe(101)
+    expect(await handshake('/app/1/identity/me/ttl/5', bearer(tokens))).toBe(101)
+    expect(await handshake('/apps/1', bearer(tokens))).toBe(404)
+    expect(await handshake('/app/1', { ...bearer(tokens), origin: 'https://evil.example' })).toBe(403)
+    tenant.faults.next({ upgrade: true, status: 503 })
+    expect(await handshake('/app/1', bearer(tokens))).toBe(503)
+    tenant.expireAccessTokens()
+    expect(await handshake('/app/1', bearer(tokens))).toBe(401)
+  })
+})
