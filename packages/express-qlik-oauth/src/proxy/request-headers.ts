@@ -1,0 +1,87 @@
+import type { IncomingMessage } from 'node:http'
+
+/** Headers of the browser's request that the tenant gets. What is not here stays: cookies, credentials, addresses, whatever a client invents. */
+export const passedUp: readonly string[] = [
+  'accept',
+  'accept-encoding',
+  'accept-language',
+  'cache-control',
+  'content-disposition',
+  'content-encoding',
+  'content-language',
+  'content-length',
+  'content-md5',
+  'content-range',
+  'content-digest',
+  'content-type',
+  'digest',
+  'idempotency-key',
+  'if-match',
+  'if-modified-since',
+  'if-none-match',
+  'if-range',
+  'if-unmodified-since',
+  'last-event-id',
+  'pragma',
+  'prefer',
+  'qlik-api-version',
+  'range',
+  'repr-digest',
+  'traceparent',
+  'tracestate',
+  'tus-resumable',
+  'upload-checksum',
+  'upload-complete',
+  'upload-concat',
+  'upload-defer-length',
+  'upload-draft-interop-version',
+  'upload-length',
+  'upload-metadata',
+  'upload-offset',
+  'user-agent',
+  'want-digest',
+]
+
+/**
+ * The headers that go up, as a flat list of names and values, the access token last.
+ *
+ * @param hasBody Without a body no `Content-Length` goes up.
+ */
+export function requestHeaders(request: IncomingMessage, accessToken: string, hasBody: boolean): string[] {
+  const { headers } = request
+  const dropped = namedIn(headers.connection)
+  const list: string[] = []
+  // A loop over what came is shorter than one over what may come.
+  for (const name in headers) {
+    if (!allowed.has(name)) continue
+    const value = headers[name]
+    // The client chooses what `Connection` names, so that is applied before our own header is added: otherwise `Connection: authorization` would
+    // strip the access token. It cannot touch the length, which belongs to the message and not to the connection. RFC 9110, section 7.6.1.
+    if (typeof value !== 'string' || (dropped?.has(name) === true && name !== 'content-length')) continue
+    if (name === 'accept-encoding') list.push(name, readable(value))
+    else if (name !== 'content-length' || hasBody) list.push(name, value)
+  }
+  list.push('authorization', `Bearer ${accessToken}`)
+  return list
+}
+
+const allowed: ReadonlySet<string> = new Set(passedUp)
+
+function namedIn(connection: string | undefined): ReadonlySet<string> | undefined {
+  if (connection === undefined || connection === 'keep-alive' || connection === 'close') return undefined
+  return new Set(
+    connection
+      .toLowerCase()
+      .split(',')
+      .map(name => name.trim()),
+  )
+}
+
+/** Keeps the codings that links in JSON can be rewritten in. */
+function readable(acceptEncoding: string): string {
+  if (usual.has(acceptEncoding)) return 'gzip, br'
+  const codings = acceptEncoding.split(',').filter(coding => /^\s*(?:gzip|br|identity)\s*(?:;|$)/i.test(coding))
+  return codings.length === 0 ? 'identity' : codings.map(coding => coding.trim()).join(', ')
+}
+
+const usual: ReadonlySet<string> = new Set(['gzip, deflate, br, zstd', 'gzip, deflate, br'])

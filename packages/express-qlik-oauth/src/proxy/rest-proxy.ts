@@ -1,0 +1,137 @@
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import { QlikOAuthError } from 'qlik-oauth'
+import { answer, newTraceId } from '../error-answer.ts'
+import { Refusal } from '../refusal.ts'
+import { exchange } from './exchange.ts'
+import { pathRules } from './path-rules.ts'
+import { type RestProxyOptions, restProxySettings } from './rest-proxy-options.ts'
+import { requireSameOrigin } from './same-origin.ts'
+import { tooLong } from './upload.ts'
+import { upstreams } from './upstream.ts'
+
+export interface RestProxy {
+  /** Serves what is below the mount; hands everything else to `next`, or answers 404 without one. */
+  (request: IncomingMessage, response: ServerResponse, next?: () => void): void
+  /** Ends the connections to the tenants. What is still under way is cut off, so let the HTTP server drain first. */
+  close(): Promise<void>
+}
+
+/**
+ * Passes requests below the mount on to the tenant, with the access token of whoever the request comes from.
+ *
+ * A plain Node handler: mount it in Express before session and body parsers, or serve it ahead of Express, which costs half. It decides by the
+ * whole path, so both work with the same `mount`.
+ *
+ * @example
+ * const proxy = restProxy({ access, publicUrl: 'https://app.example.com' })
+ * app.use('/qlik', proxy)
+ * // or ahead of Express
+ * http.createServer((request, response) => proxy(request, response, () => app(request, response)))
+ *
+ * @throws ERR_CONFIGURATION
+ */
+export function restProxy(options: RestProxyOptions): RestProxy {
+  const settings = restProxySettings(options)
+  const checkPath = pathRules(settings.allow)
+  const tenants = upstreams(settings)
+  const { access, mount, publicOrigin } = settings
+
+  const restProxy: RestProxy = (request, response, next) => {
+    const target = targetOf(request)
+    if (!isBelow(mount, target)) {
+      if (next === undefined) fail(request, response, new Refusal('ERR_NOT_FOUND', 'Nothing is served at this path.'))
+      else next()
+      return
+    }
+    serve(request, response, target.slice(mount.length)).catch((error: unknown) => fail(request, response, error))
+  }
+  restProxy.close = () => tenants.close()
+  return restProxy
+
+  /** The whole path of a request: who may ask, for what, with whose token, and then the exchange with the tenant. */
+  async function serve(request: IncomingMessage, response: ServerResponse, target: string): Promise<void> {
+    if (tenants.closed) throw new Refusal('ERR_CLOSING', 'Try again in a moment.')
+    if (target.length > settings.urlBytes) throw new Refusal('ERR_URL_TOO_LONG', `At most ${settings.urlBytes} characters are accepted.`)
+    if (notVisible.test(target)) throw new Refusal('ERR_PATH_REFUSED', 'A URL consists of visible ASCII characters; encode all others.')
+    const query = target.indexOf('?')
+    const path = query === -1 ? target : target.slice(0, query)
+    const { method = 'GET' } = request
+    checkPath(path, method)
+    refuseOverride(request)
+    requireSameOrigin(request, publicOrigin)
+    const hasBody = checkBody(request, settings.bodyBytes)
+
+    const found = await access(request)
+    if (found === undefined) throw new QlikOAuthError('ERR_LOGIN_REQUIRED', 'The request comes from nobody who is logged in')
+    const { tokens } = found
+    const accessToken = await tokens.accessToken()
+    if (response.destroyed) return
+
+    exchange({ request, response, method, target, path, hasBody, tokens, upstream: tenants.to(tokens.tenant), settings, fail }, accessToken)
+  }
+
+  function fail(request: IncomingMessage, response: ServerResponse, error: unknown): void {
+    const traceId = traceIdOf(request)
+    answer(response, error, traceId)
+    if (settings.onEvent === undefined) return
+    const { code, status } = error instanceof Refusal || error instanceof QlikOAuthError ? error : { code: 'ERR_INTERNAL', status: 500 }
+    const [path = ''] = targetOf(request).split('?', 1)
+    settings.onEvent({
+      type: status < 500 ? 'refused' : 'failed',
+      code,
+      status,
+      method: request.method ?? 'GET',
+      path,
+      traceId,
+      message: error instanceof Error ? error.message : 'Something was thrown that is no error',
+    })
+  }
+}
+
+const notVisible = /[^\x21-\x7e]|#/
+
+/** Express takes the mount off `url` and keeps the whole in `originalUrl`. */
+function targetOf(request: IncomingMessage & { originalUrl?: unknown }): string {
+  const { originalUrl, url = '/' } = request
+  return typeof originalUrl === 'string' ? originalUrl : url
+}
+
+function isBelow(mount: string, target: string): boolean {
+  if (!target.startsWith(mount)) return false
+  const next = target[mount.length]
+  return next === '/' || next === '?' || next === undefined
+}
+
+/** A method in a header would change the method after it has been judged. */
+function refuseOverride({ headers }: IncomingMessage): void {
+  if (headers['x-http-method-override'] ?? headers['x-http-method'] ?? headers['x-method-override']) {
+    throw new Refusal('ERR_METHOD_NOT_ALLOWED', 'Send the request with the method that is meant; it is not taken from a header.')
+  }
+}
+
+/** @returns Whether the request has a body, which nobody has read so far. */
+function checkBody(request: IncomingMessage, longest: number): boolean {
+  const { headers, method } = request
+  const encoding = headers['transfer-encoding']
+  const length = headers['content-length']
+  if (encoding === undefined && (length === undefined || length === '0')) return false
+
+  if (encoding !== undefined && encoding.toLowerCase() !== 'chunked')
+    throw new Refusal('ERR_REQUEST_INVALID', 'Of the transfer codings only chunked is accepted.')
+  if (method === 'GET' || method === 'HEAD' || method === 'OPTIONS')
+    throw new Refusal('ERR_REQUEST_INVALID', `A ${method} request has no body.`)
+  if (Number(length ?? 0) > longest) throw tooLong(longest)
+  if (request.readableDidRead || request.readableEnded) {
+    throw new Refusal(
+      'ERR_BODY_CONSUMED',
+      'A body parser has read the request before the proxy could pass it on. Mount the proxy before express.json() and other body parsers.',
+    )
+  }
+  return true
+}
+
+function traceIdOf({ headers }: IncomingMessage): string {
+  const { traceparent } = headers
+  const [, traceId] = typeof traceparent === 'string' ? (/^[\da-f]{2}-([\da-f]{32})-[\da-f]{16}-[\da-f]{2}$/.exec(traceparent) ?? []) : []
+  return traceId ?? newTraceId()
+}

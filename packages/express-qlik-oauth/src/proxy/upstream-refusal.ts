@@ -1,0 +1,42 @@
+import { Refusal, type RefusalCode } from '../refusal.ts'
+
+/** Says in our words why the tenant's answer did not come, or not whole. */
+export function upstreamRefusal(cause: Error): Refusal {
+  if (cause instanceof Refusal) return cause
+  const { code } = cause as NodeJS.ErrnoException
+  const known = byCode.get(code ?? '') ?? (code?.startsWith('HPE_') ? 'ERR_UPSTREAM_RESPONSE' : 'ERR_UPSTREAM_REFUSED')
+  return new Refusal(known, sentences[known] ?? 'The request could not be passed on.', { cause })
+}
+
+const byCode: ReadonlyMap<string, RefusalCode> = new Map([
+  ['UND_ERR_CONNECT_TIMEOUT', 'ERR_UPSTREAM_CONNECT_TIMEOUT'],
+  ['ETIMEDOUT', 'ERR_UPSTREAM_CONNECT_TIMEOUT'],
+  ['UND_ERR_HEADERS_TIMEOUT', 'ERR_UPSTREAM_HEADERS_TIMEOUT'],
+  ['UND_ERR_BODY_TIMEOUT', 'ERR_UPSTREAM_BODY_TIMEOUT'],
+  ['UND_ERR_SOCKET', 'ERR_UPSTREAM_RESET'],
+  ['ECONNRESET', 'ERR_UPSTREAM_RESET'],
+  ['EPIPE', 'ERR_UPSTREAM_RESET'],
+  ['UND_ERR_HEADERS_OVERFLOW', 'ERR_UPSTREAM_RESPONSE'],
+  ['UND_ERR_RES_CONTENT_LENGTH_MISMATCH', 'ERR_UPSTREAM_RESPONSE'],
+  ['ERR_HTTP_INVALID_STATUS_CODE', 'ERR_UPSTREAM_RESPONSE'],
+  ['ERR_INVALID_CHAR', 'ERR_UPSTREAM_RESPONSE'],
+  ['ERR_HTTP_INVALID_HEADER_VALUE', 'ERR_UPSTREAM_RESPONSE'],
+  ['ERR_INVALID_HTTP_TOKEN', 'ERR_UPSTREAM_RESPONSE'],
+  ['Z_DATA_ERROR', 'ERR_UPSTREAM_RESPONSE'],
+  ['Z_BUF_ERROR', 'ERR_UPSTREAM_RESPONSE'],
+  ['UND_ERR_INVALID_ARG', 'ERR_REQUEST_INVALID'],
+  ['UND_ERR_NOT_SUPPORTED', 'ERR_REQUEST_INVALID'],
+  ['UND_ERR_REQ_CONTENT_LENGTH_MISMATCH', 'ERR_REQUEST_INVALID'],
+  ['UND_ERR_CLOSED', 'ERR_CLOSING'],
+  ['UND_ERR_DESTROYED', 'ERR_CLOSING'],
+])
+
+const sentences: Readonly<Partial<Record<RefusalCode, string>>> = {
+  ERR_UPSTREAM_REFUSED: 'No connection could be made.',
+  ERR_UPSTREAM_CONNECT_TIMEOUT: 'No connection could be made in time.',
+  ERR_UPSTREAM_HEADERS_TIMEOUT: 'No answer came in time.',
+  ERR_UPSTREAM_BODY_TIMEOUT: 'The rest of the answer did not come in time.',
+  ERR_UPSTREAM_RESET: 'The connection ended before the answer did.',
+  ERR_UPSTREAM_RESPONSE: 'The answer is not well-formed.',
+  ERR_CLOSING: 'Try again in a moment.',
+}

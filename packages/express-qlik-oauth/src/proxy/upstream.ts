@@ -1,0 +1,55 @@
+import { tenantOrigin } from 'qlik-oauth'
+import { Pool } from 'undici'
+import type { RestProxySettings } from './rest-proxy-options.ts'
+import { type TenantLinks, tenantLinks } from './tenant-links.ts'
+
+/** The connections to one tenant. */
+export interface Upstream {
+  readonly pool: Pool
+  readonly links: TenantLinks
+  /** Requests that are under way or wait for a connection. */
+  active: number
+}
+
+export interface Upstreams {
+  /** @param tenant Origin, from a token source and from nowhere else. */
+  to(tenant: string): Upstream
+  /** Ends all connections; what is under way is cut off. */
+  close(): Promise<void>
+  readonly closed: boolean
+}
+
+/** Keeps one pool of connections for each tenant. */
+export function upstreams(settings: RestProxySettings): Upstreams {
+  const known = new Map<string, Upstream>()
+  let closed = false
+
+  return {
+    to(tenant) {
+      const existing = known.get(tenant)
+      if (existing !== undefined) return existing
+
+      const origin = tenantOrigin(tenant)
+      const pool = new Pool(origin, {
+        connections: settings.connections,
+        headersTimeout: settings.headersMs,
+        bodyTimeout: settings.bodyMs,
+        connect: { timeout: settings.connectMs },
+        keepAliveTimeout: keepAliveMs,
+      })
+      const upstream: Upstream = { pool, links: tenantLinks(origin, settings.publicOrigin, settings.mount), active: 0 }
+      known.set(tenant, upstream)
+      return upstream
+    },
+    async close() {
+      closed = true
+      await Promise.all([...known.values()].map(({ pool }) => pool.destroy()))
+    },
+    get closed() {
+      return closed
+    },
+  }
+}
+
+/** Shorter than the idle time of the usual load balancers (60 s), so that a request seldom meets a connection that is just being closed. */
+const keepAliveMs = 30_000
