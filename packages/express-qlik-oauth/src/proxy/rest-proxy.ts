@@ -9,6 +9,8 @@ import { requireSameOrigin } from './same-origin.ts'
 import { tooLong } from './upload.ts'
 import { upstreams } from './upstream.ts'
 
+export type { RestProxyEvent, RestProxyOptions } from './rest-proxy-options.ts'
+
 export interface RestProxy {
   /** Serves what is below the mount; hands everything else to `next`, or answers 404 without one. */
   (request: IncomingMessage, response: ServerResponse, next?: () => void): void
