@@ -1,9 +1,15 @@
 import type { LoginEvents } from 'qlik-oauth'
+import type { RestProxyEvent } from './proxy/rest-proxy-options.ts'
+import type { SocketEvent } from './socket/socket-proxy.ts'
 
 /** Everything an application can listen to. No event carries a token, code, secret, cookie or `state`. */
 export interface QlikEvents extends LoginEvents {
   /** A login attempt or a request was refused. */
   denied: { code: string; message: string }
+  /** A request that the proxy refused, or could not carry out. */
+  proxy: RestProxyEvent
+  /** A WebSocket was opened, closed or refused. */
+  socket: SocketEvent
   /** The configuration works against itself; said once for each message. */
   warning: { code: string; message: string }
 }

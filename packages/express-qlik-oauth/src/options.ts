@@ -1,8 +1,7 @@
 import type { IncomingMessage } from 'node:http'
 import type { SessionOptions } from 'express-session'
 import { type Client, type ClientOptions, client, isLoopback, type LoginStore, QlikOAuthError, tenantOrigin } from 'qlik-oauth'
-import type { RestProxyOptions } from './proxy/rest-proxy.ts'
-import type { SocketProxyOptions } from './socket/socket-proxy.ts'
+import type { QlikProxyOptions } from './qlik-proxy.ts'
 
 /** A tenant of an application that serves several. */
 export interface TenantOptions extends ClientOptions {
@@ -36,9 +35,12 @@ export interface QlikAuthOptions extends Partial<ClientOptions> {
   readonly home?: string
   /** Keeps opened logins in this process for so many seconds. A logout anywhere ends them at once all the same. @default 0 */
   readonly cacheSeconds?: number
-  /** Path rules, limits and timeouts of the REST proxy; `mount` holds for sockets too. */
-  readonly proxy?: Omit<Partial<RestProxyOptions>, 'access' | 'publicUrl'>
-  readonly sockets?: Omit<Partial<SocketProxyOptions>, 'access' | 'publicUrl' | 'mount'>
+  /** Path below which the tenant appears. @default '/qlik' */
+  readonly mount?: string
+  /** Path rules, limits and timeouts of the REST proxy. */
+  readonly proxy?: NonNullable<QlikProxyOptions['proxy']>
+  /** Limits and timeouts of the WebSocket proxy. */
+  readonly sockets?: NonNullable<QlikProxyOptions['sockets']>
 }
 
 export interface Site {

@@ -1,11 +1,9 @@
 import { EventEmitter } from 'node:events'
-import type { IncomingMessage, RequestListener, Server, ServerResponse } from 'node:http'
-import type { Duplex } from 'node:stream'
+import type { IncomingMessage } from 'node:http'
 import type { RequestHandler } from 'express'
 import { createLogins, type Login, loginKey } from 'qlik-oauth'
 import type { Access } from './access.ts'
 import type { AuthContext } from './auth-context.ts'
-import { answer } from './error-answer.ts'
 import type { QlikEventName, QlikEvents } from './events.ts'
 import { type Guards, guards } from './guards.ts'
 import { browserCookies } from './login/browser-cookie.ts'
@@ -14,9 +12,9 @@ import { loginRoutes } from './login/routes.ts'
 import { sessionIdReader, sessionSecrets } from './login/session-cookie.ts'
 import { bindSessionStore } from './login/session-life.ts'
 import { configuration, publicOrigin, type QlikAuthOptions, sitesOf, wholeNumber } from './options.ts'
-import { type RestProxy, restProxy } from './proxy/rest-proxy.ts'
-import { Refusal } from './refusal.ts'
-import { type SocketProxy, socketProxy } from './socket/socket-proxy.ts'
+import type { RestProxyEvent } from './proxy/rest-proxy-options.ts'
+import { mountProxies, proxyPair, type QlikProxy } from './qlik-proxy.ts'
+import type { SocketEvent } from './socket/socket-proxy.ts'
 
 /** A login as an administrator or its owner sees it. */
 export interface LoginSummary {
@@ -27,15 +25,10 @@ export interface LoginSummary {
   readonly endsAt: Date
 }
 
-export interface QlikAuth extends Guards {
+/** `close` ends the logins' watch as well; the store stays open: it is the caller's. */
+export interface QlikAuth extends Guards, QlikProxy {
   /** Login, callback, logout and session state. Mount after `session()`, at the root. */
   routes(): RequestHandler
-  /** The REST proxy as a plain Node handler. Mount at `/qlik`, before session and body parsers. */
-  proxy(): (request: IncomingMessage, response: ServerResponse, next?: (error?: unknown) => void) => void
-  /** Answers `/qlik/**` ahead of the application, which is the fastest way, and hands the rest on. */
-  handler(app: RequestListener): RequestListener
-  /** Takes the WebSocket upgrades below `/qlik` of a server. Others are refused, unless the server has a listener of its own for them. */
-  attach<S extends Server>(server: S): S
   /** The logins of a user, by Qlik's user id. */
   logins(userId: string, tenant?: string): Promise<readonly LoginSummary[]>
   /** Ends all logins of a user: REST and sockets, in every process, within a second. @returns How many were ended. */
@@ -44,8 +37,6 @@ export interface QlikAuth extends Guards {
   off<Name extends QlikEventName>(name: Name, listener: (event: QlikEvents[Name]) => void): QlikAuth
   /** Resolves when the store answers. @throws ERR_STORE_UNAVAILABLE */
   ready(): Promise<void>
-  /** Ends open sockets with close code 1001 and the connections to the tenant. The store stays open: it is the caller's. */
-  close(): Promise<void>
 }
 
 /**
@@ -55,7 +46,7 @@ export interface QlikAuth extends Guards {
  */
 export function qlikAuth(options: QlikAuthOptions): QlikAuth {
   const sites = sitesOf(options)
-  const { session, store, home = '/' } = options
+  const { session, store, home = '/', mount = '/qlik' } = options
   const idleSeconds = wholeNumber('idleSeconds', options.idleSeconds ?? 1800, 1)
   const absoluteSeconds = wholeNumber('absoluteSeconds', options.absoluteSeconds ?? 43_200, 1)
   if (session?.store === undefined) throw configuration('session must be the options that session() is mounted with, with their store.')
@@ -113,39 +104,18 @@ export function qlikAuth(options: QlikAuthOptions): QlikAuth {
     }
   }
 
-  const { mount = '/qlik' } = options.proxy ?? {}
-  const proxies = new Map<string, { rest: RestProxy; sockets: SocketProxy }>()
-  for (const { publicUrl } of sites.all) {
-    if (proxies.has(publicUrl)) continue
-    const shared = { access, publicUrl, mount }
-    proxies.set(publicUrl, { rest: restProxy({ ...options.proxy, ...shared }), sockets: socketProxy({ ...options.sockets, ...shared }) })
-  }
-  const [onlyProxies] = proxies.values()
-  const proxiesOf = (request: IncomingMessage) => (proxies.size === 1 ? onlyProxies : proxies.get(sites.of(request)?.publicUrl ?? ''))
-
-  const proxy: ReturnType<QlikAuth['proxy']> = (request, response, next) => {
-    const found = proxiesOf(request)
-    if (found !== undefined) return found.rest(request, response, next)
-    answer(response, new Refusal('ERR_PATH_NOT_ALLOWED', 'This address belongs to no tenant.'))
-  }
+  const proxy = { onEvent: (event: RestProxyEvent) => emit('proxy', event), ...options.proxy }
+  const sockets = { onEvent: (event: SocketEvent) => emit('socket', event), ...options.sockets }
+  const urls = [...new Set(sites.all.map(({ publicUrl }) => publicUrl))]
+  const proxies = new Map(urls.map(publicUrl => [publicUrl, proxyPair({ access, publicUrl, mount, proxy, sockets })]))
+  const [onlyOne] = proxies.size === 1 ? proxies.values() : []
+  const mounted = mountProxies([...proxies.values()], request => onlyOne ?? proxies.get(sites.of(request)?.publicUrl ?? ''), mount)
   const tenantsFor = (tenant: string | undefined) => (tenant === undefined ? sites.all.map(site => site.client.tenant) : [tenant])
 
   const qlik: QlikAuth = {
     ...guards(context),
+    ...mounted,
     routes: () => loginRoutes(context),
-    proxy: () => proxy,
-    handler: app => (request, response) => {
-      if (isBelow(request.url ?? '', mount)) proxy(request, response)
-      else app(request, response)
-    },
-    attach(server) {
-      server.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) => {
-        const found = proxiesOf(request)
-        if (found?.sockets.upgrade(request, socket, head) === true) return
-        if (server.listenerCount('upgrade') === 1) refuseUpgrade(socket)
-      })
-      return server
-    },
     async logins(userId, tenant) {
       const found = await Promise.all(tenantsFor(tenant).map(origin => logins.list(origin, userId)))
       return found.flat().map(({ key, record }) => ({
@@ -170,19 +140,10 @@ export function qlikAuth(options: QlikAuthOptions): QlikAuth {
     },
     ready: () => store.ping(),
     async close() {
-      await Promise.all([...proxies.values()].flatMap(({ rest, sockets }) => [rest.close(), sockets.close(5000)]))
+      await mounted.close()
       await logins.close()
       await Promise.all(sites.all.map(({ client }) => client.close()))
     },
   }
   return qlik
-}
-
-function isBelow(url: string, mount: string): boolean {
-  return url.startsWith(mount) && (url.length === mount.length || url[mount.length] === '/' || url[mount.length] === '?')
-}
-
-function refuseUpgrade(socket: Duplex): void {
-  socket.on('error', () => {})
-  socket.end('HTTP/1.1 404 Not Found\r\nconnection: close\r\ncontent-length: 0\r\n\r\n')
 }

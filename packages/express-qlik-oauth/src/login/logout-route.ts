@@ -2,16 +2,15 @@ import { serialize } from 'cookie'
 import type { Request, Response } from 'express'
 import { loginKey } from 'qlik-oauth'
 import type { AuthContext } from '../auth-context.ts'
-import { Refusal } from '../refusal.ts'
-import { isSameOrigin } from '../same-origin.ts'
+import { requireSameOrigin } from '../proxy/same-origin.ts'
 import { cookieOptions } from './session-cookie.ts'
 
 /** `POST /auth/logout`: ends the login everywhere, revokes its tokens, and destroys the session. Doing it twice is fine. */
 export async function logoutRoute(context: AuthContext, request: Request, response: Response): Promise<void> {
   const { sites, sessionId, logins, browsers, home, session } = context
-  if (!sites.all.some(({ publicUrl }) => isSameOrigin(request, publicUrl))) {
-    throw new Refusal('ERR_CROSS_SITE', 'Logging out is done from a page of this application.')
-  }
+  // With several public URLs, the one that the browser names: only a page of that origin can make it say so.
+  const { publicUrl = '' } = sites.all.find(site => site.publicUrl === request.headers.origin) ?? sites.all[0] ?? {}
+  requireSameOrigin(request, publicUrl)
   response.set('cache-control', 'no-store')
   const cookie = sessionId(request)
   if (cookie !== undefined) await logins.end(loginKey(cookie.id), 'logout')

@@ -33,7 +33,7 @@ const ambiguous = /\/\/|\\|%2f|%5c|%00|%25|(?:^|\/)(?:\.|%2e){1,2}(?:\/|$)|[^!-~
 
 /** Ids of apps are UUIDs, those of session apps `SessionApp_…`; `%3Ftransient…` asks the engine to make one. */
 const appPath =
-  /^\/app\/(?<appId>[\w-]{1,128}|%3Ftransient(?:%3D[\w-]{0,128})?)(?:\/identity\/(?<identity>[^/]{1,512}))?(?:\/ttl\/\d{1,9})?$/i
+  /^\/app\/(?<appId>[\w-]{1,128}|%3[Ff]transient(?:%3[Dd][\w-]{0,128})?)(?:\/identity\/(?<identity>[^/]{1,512}))?(?:\/ttl\/\d{1,9})?$/
 
 /** Whether text is the same however often it is decoded. */
 function isPlain(text: string): boolean {

@@ -1,0 +1,191 @@
+import { describe, expect, it } from '@jest/globals'
+import fc from 'fast-check'
+import { closing, frameBytes, isCloseCode, opcodes } from './frame.ts'
+import { type FrameReader, frameReader, type Piece } from './frame-reader.ts'
+
+describe('frame reader', () => {
+  it('hands back every byte, in order, however the bytes arrive', () => {
+    fc.assert(
+      fc.property(fc.boolean(), messages, cuts, (masked, frames, sizes) => {
+        const bytes = Buffer.concat(frames.map(frame => encoded(frame, masked)))
+        const pieces = readAll(reader({ masked }), bytes, sizes)
+        expect(pieces.filter(piece => piece.kind === 'violation')).toEqual([])
+        expect(Buffer.concat(pieces.map(bytesOf)).equals(bytes)).toBe(true)
+      }),
+    )
+  })
+
+  it('finds the same control frames, however the bytes arrive', () => {
+    fc.assert(
+      fc.property(fc.boolean(), messages, cuts, (masked, frames, sizes) => {
+        const pieces = readAll(reader({ masked }), Buffer.concat(frames.map(frame => encoded(frame, masked))), sizes)
+        const found = pieces.flatMap(piece => (piece.kind === 'control' ? [{ opcode: piece.opcode, payload: [...piece.payload] }] : []))
+        const sent = frames.filter(({ opcode }) => opcode >= 8).map(({ opcode, payload }) => ({ opcode, payload: [...payload] }))
+        expect(found).toEqual(sent)
+      }),
+    )
+  })
+
+  it('knows after every chunk whether a frame of our own may follow', () => {
+    fc.assert(
+      fc.property(fc.boolean(), messages, cuts, (masked, frames, sizes) => {
+        const whole = frames.map(frame => encoded(frame, masked))
+        const ends = new Set([0])
+        for (const frame of whole) ends.add(Math.max(...ends) + frame.length)
+        const frameEnds = reader({ masked })
+        let passed = 0
+        for (const chunk of chunks(Buffer.concat(whole), sizes)) {
+          for (const piece of frameEnds.read(chunk)) {
+            if (piece.kind === 'data' && piece.boundary !== undefined) expect(ends).toContain(passed + piece.boundary)
+            passed += bytesOf(piece).length
+          }
+          expect(frameEnds.midFrame).toBe(!ends.has(passed))
+        }
+      }),
+    )
+  })
+
+  it('keeps nothing of a long payload', () => {
+    const frames = reader({ masked: false })
+    const [first, ...rest] = chunks(encoded({ opcode: 2, final: true, payload: Buffer.alloc(300_000) }, false), [65_536])
+    expect(frames.read(first ?? Buffer.alloc(0))[0]).toMatchObject({ kind: 'data', bytes: { length: 65_536 } })
+    for (const chunk of rest) expect(bytesOf(frames.read(chunk)[0] as Piece).buffer).toBe(chunk.buffer)
+  })
+
+  it.each([
+    ['a frame without a mask from a client', true, '8100'],
+    ['a frame with a mask from a server', false, '818000000000'],
+    ['a first reserved bit', false, 'c100'],
+    ['a second reserved bit', false, 'a100'],
+    ['a third reserved bit', false, '9100'],
+    ['reserved opcode 3', false, '8300'],
+    ['reserved opcode 7', false, '8700'],
+    ['reserved opcode 11', false, '8b00'],
+    ['reserved opcode 15', false, '8f00'],
+    ['a fragmented ping', false, '0900'],
+    ['a ping of 126 bytes', false, '897e007e'],
+    ['a continuation of nothing', false, '8001'],
+    ['a message within a message', false, '01008100'],
+    ['close code 1005', false, '880203ed'],
+    ['close code 1006', false, '880203ee'],
+    ['close code 1015', false, '880203f7'],
+    ['close code 999', false, '880203e7'],
+    ['close code 5000', false, '88021388'],
+    ['half a close code', false, '880103'],
+  ])('takes %s for a protocol error', (_title, masked, hex) => {
+    expect(reader({ masked }).read(Buffer.from(hex, 'hex')).at(-1)).toMatchObject({ kind: 'violation', code: 1002 })
+  })
+
+  it('lets reserved bits pass where an extension gives them a meaning', () => {
+    expect(reader({ extensions: true }).read(Buffer.from('c10161', 'hex'))).toMatchObject([{ kind: 'data' }])
+  })
+
+  it.each([
+    ['one frame', ['827f0000000000000401']],
+    ['an absurd length', ['827fffffffffffffffff']],
+    ['its fragments together', ['027e0300', '00'.repeat(768), '807e0101']],
+  ])('refuses a message that is too long in %s, before any of the frame passes', (_title, hex) => {
+    const pieces = readAll(reader({ maxMessageBytes: 1024 }), Buffer.from(hex.join(''), 'hex'), [64])
+    expect(pieces.at(-1)).toMatchObject({ kind: 'violation', code: 1009 })
+    expect(Buffer.concat(pieces.map(bytesOf)).length).toBe(hex.length === 1 ? 0 : 772)
+  })
+
+  it('reads nothing after a close frame or a violation', () => {
+    for (const hex of ['880003e8', '8300', '8800']) {
+      const frames = reader({})
+      frames.read(Buffer.from(hex, 'hex'))
+      expect(frames.read(Buffer.from('810161', 'hex'))).toEqual([])
+    }
+  })
+
+  it('never fails on any bytes', () => {
+    fc.assert(
+      fc.property(fc.boolean(), fc.boolean(), fc.uint8Array({ maxLength: 400 }), cuts, (masked, extensions, bytes, sizes) => {
+        readAll(reader({ masked, extensions, maxMessageBytes: 300 }), Buffer.from(bytes), sizes)
+      }),
+    )
+  })
+})
+
+describe('control frame', () => {
+  it('is what a reader of the other end finds', () => {
+    for (const masked of [true, false]) {
+      const frame = closing(4006, 'the login has ended')
+      expect(reader({ masked }).read(frameBytes(frame, masked))).toMatchObject([{ kind: 'control', ...frame }])
+    }
+  })
+
+  it('carries only close codes that may be sent', () => {
+    expect([999, 1004, 1005, 1006, 1015, 1016, 2999, 5000].filter(isCloseCode)).toEqual([])
+    expect([1000, 1001, 1002, 1003, 1007, 1011, 1014, 3000, 4006, 4999].every(isCloseCode)).toBe(true)
+  })
+})
+
+interface Frame {
+  readonly opcode: number
+  readonly final: boolean
+  readonly payload: Buffer
+}
+
+function reader(options: { masked?: boolean; extensions?: boolean; maxMessageBytes?: number }): FrameReader {
+  return frameReader({ masked: false, extensions: false, maxMessageBytes: 1e9, ...options })
+}
+
+function readAll(frames: FrameReader, bytes: Buffer, sizes: readonly number[]): Piece[] {
+  return chunks(bytes, sizes).flatMap(chunk => frames.read(chunk))
+}
+
+/** Cuts bytes into chunks of these sizes, over and over. */
+function chunks(bytes: Buffer, sizes: readonly number[]): Buffer[] {
+  const result: Buffer[] = []
+  for (let at = 0, index = 0; at < bytes.length; index += 1) {
+    const size = sizes[index % sizes.length] ?? 1
+    result.push(bytes.subarray(at, at + size))
+    at += size
+  }
+  return result
+}
+
+function bytesOf(piece: Piece): Buffer {
+  return piece.kind === 'violation' ? Buffer.alloc(0) : piece.bytes
+}
+
+function encoded({ opcode, final, payload }: Frame, masked: boolean): Buffer {
+  const { length } = payload
+  const size = length > 65_535 ? 8 : length > 125 ? 2 : 0
+  const header = Buffer.alloc(2 + size)
+  header[0] = (final ? 0x80 : 0) | opcode
+  header[1] = (masked ? 0x80 : 0) | (size === 8 ? 127 : size === 2 ? 126 : length)
+  if (size === 8) header.writeBigUInt64BE(BigInt(length), 2)
+  if (size === 2) header.writeUInt16BE(length, 2)
+  const key = Buffer.of(0x12, 0x34, 0x56, 0x78)
+  return Buffer.concat(masked ? [header, key, payload.map((byte, index) => byte ^ (key[index % 4] ?? 0))] : [header, payload])
+}
+
+const payload = (maxLength: number) => fc.uint8Array({ maxLength }).map(bytes => Buffer.from(bytes))
+const control = fc.record({ opcode: fc.constantFrom(opcodes.ping, opcodes.pong), final: fc.constant(true), payload: payload(125) })
+const data = fc.oneof(
+  { weight: 6, arbitrary: payload(300) },
+  { weight: 1, arbitrary: fc.constantFrom(125, 126, 65_535, 65_536).map(length => Buffer.alloc(length, 7)) },
+)
+
+/** Messages in one or more fragments, with control frames between any two of them. */
+const messages = fc
+  .array(
+    fc.tuple(
+      fc.constantFrom(opcodes.text, opcodes.binary),
+      fc.array(fc.tuple(data, fc.array(control, { maxLength: 2 })), { minLength: 1, maxLength: 4 }),
+    ),
+    {
+      maxLength: 5,
+    },
+  )
+  .map(list =>
+    list.flatMap(([opcode, fragments]) =>
+      fragments.flatMap(([bytes, controls], index): Frame[] => [
+        { opcode: index === 0 ? opcode : opcodes.continuation, final: index === fragments.length - 1, payload: bytes },
+        ...controls,
+      ]),
+    ),
+  )
+const cuts = fc.array(fc.oneof(fc.integer({ min: 1, max: 20 }), fc.integer({ min: 100, max: 70_000 })), { minLength: 1, maxLength: 8 })
