@@ -11,6 +11,11 @@ function run(...flags: string[]): ChildProcess {
   return spawn(process.execPath, ['--conditions=source', '--import', import.meta.resolve('tsx'), script, ...flags])
 }
 
+async function ended(child: ChildProcess): Promise<never> {
+  const { code, errors } = await outcome(child)
+  throw new Error(`ended with ${String(code)}: ${errors}`)
+}
+
 async function outcome(child: ChildProcess): Promise<{ code: unknown; output: string; errors: string }> {
   let output = ''
   let errors = ''
@@ -23,7 +28,7 @@ async function outcome(child: ChildProcess): Promise<{ code: unknown; output: st
 describe('the command', () => {
   it('serves until SIGTERM, and says where and for whom', async () => {
     const child = run('--port', '0', '--application', 'http://localhost:3456')
-    const [chunk] = (await once(child.stdout as NodeJS.ReadableStream, 'data')) as [Buffer]
+    const [chunk] = (await Promise.race([once(child.stdout as NodeJS.ReadableStream, 'data'), ended(child)])) as [Buffer]
     const origin = /tenant at (\S+)/.exec(chunk.toString())?.[1]
     expect(chunk.toString()).toMatch(/ada[\s\S]+demo-web\s+web\s+demo-web-secret/)
     expect((await fetch(`${origin}/.well-known/oauth-authorization-server`)).status).toBe(200)
