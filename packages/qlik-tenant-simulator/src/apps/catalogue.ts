@@ -1,23 +1,117 @@
+import { createHash } from 'node:crypto'
 import type { AnalyticsApp } from './analytics-app.ts'
-import { gapminder } from './gapminder.ts'
+import { dashboard, dashboardObjects } from './dashboard.ts'
+import { type GapminderRow, gapminder } from './gapminder.ts'
 
 export type { AnalyticsApp } from './analytics-app.ts'
 
-/** Identifier of the dashboard that the demo opens first. */
+/** Identifier of the dashboard over all of the data. */
 export const gapminderAppId = '5d6f1c1e-2b0a-4c7e-9a51-0c8e7f3b1955'
 
-/** The apps of the simulated tenant. */
-export const analyticsApps: readonly AnalyticsApp[] = [
+/** One of the simulator's default users. */
+const owner = 'ada'
+
+interface AppPlan {
+  readonly name: string
+  readonly description: string
+  readonly spaceId?: NonNullable<AnalyticsApp['spaceId']>
+  /** What bars and shares are grouped by. */
+  readonly group: 'region' | 'country' | 'year'
+  readonly includes: (row: GapminderRow) => boolean
+}
+
+const regions = [
+  'South Asia',
+  'Europe & Central Asia',
+  'Sub-Saharan Africa',
+  'America',
+  'East Asia & Pacific',
+  'Middle East & North Africa',
+]
+const periods = [
+  [1955, 1965],
+  [1965, 1975],
+  [1975, 1985],
+  [1985, 1995],
+  [1995, 2005],
+] as const
+const countries = [
+  'Argentina',
+  'Australia',
+  'Bangladesh',
+  'Brazil',
+  'Canada',
+  'China',
+  'Egypt',
+  'France',
+  'Germany',
+  'India',
+  'Indonesia',
+  'Japan',
+]
+const moreCountries = ['Kenya', 'Mexico', 'Nigeria', 'Pakistan', 'Poland', 'United Kingdom', 'United States']
+
+const plans: readonly AppPlan[] = [
   {
-    id: gapminderAppId,
     name: 'Gapminder',
     description: 'Population, life expectancy and fertility of 62 countries, 1955 to 2005.',
     spaceId: 'space-analytics',
-    ownerId: 'user-alice',
-    createdAt: '2026-01-12T08:00:00.000Z',
-    updatedAt: '2026-03-02T08:00:00.000Z',
-    sheets: [{ id: 'sheet-overview', title: 'Overview' }],
-    objects: [],
-    data: () => gapminder().map(row => ({ ...row })),
+    group: 'region',
+    includes: () => true,
   },
+  ...regions.map(
+    (region): AppPlan => ({
+      name: `Region: ${region}`,
+      description: `The countries of one region, ${region}, 1955 to 2005.`,
+      spaceId: 'space-analytics',
+      group: 'country',
+      includes: row => row.region === region,
+    }),
+  ),
+  ...periods.map(
+    ([from, to]): AppPlan => ({
+      name: `Period: ${from} to ${to}`,
+      description: `All regions in the years ${from}, ${from + 5} and ${to}.`,
+      spaceId: 'space-finance',
+      group: 'region',
+      includes: row => row.year >= from && row.year <= to,
+    }),
+  ),
+  ...[...countries, ...moreCountries].map(
+    (country): AppPlan => ({
+      name: `Country: ${country}`,
+      description: `${country}, 1955 to 2005.`,
+      ...(moreCountries.includes(country) ? {} : { spaceId: 'space-analytics' as const }),
+      group: 'year',
+      includes: row => row.country === country,
+    }),
+  ),
 ]
+
+/** The apps of the simulated tenant: one over all of the data, the others over a region, a period or a country of it. */
+export const analyticsApps: readonly AnalyticsApp[] = plans.map(analyticsApp)
+
+function analyticsApp({ name, description, spaceId, group, includes }: AppPlan, index: number): AnalyticsApp {
+  const day = new Date(Date.UTC(2026, 0, 12 + index)).toISOString()
+  return {
+    id: index === 0 ? gapminderAppId : guid(name),
+    name,
+    description,
+    ...(spaceId ? { spaceId } : {}),
+    ownerId: owner,
+    createdAt: day,
+    updatedAt: day,
+    sheets: [{ id: dashboardObjects.sheet, title: 'Overview' }],
+    objects: dashboard('Overview', group),
+    data: () =>
+      gapminder()
+        .filter(includes)
+        .map(row => ({ ...row })),
+  }
+}
+
+/** The same name has the same identifier in every run. */
+function guid(name: string): string {
+  const digits = createHash('sha256').update(name).digest('hex')
+  return `${digits.slice(0, 8)}-${digits.slice(8, 12)}-4${digits.slice(13, 16)}-8${digits.slice(17, 20)}-${digits.slice(20, 32)}`
+}

@@ -93,7 +93,7 @@ async function loadAsset(name: string): Promise<Asset> {
 }
 
 function isCurrent(header: string | undefined, etag: string): boolean {
-  return (header ?? "").split(",").some(tag => tag.trim() === etag || tag.trim() === etag.slice(2))
+  return (header ?? '').split(',').some(tag => tag.trim() === etag || tag.trim() === etag.slice(2))
 }
 
 function acceptsGzip(header: string | string[] | undefined): boolean {

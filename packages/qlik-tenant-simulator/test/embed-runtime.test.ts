@@ -1,0 +1,108 @@
+import { spawnSync } from 'node:child_process'
+import { fileURLToPath } from 'node:url'
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
+import { type Browser, chromium, type Page } from 'playwright-core'
+import { dashboardObjects } from '../src/apps/dashboard.ts'
+import { serveChartPage } from './chart-page.ts'
+
+const objects = dashboardObjects
+let site: Awaited<ReturnType<typeof serveChartPage>>
+let browser: Browser
+let page: Page
+const problems: string[] = []
+
+beforeAll(async () => {
+  const script = fileURLToPath(new URL('../scripts/build-embed-runtime.ts', import.meta.url))
+  const built = spawnSync(process.execPath, ['--import', import.meta.resolve('tsx'), script], { encoding: 'utf8' })
+  if (built.status !== 0) throw new Error(built.stderr)
+
+  site = await serveChartPage()
+  browser = await chromium.launch({
+    executablePath: process.env.CHROMIUM_PATH ?? '/usr/bin/chromium',
+    args: [
+      '--no-sandbox',
+      '--disable-gpu',
+      '--disable-quic',
+      '--no-first-run',
+      '--disable-background-networking',
+      '--disable-component-update',
+      '--disable-sync',
+    ],
+  })
+  page = await browser.newPage({ viewport: { width: 1280, height: 1000 } })
+  page.on('console', message => {
+    if (message.type() === 'error') problems.push(message.text())
+  })
+  page.on('pageerror', error => problems.push(error.message))
+  await page.goto(site.url)
+  await page.locator(`#${objects.kpi}`).getByText('3.57B').waitFor()
+  for (const id of [objects.bar, objects.line, objects.pie, objects.scatter, 'on-the-fly'])
+    await page.locator(`#${id} svg, #${id} canvas`).first().waitFor()
+  await page.locator(`#${objects.table}`).getByText('Afghanistan').waitFor()
+  await page.locator('#field').getByText('South Asia').waitFor()
+}, 25_000)
+
+afterAll(async () => {
+  await browser?.close()
+  await site?.close()
+})
+
+describe('embed runtime under the default content security policy', () => {
+  it.each([objects.kpi, objects.bar, objects.line, objects.pie, objects.table, objects.scatter, 'field', 'on-the-fly'])(
+    'draws %s',
+    async id => {
+      await expect(colours(id)).resolves.toBeGreaterThan(3)
+    },
+  )
+
+  it('says what is not simulated', async () => {
+    await page.locator('#unknown').getByText('classic/chart is not simulated.').waitFor()
+  })
+
+  it('shares one socket among all elements of an app', () => expect(site.engine.openSockets).toBe(1))
+
+  it('filters every other element by a click in the bars, and clears it from the selections bar', async () => {
+    const bars = page.locator(`#${objects.bar}`)
+    const box = await bars.boundingBox()
+    if (!box) throw new Error('The bars have no place on the page')
+    const before = await page.locator(`#${objects.line}`).screenshot()
+
+    await page.mouse.click(box.x + box.width * 0.5, box.y + box.height * 0.32)
+    await page.locator('#selections').getByText('region').first().waitFor()
+    await page.locator(`#${objects.kpi}`).getByText('3.57B').waitFor({ state: 'detached' })
+    expect((await page.locator(`#${objects.line}`).screenshot()).equals(before)).toBe(false)
+
+    await page.mouse.click(5, 995)
+    await page.locator('#selections').getByTitle('Clear all selections').click()
+    await page.locator(`#${objects.kpi}`).getByText('3.57B').waitFor()
+  })
+
+  it('reports no error on the console', () => expect(problems).toEqual([]))
+
+  it('says that the login has ended when the socket closes and the next one is refused', async () => {
+    await site.endLogin()
+    await page.locator(`#${objects.kpi}`).getByText('Your login has ended. Reload the page to log in again.').waitFor()
+  })
+})
+
+/** Colours in a picture of the element: a blank one has the background and its border. */
+async function colours(id: string): Promise<number> {
+  const picture = (await page.locator(`#${id}`).screenshot()).toString('base64')
+  const blank = await browser.newPage()
+  const count = await blank.evaluate(async source => {
+    const image = new Image()
+    image.src = `data:image/png;base64,${source}`
+    await image.decode()
+    const canvas = document.createElement('canvas')
+    canvas.width = image.width
+    canvas.height = image.height
+    const context = canvas.getContext('2d')
+    context?.drawImage(image, 0, 0)
+    const pixels = new Uint32Array(context?.getImageData(0, 0, image.width, image.height).data.buffer ?? new ArrayBuffer(0))
+    const counts = new Map<number, number>()
+    for (const pixel of pixels) counts.set(pixel, (counts.get(pixel) ?? 0) + 1)
+    return [...counts.values()].filter(pixelCount => pixelCount > 5).length
+  }, picture)
+  await blank.close()
+  return count
+}
