@@ -1,6 +1,7 @@
+import { createHash } from 'node:crypto'
 import { once } from 'node:events'
 import { createServer, type IncomingMessage, type Server } from 'node:http'
-import type { AddressInfo, Socket } from 'node:net'
+import { type AddressInfo, connect, type Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { type ClientOptions, WebSocket, WebSocketServer } from 'ws'
 import type { Access } from '../src/access.ts'
@@ -34,6 +35,10 @@ export interface Bench {
   endLogin(): void
   open(path?: string, options?: ClientOptions, protocols?: string[]): WebSocket
   connect(options?: ClientOptions, protocols?: string[]): Promise<{ browser: End; tenant: End }>
+  /** The tenant's end of the next socket. */
+  accepted(): Promise<End>
+  /** Bytes that the tenant has sent. */
+  proxied(): number
   stop(): Promise<void>
 }
 
@@ -51,7 +56,11 @@ export async function socketBench({ onUpgrade, deflate = false, ...options }: Be
   upstream.on('upgrade', (request, socket, head) => {
     arrived.push(request)
     if (onUpgrade === undefined) accepted.handleUpgrade(request, socket, head, ws => accepted.emit('connection', ws, request))
-    else onUpgrade(request, socket, head)
+    else {
+      socket.on('error', () => {}).on('end', () => socket.end())
+      onUpgrade(request, socket, head)
+      socket.resume()
+    }
   })
   const tenant = `http://127.0.0.1:${await listen(upstream)}`
 
@@ -83,6 +92,8 @@ export async function socketBench({ onUpgrade, deflate = false, ...options }: Be
   })
 
   const connections = new Set<Socket>()
+  const sentByTenant: Socket[] = []
+  upstream.on('connection', socket => sentByTenant.push(socket))
   for (const listening of [upstream, server]) listening.on('connection', socket => connections.add(socket))
   const bench: Bench = {
     proxy,
@@ -101,12 +112,13 @@ export async function socketBench({ onUpgrade, deflate = false, ...options }: Be
     open: (path = appPath, socketOptions = {}, protocols = []) =>
       new WebSocket(`ws://127.0.0.1:${port}${path}`, protocols, { origin, perMessageDeflate: deflate, ...socketOptions }),
     async connect(socketOptions, protocols) {
-      const connected = once(accepted, 'connection')
+      const connected = bench.accepted()
       const browser = endOf(bench.open(appPath, socketOptions, protocols))
       await once(browser.socket, 'open')
-      const [socket] = await connected
-      return { browser, tenant: endOf(socket) }
+      return { browser, tenant: await connected }
     },
+    accepted: () => once(accepted, 'connection').then(([socket]) => endOf(socket)),
+    proxied: () => sentByTenant.reduce((sum, socket) => sum + socket.bytesWritten, 0),
     async stop() {
       for (const socket of connections) socket.destroy()
       await Promise.all([upstream, server].map(listening => new Promise(done => listening.close(done))))
@@ -139,6 +151,57 @@ export function endOf(socket: WebSocket): End {
       if (message === undefined) throw new Error('No message')
       return message
     },
-    closed: once(socket, 'close').then(([code, reason]) => ({ code, reason: String(reason) })),
+    closed: new Promise(resolve => socket.once('close', (code, reason) => resolve({ code, reason: String(reason) }))),
+  }
+}
+
+/** A tenant's answer to an upgrade, without the empty line at its end. */
+export function switching({ headers }: Pick<IncomingMessage, 'headers'>): string {
+  const accept = createHash('sha1').update(`${headers['sec-websocket-key']}258EAFA5-E914-47DA-95CA-C5AB0DC85B11`).digest('base64')
+  return `HTTP/1.1 101 Switching Protocols\r\nupgrade: websocket\r\nconnection: upgrade\r\nsec-websocket-accept: ${accept}\r\n`
+}
+
+/** The lines of an opening handshake as a browser sends it; `lines` replace those of the same name, an empty one leaves it out. */
+export function handshakeText({ origin }: Bench, path = appPath, lines: Readonly<Record<string, string>> = {}, method = 'GET'): string {
+  const headers = {
+    Host: new URL(origin).host,
+    Upgrade: 'websocket',
+    Connection: 'Upgrade',
+    Origin: origin,
+    'Sec-WebSocket-Key': 'dGhlIHNhbXBsZSBub25jZQ==',
+    'Sec-WebSocket-Version': '13',
+    ...lines,
+  }
+  const given = Object.entries(headers).filter(([, value]) => value !== '')
+  return `${method} ${path} HTTP/1.1\r\n${given.map(([name, value]) => `${name}: ${value}\r\n`).join('')}\r\n`
+}
+
+/** A peer that speaks bytes. */
+export interface RawPeer {
+  readonly socket: Socket
+  /** Everything received, once it contains `text`. */
+  until(text: string): Promise<string>
+  /** Everything received, once the connection is closed. */
+  readonly all: Promise<Buffer>
+}
+
+export function rawPeer({ port }: Pick<Bench, 'port'>, text = ''): RawPeer {
+  const socket = connect(port, '127.0.0.1')
+  const received: Buffer[] = []
+  socket.on('error', () => {})
+  socket.on('data', chunk => received.push(chunk))
+  if (text !== '') socket.write(text)
+  const closed = new Promise(resolve => socket.once('close', resolve))
+  return {
+    socket,
+    async until(wanted) {
+      while (!Buffer.concat(received).includes(wanted)) await Promise.race([once(socket, 'data'), closed.then(failed)])
+      return Buffer.concat(received).toString('latin1')
+    },
+    all: closed.then(() => Buffer.concat(received)),
+  }
+
+  function failed(): never {
+    throw new Error(`Closed after ${JSON.stringify(Buffer.concat(received).toString('latin1'))}`)
   }
 }

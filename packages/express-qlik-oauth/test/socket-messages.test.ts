@@ -1,16 +1,201 @@
+import { once } from 'node:events'
+import type { Duplex } from 'node:stream'
 import { afterEach, describe, expect, it } from '@jest/globals'
-import { type Bench, socketBench } from './socket-bench.ts'
+import { type Bench, type BenchOptions, handshakeText, rawPeer, socketBench, switching } from './socket-bench.ts'
 
-describe('a socket through the proxy', () => {
-  let bench: Bench
-  afterEach(() => bench.stop())
+let bench: Bench
+const start = async (options: BenchOptions = {}) => {
+  bench = await socketBench(options)
+}
+afterEach(() => bench.stop())
 
-  it('carries text and binary both ways', async () => {
-    bench = await socketBench()
+describe('messages', () => {
+  it('pass as text and as binary, both ways', async () => {
+    await start()
     const { browser, tenant } = await bench.connect()
     browser.send('{"method":"OpenDoc"}')
     expect(await tenant.message()).toEqual({ data: '{"method":"OpenDoc"}', binary: false })
     tenant.send(Buffer.of(1, 2, 3))
     expect(await browser.message()).toEqual({ data: '\x01\x02\x03', binary: true })
   })
+
+  it('pass in the fragments they came in', async () => {
+    const [tenant] = await rawTenant()
+    const received = collect(tenant)
+    const peer = rawPeer(bench, handshakeText(bench))
+    await peer.until('\r\n\r\n')
+    const frames = ['018100000000', '61', '89820000', '00006869', '0081000000', '0062', '808100000000', '63']
+    for (const hex of frames) peer.socket.write(Buffer.from(hex, 'hex'))
+    expect(await received(frames.join('').length / 2)).toBe(frames.join(''))
+  })
+
+  it('pass compressed, end to end', async () => {
+    await start({ deflate: true })
+    const { browser, tenant } = await bench.connect()
+    expect(browser.socket.extensions).toBe('permessage-deflate')
+    const text = 'all the same '.repeat(100_000)
+    tenant.send(text)
+    expect((await browser.message()).data).toBe(text)
+    browser.send(text)
+    expect((await tenant.message()).data).toBe(text)
+    expect(bench.proxied()).toBeLessThan(100_000)
+  })
+
+  it('that are bombs pass as the few bytes they are', async () => {
+    await start({ deflate: true, maxMessageBytes: 200_000 })
+    const { browser, tenant } = await bench.connect()
+    tenant.send(Buffer.alloc(100_000_000))
+    expect((await browser.message()).data).toHaveLength(100_000_000)
+    expect(bench.proxied()).toBeLessThan(200_000)
+  })
+
+  it('speak the subprotocol that the tenant chose', async () => {
+    await start()
+    const { browser } = await bench.connect({}, ['qix', 'other'])
+    expect(browser.socket.protocol).toBe('qix')
+  })
+
+  it('of the tenant that come with its handshake are not lost', async () => {
+    await start({ onUpgrade: (request, socket) => socket.write(`${switching(request)}\r\n\x81\x02hi`) })
+    const socket = bench.open()
+    const [data] = await once(socket, 'message')
+    expect(String(data)).toBe('hi')
+  })
+
+  it('of a browser that come too early are not lost', async () => {
+    const [tenant] = await rawTenant()
+    const received = collect(tenant)
+    const peer = rawPeer(bench)
+    peer.socket.write(Buffer.concat([Buffer.from(handshakeText(bench)), Buffer.from('818100000000', 'hex')]))
+    peer.socket.write(Buffer.from('61', 'hex'))
+    expect(await received(7)).toBe('81810000000061')
+  })
+
+  it('of the browser count as activity, pings and pongs do not', async () => {
+    await start()
+    const { browser, tenant } = await bench.connect()
+    tenant.send('hello')
+    await browser.message()
+    browser.socket.ping()
+    await once(browser.socket, 'pong')
+    expect(bench.active).toBe(0)
+    browser.send('hello')
+    await tenant.message()
+    expect(bench.active).toBe(1)
+  })
 })
+
+describe('pings', () => {
+  it('of either side reach the other, and so do the answers', async () => {
+    await start()
+    const { browser, tenant } = await bench.connect()
+    for (const [from, to] of [
+      [browser, tenant],
+      [tenant, browser],
+    ] as const) {
+      const pinged = once(to.socket, 'ping')
+      const answered = once(from.socket, 'pong')
+      from.socket.ping('are you there')
+      expect(String((await pinged)[0])).toBe('are you there')
+      expect(String((await answered)[0])).toBe('are you there')
+    }
+  })
+
+  it('of our own reach a silent browser, whose answer the tenant does not see', async () => {
+    await start({ pingSeconds: 0.05 })
+    const { browser, tenant } = await bench.connect()
+    const answers: unknown[] = []
+    tenant.socket.on('pong', data => answers.push(data))
+    for (const _ of [1, 2, 3]) await once(browser.socket, 'ping')
+    browser.send('still here')
+    expect((await tenant.message()).data).toBe('still here')
+    expect(answers).toEqual([])
+  })
+
+  it('that a browser does not answer end its socket', async () => {
+    await start({ pingSeconds: 0.05 })
+    const connected = bench.accepted()
+    const peer = rawPeer(bench, handshakeText(bench))
+    const tenant = await connected
+    await peer.all
+    await tenant.closed
+    expect(bench.proxy.open).toBe(0)
+  })
+})
+
+describe('a frame of 100 MB', () => {
+  const size = 100_000_000
+  const header = Buffer.from('827f0000000005f5e100', 'hex')
+
+  it('waits for a slow browser, and holds up the tenant meanwhile', async () => {
+    const [upstream] = await rawTenant()
+    const peer = rawPeer(bench, handshakeText(bench))
+    await peer.until('\r\n\r\n')
+    peer.socket.pause()
+    const tenant = await upstream
+    tenant.write(header)
+    let sent = 0
+    const push = (): void => {
+      while (sent < size && !tenant.destroyed) {
+        sent += 100_000
+        if (!tenant.write(Buffer.alloc(100_000))) return void tenant.once('drain', push)
+      }
+    }
+    push()
+    await settled(() => sent)
+    // What the kernel holds for three connections, and a little of our own.
+    expect(sent).toBeLessThan(size / 2)
+    let received = 0
+    peer.socket.removeAllListeners('data')
+    peer.socket.on('data', chunk => {
+      received += chunk.length
+    })
+    peer.socket.resume()
+    while (received < size + header.length) await once(peer.socket, 'data')
+    expect(received).toBe(size + header.length)
+    expect(bench.proxy.open).toBe(1)
+  })
+
+  it('is refused above the limit with 1009 on both sides', async () => {
+    await start({ maxMessageBytes: 1_000_000 })
+    const { browser, tenant } = await bench.connect()
+    tenant.send(Buffer.alloc(1_000_001))
+    expect((await browser.closed).code).toBe(1009)
+    expect((await tenant.closed).code).toBe(1009)
+  })
+})
+
+/** A tenant that accepts any upgrade and then speaks bytes. */
+async function rawTenant(): Promise<[Promise<Duplex>]> {
+  let accept: (socket: Duplex) => void
+  const accepted = new Promise<Duplex>(resolve => {
+    accept = resolve
+  })
+  await start({
+    onUpgrade: (request, socket) => {
+      socket.write(`${switching(request)}\r\n`)
+      accept(socket)
+    },
+  })
+  return [accepted]
+}
+
+/** Waits for so many bytes, and gives them in hexadecimal. */
+function collect(accepted: Promise<Duplex>): (length: number) => Promise<string> {
+  const arrived: Buffer[] = []
+  const listening = accepted.then(socket => socket.on('data', (chunk: Buffer) => arrived.push(chunk)))
+  return async length => {
+    const socket = await listening
+    while (Buffer.concat(arrived).length < length) await once(socket, 'data')
+    return Buffer.concat(arrived).toString('hex')
+  }
+}
+
+/** Waits until a number has stopped growing. */
+async function settled(value: () => number): Promise<void> {
+  for (let same = 0, last = -1; same < 200; same += 1) {
+    if (value() !== last) same = 0
+    last = value()
+    await new Promise(setImmediate)
+  }
+}

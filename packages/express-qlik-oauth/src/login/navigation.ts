@@ -3,12 +3,11 @@ import type { IncomingMessage } from 'node:http'
 /**
  * Tells whether a person is waiting for a page, so that a redirect to the login makes sense; everything else gets a status and JSON.
  *
- * Browsers say so in `Sec-Fetch-Mode`; older ones, and tools, are judged by what they accept.
+ * Browsers say so in `Sec-Fetch-Mode`, which comes with `Sec-Fetch-Dest`; older ones, and tools, are judged by what they accept.
  */
 export function isNavigation({ method, headers }: IncomingMessage): boolean {
   if (method !== 'GET') return false
-  const mode = headers['sec-fetch-mode']
-  if (mode !== undefined) return mode === 'navigate'
+  if (headers['sec-fetch-dest'] !== undefined) return headers['sec-fetch-mode'] === 'navigate'
   return (headers.accept ?? '').includes('text/html') && headers['x-requested-with'] === undefined
 }
 

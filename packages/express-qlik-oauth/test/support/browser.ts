@@ -34,7 +34,7 @@ export function browser(): Browser {
   }
 
   return {
-    get: (url, headers = {}) => request(url, { headers: { accept: 'text/html', 'sec-fetch-mode': 'navigate', ...headers } }),
+    get: (url, headers = {}) => request(url, { headers: { accept: 'text/html', ...headers } }),
     post: (url, body = '', headers = {}) =>
       request(url, {
         method: 'POST',
