@@ -78,11 +78,7 @@ export function mountProxies(
     proxy: () => proxy,
     handler: app => (request, response) => (isBelow(mount, request) ? proxy(request, response) : app(request, response)),
     attach(server) {
-      server.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) => {
-        if (choose(request)?.sockets.upgrade(request, socket, head) === true || server.listenerCount('upgrade') > 1) return
-        socket.on('error', () => {})
-        socket.end('HTTP/1.1 404 Not Found\r\nconnection: close\r\ncontent-length: 0\r\n\r\n')
-      })
+      takeUpgrades(server, (request, socket, head) => choose(request)?.sockets.upgrade(request, socket, head) === true)
       return server
     },
     async close() {
@@ -97,3 +93,23 @@ const drainMs = 5000
 function isBelow(mount: string, { url = '' }: IncomingMessage): boolean {
   return url.startsWith(mount) && (url.length === mount.length || url[mount.length] === '/' || url[mount.length] === '?')
 }
+
+type Upgrade = (request: IncomingMessage, socket: Duplex, head: Buffer) => boolean
+
+/** Several proxies may be attached to one server; an upgrade that nobody takes is answered once. */
+function takeUpgrades(server: Server, upgrade: Upgrade): void {
+  const attached = upgrades.get(server)
+  if (attached !== undefined) {
+    attached.push(upgrade)
+    return
+  }
+  const all = [upgrade]
+  upgrades.set(server, all)
+  server.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) => {
+    if (all.some(take => take(request, socket, head)) || server.listenerCount('upgrade') > 1) return
+    socket.on('error', () => {})
+    socket.end('HTTP/1.1 404 Not Found\r\nconnection: close\r\ncontent-length: 0\r\n\r\n')
+  })
+}
+
+const upgrades = new WeakMap<Server, Upgrade[]>()
