@@ -5,6 +5,7 @@ import { answer } from './error-answer.ts'
 import { isNavigation } from './login/navigation.ts'
 import { returnPath } from './login/return-path.ts'
 import { loginPath } from './options.ts'
+import { Refusal } from './refusal.ts'
 import { requestLogin } from './request-login.ts'
 
 export interface Guards {
@@ -31,11 +32,9 @@ export function guards(context: AuthContext): Guards {
         if (login === undefined) return
         const missing = missingScopes(login.record.tokens.scope, wanted)
         if (missing.length === 0) return next()
-        const error = new QlikOAuthError('ERR_SCOPE', `The login lacks the scope ${missing.join(' ')}`)
-        if (isNavigation(request)) return next(error)
-        // RFC 6750, section 3.1. The scheme is not Bearer: a browser has no token to send.
-        response.set('x-missing-scope', missing.join(' '))
-        answer(response, error)
+        const error = new Refusal('ERR_INSUFFICIENT_SCOPE', `The login was not granted the scope ${missing.join(' ')}.`)
+        if (isNavigation(request)) next(error)
+        else answer(response, error)
       }
     },
 

@@ -86,7 +86,14 @@ export function sitesOf(options: QlikAuthOptions): Sites {
     throw configuration('The publicUrl of all tenants must be https, or all http.')
   return {
     all,
-    of: request => byTenant.get(tenantOf(request) ?? ''),
+    of(request) {
+      try {
+        return byTenant.get(tenantOf(request) ?? '')
+      } catch {
+        // The application's own rule fails on a strange request: then it says nothing, and the process goes on.
+        return undefined
+      }
+    },
     forLogin: record => all.find(site => isOf(site, record)),
   }
 }

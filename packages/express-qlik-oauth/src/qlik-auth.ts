@@ -53,11 +53,18 @@ export function qlikAuth(options: QlikAuthOptions): QlikAuth {
   if (sessionSecrets(session).some(secret => secret.length < 16)) throw configuration('session.secret must be at least 16 characters long.')
 
   const events = new EventEmitter()
-  const emit: AuthContext['emit'] = (name, event) => void events.emit(name, event)
+  const emit = (name: QlikEventName, event: unknown): void => {
+    try {
+      events.emit(name, event)
+    } catch (error) {
+      // A listener that fails is the application's business, but nobody's login.
+      process.emitWarning(error instanceof Error ? error : String(error))
+    }
+  }
   const logins = createLogins({
     store,
     clientOf: record => sites.forLogin(record)?.client,
-    emit: (name, event) => void events.emit(name, event),
+    emit,
     idleSeconds,
     absoluteSeconds,
     refreshLeewaySeconds: wholeNumber('refreshLeewaySeconds', options.refreshLeewaySeconds ?? 60, 0),

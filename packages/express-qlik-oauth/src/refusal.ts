@@ -4,6 +4,7 @@ export const refusalTable = {
   ERR_PATH_NOT_ALLOWED: { status: 403, title: 'The path is not open to the browser' },
   ERR_NOT_FOUND: { status: 404, title: 'There is nothing here' },
   ERR_METHOD_NOT_ALLOWED: { status: 405, title: 'The method is not allowed here' },
+  ERR_INSUFFICIENT_SCOPE: { status: 403, title: 'The login lacks a scope' },
   ERR_CROSS_SITE: { status: 403, title: 'The request does not come from a page of this application' },
   ERR_REQUEST_INVALID: { status: 400, title: 'The request is not well-formed' },
   ERR_HEADERS_TOO_LARGE: { status: 431, title: 'The request has too many or too long headers' },

@@ -8,7 +8,6 @@ export const errorTable = {
   ERR_LOGIN_LOOP: { status: 508, title: 'Logging in again and again does not help' },
   ERR_RATE_LIMIT: { status: 429, title: 'Too many login attempts' },
   ERR_ISSUER: { status: 502, title: 'The answer comes from another issuer than the tenant' },
-  ERR_SCOPE: { status: 403, title: 'The login lacks a scope' },
   ERR_TIER: { status: 500, title: 'A client of this tier cannot do this' },
   ERR_TOKEN_REFUSED: { status: 502, title: 'The tenant refused to issue tokens' },
   ERR_TOKEN_RESPONSE: { status: 502, title: 'The tenant answered something that is not a token response' },
@@ -43,6 +42,12 @@ export class QlikOAuthError extends Error {
   /** HTTP status of the answer that this error becomes. */
   get status(): number {
     return errorTable[this.code].status
+  }
+
+  /** Headers of that answer; Express's own error handler sends them. */
+  get headers(): Readonly<Record<string, string>> {
+    const seconds = this.retryAfterSeconds ?? (this.status === 503 ? 5 : undefined)
+    return { 'cache-control': 'no-store', ...(seconds === undefined ? {} : { 'retry-after': String(seconds) }) }
   }
 }
 

@@ -102,7 +102,7 @@ const messages: Readonly<Partial<Record<string, Message>>> = {
     advice: 'You are not logged out. Reload this page in a few seconds.',
     actions: [home],
   },
-  ERR_SCOPE: {
+  ERR_INSUFFICIENT_SCOPE: {
     eyebrow: 'Not permitted',
     heading: 'Your login may not do this.',
     advice:

@@ -59,7 +59,7 @@ function boundBrowser({ browsers }: AuthContext, request: Request, { browser }: 
 async function stale(context: AuthContext, request: Request, response: Response, known: LoginState | undefined): Promise<void> {
   if ((await context.peekLogin(request)) !== undefined) return response.redirect(302, context.home)
   const site = context.sites.of(request) ?? context.sites.all.find(({ redirectUri }) => new URL(redirectUri).pathname === request.path)
-  if (known === undefined || known.restarts > 0 || site === undefined || !isNavigation(request)) {
+  if (known === undefined || known.restarts > 0 || site === undefined || !isNavigation(request) || !request.originalUrl.includes('code=')) {
     context.emit('denied', { code: 'ERR_CALLBACK_INVALID', message: 'An authorization response without an attempt of this browser' })
     throw new QlikOAuthError('ERR_CALLBACK_INVALID', 'The login attempt is unknown, was used before, or was started in another browser')
   }
