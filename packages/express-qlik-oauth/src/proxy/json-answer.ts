@@ -46,7 +46,7 @@ export function rewritten(body: Buffer, coding: JsonCoding, links: TenantLinks):
   try {
     text = (coding === 'gzip' ? gunzipSync : brotliDecompressSync)(body, { maxOutputLength: longestWhole * 8 })
   } catch (error) {
-    return error instanceof RangeError ? undefined : body
+    return (error as NodeJS.ErrnoException).code === 'ERR_BUFFER_TOO_LARGE' ? undefined : body
   }
   const changed = rewrittenText(text, links)
   if (changed === text) return body

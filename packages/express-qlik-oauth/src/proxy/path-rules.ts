@@ -32,12 +32,12 @@ export function pathRules(allow: readonly AllowRule[] = defaultAllow): PathRules
   return (path, method) => {
     if (notPlainAscii.test(path)) throw new Refusal('ERR_PATH_REFUSED', 'A path consists of visible ASCII characters; encode all others.')
 
-    for (const form of forms(path)) {
-      if (!isPlain(form))
-        throw new Refusal('ERR_PATH_REFUSED', 'The path must not hold ".", "..", "//", "\\" or control characters, encoded or not.')
-      if (neverOpen.test(form)) throw new Refusal('ERR_PATH_NOT_ALLOWED', 'This path is not on the list of paths open to the browser.')
-
-      const open = rules.filter(({ pattern }) => pattern.test(form))
+    const all = forms(path)
+    if (!all.every(isPlain)) {
+      throw new Refusal('ERR_PATH_REFUSED', 'The path must not hold ".", "..", "//", "\\" or control characters, encoded or not.')
+    }
+    for (const form of all) {
+      const open = neverOpen.test(form) ? [] : rules.filter(({ pattern }) => pattern.test(form))
       if (open.length === 0) throw new Refusal('ERR_PATH_NOT_ALLOWED', 'This path is not on the list of paths open to the browser.')
       if (!open.some(({ methods }) => methods.has(method))) {
         const methods = [...new Set(open.flatMap(rule => [...rule.methods]))]

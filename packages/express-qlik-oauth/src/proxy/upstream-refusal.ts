@@ -3,8 +3,8 @@ import { Refusal, type RefusalCode } from '../refusal.ts'
 /** Says in our words why the tenant's answer did not come, or not whole. */
 export function upstreamRefusal(cause: Error): Refusal {
   if (cause instanceof Refusal) return cause
-  const { code } = cause as NodeJS.ErrnoException
-  const known = byCode.get(code ?? '') ?? (code?.startsWith('HPE_') ? 'ERR_UPSTREAM_RESPONSE' : 'ERR_UPSTREAM_REFUSED')
+  const { code = '', name } = cause as NodeJS.ErrnoException
+  const known = byCode.get(code) ?? (name === 'HTTPParserError' ? 'ERR_UPSTREAM_RESPONSE' : 'ERR_UPSTREAM_REFUSED')
   return new Refusal(known, sentences[known] ?? 'The request could not be passed on.', { cause })
 }
 
