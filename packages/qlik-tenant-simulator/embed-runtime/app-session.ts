@@ -49,6 +49,8 @@ interface Connection {
   add(listener: (state: AppState) => void): () => void
 }
 
+/** How long a socket without an element stays open. */
+const idleMs = 1000
 const pausesMs = [500, 1000, 2000, 4000, 8000, 16_000]
 
 function connect(address: AppAddress, onUnused: () => void): Connection {
@@ -86,7 +88,7 @@ function connect(address: AppAddress, onUnused: () => void): Connection {
   }
 
   const lost = async (code: number) => {
-    const reason = finalReasons[code] ?? (await isLoggedOut(address.host) ? loginEnded : undefined)
+    const reason = finalReasons[code] ?? ((await isLoggedOut(address.host)) ? loginEnded : undefined)
     if (reason) return show({ name: 'ended', reason })
     const pause = pausesMs[attempts++]
     if (pause === undefined) return show({ name: 'ended', reason: 'The connection to the app was lost. Reload the page to try again.' })
@@ -101,10 +103,13 @@ function connect(address: AppAddress, onUnused: () => void): Connection {
       listener(state)
       return () => {
         listeners.delete(listener)
-        if (listeners.size > 0) return
-        isUnused = true
-        onUnused()
-        close()
+        // An element that is drawn anew stops listening for a moment only.
+        setTimeout(() => {
+          if (isUnused || listeners.size > 0) return
+          isUnused = true
+          onUnused()
+          close()
+        }, idleMs)
       }
     },
   }

@@ -1,7 +1,7 @@
 import { embed } from '@nebula.js/stardust'
 import type { EngineApp } from './app-session.ts'
 import { chartTypes } from './chart-types.ts'
-import { pageTheme, watchPageTheme } from './page-theme.ts'
+import { darkTheme, pageTheme, watchPageTheme } from './page-theme.ts'
 
 /** The attributes of a `<qlik-embed>`, as its loader hands them over. */
 export interface EmbedProps {
@@ -86,7 +86,13 @@ const sheetCells = (sheet: Record<string, unknown>) => (Array.isArray(sheet.cell
 
 function drawCell(grid: HTMLElement, app: EngineApp, { name, col, row, colspan, rowspan }: SheetCell) {
   const cell = document.createElement('div')
-  Object.assign(cell.style, { position: 'relative', minWidth: '0', minHeight: '0', gridColumn: `${col + 1} / span ${colspan}`, gridRow: `${row + 1} / span ${rowspan}` })
+  Object.assign(cell.style, {
+    position: 'relative',
+    minWidth: '0',
+    minHeight: '0',
+    gridColumn: `${col + 1} / span ${colspan}`,
+    gridRow: `${row + 1} / span ${rowspan}`,
+  })
   grid.append(cell)
   return embedderOf(app).render({ element: cell, id: name })
 }
@@ -96,7 +102,9 @@ function chartConfig({ objectId, type, dimensions = [], measures = [], propertie
   if (objectId) return { id: objectId, ...(properties ? { properties } : {}) }
   if (!type) throw new Error('object-id or type is missing.')
   const fields = [
-    ...dimensions.map(dimension => (typeof dimension === 'string' ? { qDef: { qFieldDefs: [dimension], qFieldLabels: [fieldName(dimension)] } } : dimension)),
+    ...dimensions.map(dimension =>
+      typeof dimension === 'string' ? { qDef: { qFieldDefs: [dimension], qFieldLabels: [fieldName(dimension)] } } : dimension,
+    ),
     ...measures.map(measure => (typeof measure === 'string' ? { qDef: { qDef: measure, qLabel: measure.replace(/^=/, '') } } : measure)),
   ]
   return { type, fields, ...(properties ? { properties } : {}) }
@@ -112,8 +120,9 @@ const embedders = new WeakMap<EngineApp, Embedder>()
 function embedderOf(app: EngineApp): Embedder {
   const known = embedders.get(app)
   if (known) return known
-  const types = chartTypes as unknown as NonNullable<Parameters<typeof embed>[1]>['types']
-  const embedder = embed(app as unknown as Parameters<typeof embed>[0], { context: { theme: pageTheme() }, ...(types ? { types } : {}) })
+  const configuration = { context: { theme: pageTheme() }, types: chartTypes, themes: [darkTheme] }
+  // Nebula's types ask for more of an app and of a chart than it uses.
+  const embedder = embed(app as unknown as Parameters<typeof embed>[0], configuration as unknown as Parameters<typeof embed>[1])
   watchPageTheme(theme => void embedder.context({ theme }))
   embedders.set(app, embedder)
   return embedder

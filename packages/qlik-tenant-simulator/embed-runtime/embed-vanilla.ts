@@ -8,7 +8,13 @@ export interface MountedComponent {
 }
 
 /** Draws what a `<qlik-embed>` asks for, and keeps it drawn while the connection comes and goes. */
-export function mountVanillaEmbedComponent({ target, props }: { readonly target: HTMLElement; readonly props: EmbedProps }): MountedComponent {
+export function mountVanillaEmbedComponent({
+  target,
+  props,
+}: {
+  readonly target: HTMLElement
+  readonly props: EmbedProps
+}): MountedComponent {
   const element = document.createElement('div')
   Object.assign(element.style, { position: 'relative', width: '100%', height: '100%' })
   target.append(element)
@@ -17,7 +23,10 @@ export function mountVanillaEmbedComponent({ target, props }: { readonly target:
   let stop = start(element, current)
   return {
     $set(changes) {
-      current = { ...current, ...changes }
+      const next = { ...current, ...changes }
+      // Loaders repeat all attributes when one changes, and those they began with.
+      if (JSON.stringify(next) === JSON.stringify(current)) return
+      current = next
       stop()
       stop = start(element, current)
     },

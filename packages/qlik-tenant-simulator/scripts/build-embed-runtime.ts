@@ -4,7 +4,7 @@
  */
 import { createHash } from 'node:crypto'
 import { existsSync } from 'node:fs'
-import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { basename, join, relative } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { build, type Metafile, type Plugin } from 'esbuild'
@@ -54,7 +54,10 @@ async function buildEmbedRuntime(): Promise<void> {
   const files = [...Object.keys(modules.metafile.outputs), ...Object.keys(main.metafile.outputs)].map(file => basename(file))
   await removeStale(previous, files)
   const manifest: Manifest = { inputs, files: [...files, licenceFile].sort() }
-  await writeFile(manifestFile, `${JSON.stringify(manifest, undefined, 2)}\n`)
+  // In one step, so that a server or another build never reads half of it.
+  const draft = `${manifestFile}.${process.pid}`
+  await writeFile(draft, `${JSON.stringify(manifest, undefined, 2)}\n`)
+  await rename(draft, manifestFile)
   process.stdout.write(`embed runtime: ${manifest.files.length} files in ${relative(process.cwd(), outputFolder)}\n`)
 }
 

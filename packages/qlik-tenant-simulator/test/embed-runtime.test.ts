@@ -1,4 +1,5 @@
 import { spawnSync } from 'node:child_process'
+import { existsSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
 import { type Browser, chromium, type Page } from 'playwright-core'
@@ -18,7 +19,7 @@ beforeAll(async () => {
 
   site = await serveChartPage()
   browser = await chromium.launch({
-    executablePath: process.env.CHROMIUM_PATH ?? '/usr/bin/chromium',
+    executablePath: chromiumPath(),
     args: [
       '--no-sandbox',
       '--disable-gpu',
@@ -105,4 +106,11 @@ async function colours(id: string): Promise<number> {
   }, picture)
   await blank.close()
   return count
+}
+
+function chromiumPath(): string {
+  const places = [process.env.CHROMIUM_PATH, '/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome']
+  const found = places.find(place => place !== undefined && existsSync(place))
+  if (!found) throw new Error('No Chromium here: install the package "chromium" or set CHROMIUM_PATH')
+  return found
 }

@@ -157,6 +157,7 @@ function dimensionOf(field: string) {
       qFieldDefs: [field],
       qFieldLabels: [fieldLabels[field] ?? field],
       cId: `dimension-${field}`,
+      columnWidth,
       qSortCriterias: [{ qSortByNumeric: 1, qSortByAscii: 1, qSortByLoadOrder: 1 }],
     },
     qOtherTotalSpec: {},
@@ -168,13 +169,15 @@ function dimensionOf(field: string) {
 function measureOf({ label, expression, format }: Measure) {
   const qNumFormat = format === undefined ? {} : { qNumFormat: { qType: 'F', qnDec: 2, qUseThou: 1, qFmt: format, qDec: '.', qThou: ',' } }
   return {
-    qDef: { qDef: expression, qLabel: label, cId: `measure-${label}`, ...qNumFormat },
+    qDef: { qDef: expression, qLabel: label, cId: `measure-${label}`, columnWidth, ...qNumFormat },
     qSortBy: { qSortByNumeric: -1, qSortByLoadOrder: 1 },
     qAttributeExpressions: [],
     qAttributeDimensions: [],
   }
 }
 
+/** Read by tables alone. */
+const columnWidth = { type: 'fitToContent' }
 const fieldLabels: Readonly<Record<string, string>> = { country: 'Country', region: 'Region', year: 'Year' }
 
 const tooltip = { auto: true, hideBasic: false, data: {} }

@@ -99,7 +99,7 @@ describe('engine with enigma.js', () => {
       cube(['region'], ['=Count(distinct country)', '=Max(pop) / 1000'], { qInterColumnSortOrder: [1, 0] }),
     )
     const { qHyperCube } = await object.getLayout()
-    expect(qHyperCube.qDataPages[0].qMatrix.map((row: Cell[]) => row[0]?.qText + ' ' + row[1]?.qText).slice(0, 3)).toEqual([
+    expect(qHyperCube.qDataPages[0].qMatrix.map((row: Cell[]) => `${row[0]?.qText} ${row[1]?.qText}`).slice(0, 3)).toEqual([
       'America 20',
       'Europe & Central Asia 19',
       'East Asia & Pacific 9',
