@@ -92,7 +92,7 @@ const plans: readonly AppPlan[] = [
 export const analyticsApps: readonly AnalyticsApp[] = plans.map(analyticsApp)
 
 function analyticsApp({ name, description, spaceId, group, includes }: AppPlan, index: number): AnalyticsApp {
-  const day = new Date(Date.UTC(2026, 0, 12 + index)).toISOString()
+  const day = new Date(Date.UTC(2026, 2, 12 - index)).toISOString()
   return {
     id: index === 0 ? gapminderAppId : guid(name),
     name,
