@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { once } from 'node:events'
+import { EventEmitter, once } from 'node:events'
 import { createServer, type IncomingMessage, type Server } from 'node:http'
 import { type AddressInfo, connect, type Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
@@ -37,8 +37,14 @@ export interface Bench {
   connect(options?: ClientOptions, protocols?: string[]): Promise<{ browser: End; tenant: End }>
   /** The tenant's end of the next socket. */
   accepted(): Promise<End>
+  /** The tenant's end of the next socket, as a stream of bytes. */
+  rawTenant(): Promise<Socket>
   /** Bytes that the tenant has sent. */
   proxied(): number
+  /** Resolves when the proxy holds no socket any more. */
+  proxyClosed(): Promise<void>
+  /** Resolves when neither the proxy nor the tenant has a connection any more. */
+  allClosed(): Promise<void>
   stop(): Promise<void>
 }
 
@@ -46,13 +52,21 @@ export interface BenchOptions extends Partial<SocketProxyOptions> {
   /** Takes upgrades instead of a WebSocket server that accepts them all. */
   readonly onUpgrade?: (request: IncomingMessage, socket: Duplex, head: Buffer) => void
   readonly deflate?: boolean
+  /** The tenant accepts any upgrade and then speaks bytes. */
+  readonly raw?: boolean
 }
 
 /** A WebSocket server that stands for the tenant, and the proxy before it, with a login that the test can end. */
-export async function socketBench({ onUpgrade, deflate = false, ...options }: BenchOptions = {}): Promise<Bench> {
+export async function socketBench({ onUpgrade: given, deflate = false, raw = false, ...options }: BenchOptions = {}): Promise<Bench> {
   const upstream = createServer()
   const accepted = new WebSocketServer({ noServer: true, perMessageDeflate: deflate, maxPayload: 2 ** 30 })
   const arrived: IncomingMessage[] = []
+  const rawTenants = new EventEmitter()
+  const acceptRaw: BenchOptions['onUpgrade'] = (request, socket) => {
+    socket.write(`${switching(request)}\r\n`)
+    rawTenants.emit('connection', socket)
+  }
+  const onUpgrade = raw ? acceptRaw : given
   upstream.on('upgrade', (request, socket, head) => {
     arrived.push(request)
     if (onUpgrade === undefined) accepted.handleUpgrade(request, socket, head, ws => accepted.emit('connection', ws, request))
@@ -118,7 +132,14 @@ export async function socketBench({ onUpgrade, deflate = false, ...options }: Be
       return { browser, tenant: await connected }
     },
     accepted: () => once(accepted, 'connection').then(([socket]) => endOf(socket)),
+    rawTenant: () => once(rawTenants, 'connection').then(([socket]) => socket),
     proxied: () => sentByTenant.reduce((sum, socket) => sum + socket.bytesWritten, 0),
+    async proxyClosed() {
+      while (proxy.open > 0) await new Promise(setImmediate)
+    },
+    async allClosed() {
+      while (proxy.open > 0 || (await connectionsOf(server)) > 0 || (await connectionsOf(upstream)) > 0) await new Promise(setImmediate)
+    },
     async stop() {
       for (const socket of connections) socket.destroy()
       await Promise.all([upstream, server].map(listening => new Promise(done => listening.close(done))))
@@ -132,6 +153,10 @@ export async function listen(server: Server): Promise<number> {
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')
   return (server.address() as AddressInfo).port
+}
+
+function connectionsOf(server: Server): Promise<number> {
+  return new Promise((resolve, reject) => server.getConnections((error, count) => (error === null ? resolve(count) : reject(error))))
 }
 
 export function endOf(socket: WebSocket): End {
@@ -195,7 +220,7 @@ export function rawPeer({ port }: Pick<Bench, 'port'>, text = ''): RawPeer {
   return {
     socket,
     async until(wanted) {
-      while (!Buffer.concat(received).includes(wanted)) await Promise.race([once(socket, 'data'), closed.then(failed)])
+      while (!Buffer.concat(received).includes(wanted, 0, 'latin1')) await Promise.race([once(socket, 'data'), closed.then(failed)])
       return Buffer.concat(received).toString('latin1')
     },
     all: closed.then(() => Buffer.concat(received)),

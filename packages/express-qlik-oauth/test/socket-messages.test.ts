@@ -1,5 +1,5 @@
 import { once } from 'node:events'
-import type { Duplex } from 'node:stream'
+import type { Socket } from 'node:net'
 import { afterEach, describe, expect, it } from '@jest/globals'
 import { type Bench, type BenchOptions, handshakeText, rawPeer, socketBench, switching } from './socket-bench.ts'
 
@@ -20,7 +20,8 @@ describe('messages', () => {
   })
 
   it('pass in the fragments they came in', async () => {
-    const [tenant] = await rawTenant()
+    await start({ raw: true })
+    const tenant = bench.rawTenant()
     const received = collect(tenant)
     const peer = rawPeer(bench, handshakeText(bench))
     await peer.until('\r\n\r\n')
@@ -56,14 +57,15 @@ describe('messages', () => {
   })
 
   it('of the tenant that come with its handshake are not lost', async () => {
-    await start({ onUpgrade: (request, socket) => socket.write(`${switching(request)}\r\n\x81\x02hi`) })
+    await start({ onUpgrade: (request, socket) => socket.write(`${switching(request)}\r\n\x81\x02hi`, 'latin1') })
     const socket = bench.open()
     const [data] = await once(socket, 'message')
     expect(String(data)).toBe('hi')
   })
 
   it('of a browser that come too early are not lost', async () => {
-    const [tenant] = await rawTenant()
+    await start({ raw: true })
+    const tenant = bench.rawTenant()
     const received = collect(tenant)
     const peer = rawPeer(bench)
     peer.socket.write(Buffer.concat([Buffer.from(handshakeText(bench)), Buffer.from('818100000000', 'hex')]))
@@ -119,7 +121,7 @@ describe('pings', () => {
     const tenant = await connected
     await peer.all
     await tenant.closed
-    expect(bench.proxy.open).toBe(0)
+    await bench.allClosed()
   })
 })
 
@@ -128,7 +130,8 @@ describe('a frame of 100 MB', () => {
   const header = Buffer.from('827f0000000005f5e100', 'hex')
 
   it('waits for a slow browser, and holds up the tenant meanwhile', async () => {
-    const [upstream] = await rawTenant()
+    await start({ raw: true })
+    const upstream = bench.rawTenant()
     const peer = rawPeer(bench, handshakeText(bench))
     await peer.until('\r\n\r\n')
     peer.socket.pause()
@@ -165,23 +168,8 @@ describe('a frame of 100 MB', () => {
   })
 })
 
-/** A tenant that accepts any upgrade and then speaks bytes. */
-async function rawTenant(): Promise<[Promise<Duplex>]> {
-  let accept: (socket: Duplex) => void
-  const accepted = new Promise<Duplex>(resolve => {
-    accept = resolve
-  })
-  await start({
-    onUpgrade: (request, socket) => {
-      socket.write(`${switching(request)}\r\n`)
-      accept(socket)
-    },
-  })
-  return [accepted]
-}
-
 /** Waits for so many bytes, and gives them in hexadecimal. */
-function collect(accepted: Promise<Duplex>): (length: number) => Promise<string> {
+function collect(accepted: Promise<Socket>): (length: number) => Promise<string> {
   const arrived: Buffer[] = []
   const listening = accepted.then(socket => socket.on('data', (chunk: Buffer) => arrived.push(chunk)))
   return async length => {

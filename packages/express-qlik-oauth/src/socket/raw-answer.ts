@@ -1,19 +1,18 @@
 import { STATUS_CODES } from 'node:http'
 import type { Duplex } from 'node:stream'
 import { errorAnswer } from '../error-answer.ts'
+import { socketVersion } from './upgrade-request.ts'
 
-/**
- * Answers an upgrade with an HTTP error on its raw socket, and closes it.
- *
- * @param headers Further ones, in lower case.
- */
-export function refuse(socket: Duplex, error: unknown, traceId: string, headers: Readonly<Record<string, string>> = {}): void {
+/** Answers an upgrade with an HTTP error on its raw socket, and closes it. */
+export function refuse(socket: Duplex, error: unknown, traceId: string): void {
   if (!socket.writable) {
     socket.destroy()
     return
   }
   const answer = errorAnswer(error, traceId)
-  const lines = Object.entries({ ...answer.headers, ...headers, connection: 'close' }).map(([name, value]) => `${name}: ${value}\r\n`)
+  // RFC 6455, section 4.2.2: whoever speaks another version is told ours.
+  const version = answer.status === 426 ? { 'sec-websocket-version': socketVersion } : {}
+  const lines = Object.entries({ ...answer.headers, ...version, connection: 'close' }).map(([name, value]) => `${name}: ${value}\r\n`)
   // Closing with unread bytes resets the connection and may lose the answer, so what still comes is read and dropped for a moment.
   const timer = setTimeout(() => socket.destroy(), lingerMs)
   socket.once('close', () => clearTimeout(timer))

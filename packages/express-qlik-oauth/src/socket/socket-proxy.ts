@@ -9,7 +9,7 @@ import { closing } from './frame.ts'
 import { refuse } from './raw-answer.ts'
 import { type SocketTarget, socketTarget } from './socket-target.ts'
 import { type Splice, type SpliceEnd, splice } from './splice.ts'
-import { checkOrigin, checkUpgrade, socketVersion } from './upgrade-request.ts'
+import { checkOrigin, checkUpgrade } from './upgrade-request.ts'
 import { socketAgent, type UpstreamSocket } from './upstream-socket.ts'
 import { waitingBrowser } from './waiting-browser.ts'
 
@@ -63,58 +63,59 @@ export function socketProxy(options: SocketProxyOptions): SocketProxy {
   const agent = socketAgent()
   const handshakes = new Set<AbortController>()
   const splices = new Set<Splice>()
-  let closed: (() => void) | undefined
   let isClosing = false
 
-  async function serve(request: IncomingMessage, browser: Duplex, head: Buffer): Promise<void> {
+  /** Opens the tenant's side, or answers why not. It ends before the conversation begins, so that nothing of the request stays in memory. */
+  async function shakeHands(request: IncomingMessage, browser: Duplex, head: Buffer): Promise<Conversation | undefined> {
     const handshake = new AbortController()
     const waiting = waitingBrowser(browser, head, () => handshake.abort(browserLeft))
     const timer = setTimeout(() => handshake.abort(new Refusal('ERR_UPSTREAM_HEADERS_TIMEOUT', 'Try again later.')), handshakeTimeoutMs)
-    const login = lifeOfLogin(() =>
+    const login = loginWatch(() =>
       handshake.abort(new QlikOAuthError('ERR_SESSION_EXPIRED', 'The login ended while a socket was being opened')),
     )
     handshakes.add(handshake)
     try {
-      const { access, target, upstream } = await unlessAborted(handshake.signal, open(request, handshake.signal, login.follow))
-      const early = { browser: waiting.take(), tenant: upstream.head }
-      browser.write(switchingProtocols(upstream.headers))
-      const joined = splice({
-        browser: tuned(browser, pingMs),
-        tenant: tuned(upstream.socket, pingMs),
-        extensions: upstream.headers['sec-websocket-extensions'] !== undefined,
-        maxMessageBytes,
-        pingMs,
-        onActivity: () => access.active?.(),
-        onClosed(end) {
-          splices.delete(joined)
-          login.leave()
-          tell({ type: 'closed', appId: target.appId, ...end })
-          if (splices.size === 0) closed?.()
-        },
-      })
-      splices.add(joined)
-      login.onEnd = () => joined.close(closing(4006, 'the login has ended'), closing(1000, ''), partingMs)
-      tell({ type: 'opened', appId: target.appId })
-      joined.begin(early)
+      const opened = await unlessAborted(handshake.signal, open(request, handshake.signal, login.follow))
+      return begin(browser, waiting.take(), opened, login)
     } catch (error) {
       waiting.take()
       login.leave()
       if (error === browserLeft) {
         browser.destroy()
-        return
+      } else {
+        const traceId = newTraceId()
+        tell({ type: 'refused', traceId, error })
+        refuse(browser, error, traceId)
       }
-      const traceId = newTraceId()
-      tell({ type: 'refused', traceId, error })
-      refuse(
-        browser,
-        error,
-        traceId,
-        error instanceof Refusal && error.code === 'ERR_SOCKET_VERSION' ? { 'sec-websocket-version': socketVersion } : {},
-      )
+      return undefined
     } finally {
       clearTimeout(timer)
       handshakes.delete(handshake)
     }
+  }
+
+  function begin(browser: Duplex, early: Buffer, { access, target, upstream }: Opened, login: LoginWatch): Conversation {
+    browser.write(switchingProtocols(upstream.headers))
+    const joined = splice({
+      browser: tuned(browser, pingMs),
+      tenant: tuned(upstream.socket, pingMs),
+      extensions: upstream.headers['sec-websocket-extensions'] !== undefined,
+      maxMessageBytes,
+      pingMs,
+      onActivity: () => access.active?.(),
+    })
+    splices.add(joined)
+    login.onEnd = () => joined.close(loginEnded, done, partingMs)
+    tell({ type: 'opened', appId: target.appId })
+    joined.begin({ browser: early, tenant: upstream.head })
+    return { joined, login, appId: target.appId }
+  }
+
+  async function converse({ joined, login, appId }: Conversation): Promise<void> {
+    const end = await joined.closed
+    splices.delete(joined)
+    login.leave()
+    tell({ type: 'closed', appId, ...end })
   }
 
   /** The checks in the order in which they cost: nothing is asked of the store before the request is well-formed, nor of the tenant before it is allowed. */
@@ -169,7 +170,7 @@ export function socketProxy(options: SocketProxyOptions): SocketProxy {
   return {
     upgrade(request, socket, head) {
       if (!isBelow(request.url ?? '', mount)) return false
-      void serve(request, socket, head)
+      void shakeHands(request, socket, head).then(conversation => conversation && converse(conversation))
       return true
     },
     get open() {
@@ -178,12 +179,8 @@ export function socketProxy(options: SocketProxyOptions): SocketProxy {
     async close(graceMs) {
       isClosing = true
       for (const handshake of handshakes) handshake.abort(new Refusal('ERR_CLOSING', 'Connect again in a moment.'))
-      if (splices.size === 0) return
-      const allClosed = new Promise<void>(resolve => {
-        closed = resolve
-      })
       for (const joined of splices) joined.close(goingAway, goingAway, graceMs)
-      await allClosed
+      await Promise.all([...splices].map(joined => joined.closed))
     },
   }
 }
@@ -194,22 +191,37 @@ interface Opened {
   readonly upstream: UpstreamSocket
 }
 
+/** A pair of connections, for as long as it lasts. */
+interface Conversation {
+  readonly joined: Splice
+  readonly login: LoginWatch
+  readonly appId: string
+}
+
 const browserLeft = Symbol('the browser left')
+const done = closing(1000, '')
+const loginEnded = closing(4006, 'the login has ended')
 const goingAway = closing(1001, 'the server is shutting down')
 /** A login that ended must not be used for longer than a second, so neither side gets longer to answer. */
 const partingMs = 800
 
-/** Follows the login of a socket. What its end means changes when the handshake is done. */
-function lifeOfLogin(onEnd: () => void): { onEnd: () => void; follow(access: Access): void; leave(): void } {
-  let unfollow: (() => void) | undefined
-  const life = {
+interface LoginWatch {
+  /** What the end of the login means changes when the handshake is done. */
+  onEnd: () => void
+  follow(access: Access): void
+  leave(): void
+}
+
+function loginWatch(onEnd: () => void): LoginWatch {
+  let leave: (() => void) | undefined
+  const watch: LoginWatch = {
     onEnd,
-    follow(access: Access) {
-      unfollow = access.onEnd?.(() => life.onEnd())
+    follow(access) {
+      leave = access.onEnd?.(() => watch.onEnd())
     },
-    leave: () => unfollow?.(),
+    leave: () => leave?.(),
   }
-  return life
+  return watch
 }
 
 /** Waits for work no longer than until the signal; an upstream socket that comes too late is not left open. */

@@ -12,8 +12,6 @@ export interface SpliceOptions {
   readonly pingMs: number
   /** The browser sent data: somebody is there. */
   readonly onActivity: () => void
-  /** Called once, when both connections are closed. */
-  readonly onClosed: (end: SpliceEnd) => void
 }
 
 /** Why a pair of connections ended: the first close code that was sent, and who sent it. */
@@ -23,6 +21,8 @@ export interface SpliceEnd {
 }
 
 export interface Splice {
+  /** Resolves when both connections are closed; never rejects. */
+  readonly closed: Promise<SpliceEnd>
   /** Hands over what a side sent before the connections were joined. */
   begin(early: { readonly browser: Buffer; readonly tenant: Buffer }): void
   /** Ends both connections with a close code each; what has not closed after `withinMs` is cut off. */
@@ -36,12 +36,16 @@ export interface Splice {
  * told of an end, and a ping to a silent browser.
  */
 export function splice(options: SpliceOptions): Splice {
-  const { extensions, maxMessageBytes, onActivity, onClosed } = options
+  const { extensions, maxMessageBytes, onActivity } = options
   const browser = side('browser', options.browser, frameReader({ masked: true, extensions, maxMessageBytes }))
   const tenant = side('tenant', options.tenant, frameReader({ masked: false, extensions, maxMessageBytes }))
   let end: SpliceEnd | undefined
   let cut: { readonly at: number; readonly timer: NodeJS.Timeout } | undefined
   let silentPeriods = 0
+  let resolveClosed: (end: SpliceEnd) => void
+  const closed = new Promise<SpliceEnd>(resolve => {
+    resolveClosed = resolve
+  })
   const pulse = setInterval(checkPulse, options.pingMs)
   join(browser, tenant)
   join(tenant, browser)
@@ -115,6 +119,7 @@ export function splice(options: SpliceOptions): Splice {
     // The frame that is under way will never be complete, so no other can follow it.
     if (from.reader.midFrame && !to.told) to.socket.destroy()
     else tell(to, from, departed(from))
+    settle(to)
     to.socket.resume()
   }
 
@@ -138,8 +143,10 @@ export function splice(options: SpliceOptions): Splice {
     settle(to)
   }
 
-  function settle({ told, said, socket }: Side): void {
-    if (told && said) socket.end()
+  /** Ends a connection on which both close frames have been sent, or ours when nobody is left to pass an answer on to. */
+  function settle(to: Side): void {
+    const from = to === browser ? tenant : browser
+    if (to.told && (to.said || from.left)) to.socket.end()
   }
 
   function cutIn(withinMs: number): void {
@@ -167,10 +174,11 @@ export function splice(options: SpliceOptions): Splice {
   function finish(): void {
     clearInterval(pulse)
     clearTimeout(cut?.timer)
-    onClosed(end ?? { by: 'proxy', code: 1006 })
+    resolveClosed(end ?? { by: 'proxy', code: 1006 })
   }
 
   return {
+    closed,
     begin(early) {
       if (early.tenant.length > 0) receive(tenant, browser, early.tenant)
       if (early.browser.length > 0) receive(browser, tenant, early.browser)

@@ -1,0 +1,255 @@
+import { once } from 'node:events'
+import type { Socket } from 'node:net'
+import { afterEach, describe, expect, it } from '@jest/globals'
+import { type Bench, type BenchOptions, endOf, handshakeText, type RawPeer, rawPeer, socketBench } from './socket-bench.ts'
+
+let bench: Bench
+const start = async (options: BenchOptions = {}) => {
+  bench = await socketBench(options)
+}
+afterEach(() => bench.stop())
+
+describe('a close frame', () => {
+  it.each([
+    [1000, 'done'],
+    [1001, ''],
+    [3000, 'ours'],
+    [4000, 'suspended'],
+    [4204, 'app not found'],
+    [4999, 'x'.repeat(123)],
+  ])('passes as it is, both ways: %i', async (code, reason) => {
+    await start()
+    for (const first of ['browser', 'tenant'] as const) {
+      const ends = await bench.connect()
+      ends[first].socket.close(code, reason)
+      expect(await ends[first === 'browser' ? 'tenant' : 'browser'].closed).toEqual({ code, reason })
+      expect((await ends[first].closed).code).toBe(code)
+      await bench.allClosed()
+      expect(bench.events.at(-1)).toMatchObject({ type: 'closed', by: first, code })
+    }
+  })
+
+  it('without a code passes without one', async () => {
+    await start()
+    const { browser, tenant } = await bench.connect()
+    browser.socket.close()
+    expect((await tenant.closed).code).toBe(1005)
+    expect((await browser.closed).code).toBe(1005)
+  })
+
+  it('comes in place of a connection that broke', async () => {
+    await start()
+    const first = await bench.connect()
+    first.tenant.socket.terminate()
+    expect(await first.browser.closed).toEqual({ code: 1011, reason: 'the connection to the tenant ended' })
+    const second = await bench.connect()
+    second.browser.socket.terminate()
+    expect(await second.tenant.closed).toEqual({ code: 1001, reason: 'the browser left' })
+    await bench.allClosed()
+  })
+
+  it.each(['88020000', '880203ed', '880203ee', '880203f7'])('with a code that may not be sent does not pass: %s', async hex => {
+    const { browser, tenant } = await withRawTenant()
+    tenant.write(Buffer.from(hex, 'hex'))
+    expect((await browser.closed).code).toBe(1011)
+    await bench.allClosed()
+  })
+
+  it('is not waited for when a frame broke off in the middle', async () => {
+    const { browser, tenant } = await withRawTenant()
+    tenant.end(Buffer.from('8205616263', 'hex'))
+    expect((await browser.closed).code).toBe(1006)
+    await bench.allClosed()
+  })
+})
+
+describe('the end of a login', () => {
+  it('ends its sockets on both sides within a second', async () => {
+    await start()
+    const { browser, tenant } = await bench.connect()
+    const began = performance.now()
+    bench.endLogin()
+    expect(await browser.closed).toEqual({ code: 4006, reason: 'the login has ended' })
+    expect((await tenant.closed).code).toBe(1000)
+    await bench.allClosed()
+    expect(performance.now() - began).toBeLessThan(1000)
+    expect(bench.events.at(-1)).toMatchObject({ type: 'closed', by: 'proxy', code: 4006 })
+  })
+
+  it('lets nothing of either side pass any more', async () => {
+    const { peer, tenant } = await withRawPeers()
+    const sent: Buffer[] = []
+    tenant.on('data', chunk => sent.push(chunk))
+    bench.endLogin()
+    peer.socket.write(masked('81', 'secret'))
+    tenant.write(Buffer.from('\x81\x06secret', 'latin1'))
+    expect((await peer.all).toString('latin1')).not.toContain('secret')
+    expect(Buffer.concat(sent).length).toBe('888200000000'.length / 2 + 2)
+  })
+
+  it('waits for the end of a frame, whose rest still comes', async () => {
+    const { peer, tenant } = await withRawPeers()
+    tenant.write(Buffer.from('8206616263', 'hex'))
+    await peer.until('abc')
+    bench.endLogin()
+    tenant.write(Buffer.from('646566810161', 'hex'))
+    const all = (await peer.all).toString('latin1')
+    expect(all.endsWith('\x82\x06abcdef\x88\x15\x0f\xa6the login has ended')).toBe(true)
+  })
+
+  it('cuts off whoever neither ends a frame nor answers', async () => {
+    const { peer, tenant } = await withRawPeers()
+    tenant.write(Buffer.from('8206616263', 'hex'))
+    await peer.until('abc')
+    const began = performance.now()
+    bench.endLogin()
+    await peer.all
+    await bench.allClosed()
+    expect(performance.now() - began).toBeLessThan(1000)
+  })
+
+  it('cuts off a browser that reads nothing', async () => {
+    const { peer, tenant } = await withRawPeers()
+    peer.socket.pause()
+    const flood = (): void => {
+      while (!tenant.destroyed && tenant.write(Buffer.concat([Buffer.from('827e4e20', 'hex'), Buffer.alloc(20_000)])));
+    }
+    tenant.on('drain', flood)
+    flood()
+    bench.endLogin()
+    await bench.proxyClosed()
+    peer.socket.destroy()
+    await bench.allClosed()
+  })
+
+  it('does not reach sockets of others', async () => {
+    await start()
+    const { browser, tenant } = await bench.connect()
+    browser.socket.close(1000)
+    await tenant.closed
+    await bench.allClosed()
+    const other = await bench.connect()
+    bench.endLogin()
+    expect((await other.browser.closed).code).toBe(4006)
+    await bench.allClosed()
+    expect(bench.events.filter(({ type }) => type === 'closed')).toHaveLength(2)
+  })
+})
+
+describe('a shutdown', () => {
+  it('drains a thousand idle sockets with 1001', async () => {
+    await start()
+    const ends = []
+    for (let batch = 0; batch < 10; batch += 1) ends.push(...(await Promise.all(Array.from({ length: 100 }, () => opened()))))
+    expect(bench.proxy.open).toBe(1000)
+    await bench.proxy.close(5000)
+    expect(new Set((await Promise.all(ends.map(({ closed }) => closed))).map(({ code }) => code))).toEqual(new Set([1001]))
+    await bench.allClosed()
+  })
+
+  it('does not wait longer than its grace for those who do not answer', async () => {
+    await withRawPeers()
+    const began = performance.now()
+    await bench.proxy.close(100)
+    expect(performance.now() - began).toBeLessThan(1000)
+    expect(bench.proxy.open).toBe(0)
+  })
+
+  it('is over at once without sockets, and asked twice', async () => {
+    await start()
+    await bench.connect()
+    await Promise.all([bench.proxy.close(1000), bench.proxy.close(1000)])
+    await bench.proxy.close(1000)
+    expect(bench.proxy.open).toBe(0)
+  })
+
+  async function opened() {
+    const browser = endOf(bench.open())
+    await once(browser.socket, 'open')
+    return browser
+  }
+})
+
+describe('a browser that breaks the protocol', () => {
+  it.each([
+    ['sends a frame without a mask', '8100'],
+    ['uses a reserved bit', 'c18000000000'],
+    ['uses a reserved opcode', '838000000000'],
+    ['sends a fragmented ping', '098000000000'],
+    ['sends a long ping', '89fe007e00000000'],
+    ['continues nothing', '808000000000'],
+    ['closes with 1006', '88820000000003ee'],
+  ])('%s, gets 1002, and nothing of it reaches the tenant', async (_title, hex) => {
+    const { peer, tenant } = await withRawPeers()
+    const sent: Buffer[] = []
+    tenant.on('data', chunk => sent.push(chunk))
+    peer.socket.write(Buffer.from(hex, 'hex'))
+    await peer.until('\x03\xea')
+    peer.socket.write(Buffer.from(hex, 'hex'))
+    peer.socket.end()
+    await bench.allClosed()
+    expect(Buffer.concat(sent)[0]).toBe(0x88)
+  })
+
+  it('sends too much gets 1009 before any of it passes', async () => {
+    await start({ maxMessageBytes: 1000 })
+    const { browser, tenant } = await bench.connect()
+    browser.send(Buffer.alloc(1001))
+    expect((await browser.closed).code).toBe(1009)
+    expect((await tenant.closed).code).toBe(1001)
+  })
+})
+
+describe('connections', () => {
+  it.each(['browser', 'tenant'] as const)('both end when that of the %s is reset', async who => {
+    const { peer, tenant } = await withRawPeers()
+    tenant.on('data', () => tenant.end())
+    peer.socket.on('data', () => peer.socket.end())
+    const socket = who === 'browser' ? peer.socket : tenant
+    socket.resetAndDestroy()
+    await bench.allClosed()
+  })
+
+  it('both end when a peer sends its end and leaves its side open', async () => {
+    await start()
+    const accepted = bench.accepted()
+    const peer = rawPeer(bench, handshakeText(bench))
+    await peer.until('\r\n\r\n')
+    peer.socket.end()
+    expect((await (await accepted).closed).code).toBe(1001)
+    await bench.allClosed()
+  })
+
+  it('survive a listener that throws', async () => {
+    await start({
+      onEvent: () => {
+        throw new Error('listener')
+      },
+    })
+    const { browser, tenant } = await bench.connect()
+    browser.send('hello')
+    expect((await tenant.message()).data).toBe('hello')
+  })
+})
+
+/** A real browser end, and a tenant that speaks bytes. */
+async function withRawTenant() {
+  await start({ raw: true })
+  const tenant = bench.rawTenant()
+  const browser = endOf(bench.open())
+  await once(browser.socket, 'open')
+  return { browser, tenant: await tenant }
+}
+
+async function withRawPeers(): Promise<{ peer: RawPeer; tenant: Socket }> {
+  await start({ raw: true })
+  const tenant = bench.rawTenant()
+  const peer = rawPeer(bench, handshakeText(bench))
+  await peer.until('\r\n\r\n')
+  return { peer, tenant: await tenant }
+}
+
+/** A text or control frame as a client sends it, under a mask of zeros. */
+function masked(first: string, text: string): Buffer {
+  return Buffer.concat([Buffer.from(first, 'hex'), Buffer.of(0x80 | text.length, 0, 0, 0, 0), Buffer.from(text)])
+}

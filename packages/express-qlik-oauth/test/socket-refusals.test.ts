@@ -1,0 +1,329 @@
+import { once } from 'node:events'
+import { createServer } from 'node:net'
+import type { Duplex } from 'node:stream'
+import { afterEach, describe, expect, it } from '@jest/globals'
+import { QlikOAuthError } from 'qlik-oauth'
+import type { Access } from '../src/access.ts'
+import {
+  appId,
+  appPath,
+  type Bench,
+  type BenchOptions,
+  handshakeText,
+  type RawPeer,
+  rawPeer,
+  socketBench,
+  switching,
+} from './socket-bench.ts'
+
+let bench: Bench
+const start = async (options: BenchOptions = {}) => {
+  bench = await socketBench(options)
+}
+afterEach(() => bench.stop())
+
+async function answerTo(text: string): Promise<{ status: number; head: string; code: string | undefined; text: string }> {
+  const answer = (await rawPeer(bench, text).all).toString()
+  const [head = '', body = ''] = answer.split('\r\n\r\n')
+  const code = body === '' ? undefined : (JSON.parse(body) as { errors: [{ code: string }] }).errors[0].code
+  return { status: Number(head.slice(9, 12)), head, code, text: answer }
+}
+
+describe('an upgrade that is not allowed', () => {
+  it('gets 401 without a login, and the tenant hears nothing of it', async () => {
+    await start({ access: async () => undefined })
+    expect(await answerTo(handshakeText(bench))).toMatchObject({ status: 401, code: 'login_required' })
+    expect(bench.arrived).toEqual([])
+  })
+
+  it('gets 401 before anybody looks at its Origin', async () => {
+    await start({ access: async () => undefined })
+    expect(await answerTo(handshakeText(bench, appPath, { Origin: 'https://evil.example' }))).toMatchObject({ status: 401 })
+  })
+
+  it.each([
+    ['of another host', (own: string) => `${own}.evil.example`],
+    ['of another port', () => 'http://localhost:1'],
+    ['of another scheme', (own: string) => own.replace('http', 'https')],
+    ['of another spelling', (own: string) => own.replace('localhost', 'LOCALHOST')],
+    ['with a slash', (own: string) => `${own}/`],
+    ['that is null', () => 'null'],
+    ['that is a list', (own: string) => `${own}, ${own}`],
+    ['that is missing', () => ''],
+  ])('gets 403 with an Origin %s', async (_title, origin) => {
+    await start()
+    expect(await answerTo(handshakeText(bench, appPath, { Origin: origin(bench.origin) }))).toMatchObject({
+      status: 403,
+      code: 'cross_site',
+    })
+    expect(bench.arrived).toEqual([])
+  })
+
+  it.each([
+    ['POST', {}, 405, 'method_not_allowed'],
+    ['GET', { Upgrade: 'h2c' }, 400, 'request_invalid'],
+    ['GET', { 'Sec-WebSocket-Version': '8' }, 426, 'socket_version'],
+    ['GET', { 'Sec-WebSocket-Version': '' }, 426, 'socket_version'],
+    ['GET', { 'Sec-WebSocket-Key': '' }, 400, 'request_invalid'],
+    ['GET', { 'Sec-WebSocket-Key': 'short' }, 400, 'request_invalid'],
+    ['GET', { 'Content-Length': '5' }, 400, 'request_invalid'],
+  ])('gets an answer that says what is wrong: %s %j', async (method, lines, status, code) => {
+    await start()
+    const answer = await answerTo(handshakeText(bench, appPath, lines, method))
+    expect(answer).toMatchObject({ status, code })
+    if (status === 426) expect(answer.head).toMatch(/^sec-websocket-version: 13$/m)
+    expect(bench.arrived).toEqual([])
+  })
+
+  it.each([
+    ['/qlik/app/../api', 400],
+    ['/qlik/app/%2e%2e/api', 400],
+    ['/qlik/app/x%2fy', 400],
+    ['/qlik//app/x', 400],
+    ['/qlik/api/v1/users/me', 404],
+    ['/qlik', 404],
+  ])('gets an answer for a path that is none: %s', async (path, status) => {
+    await start()
+    expect(await answerTo(handshakeText(bench, path))).toMatchObject({ status })
+    expect(bench.arrived).toEqual([])
+  })
+
+  it.each(['/', '/qlikx/app/x', '/Qlik/app/x', '/other'])('is left to others outside the mount: %s', async path => {
+    await start()
+    expect(String(await rawPeer(bench, handshakeText(bench, path)).all)).toBe('')
+    expect(bench.events).toEqual([])
+  })
+
+  it('gets 503 while the login store is away, with a time to try again', async () => {
+    await start({
+      access: async () => {
+        throw new QlikOAuthError('ERR_STORE_UNAVAILABLE', 'connect ECONNREFUSED 10.1.2.3:6379')
+      },
+    })
+    const answer = await answerTo(handshakeText(bench))
+    expect(answer).toMatchObject({ status: 503, code: 'store_unavailable' })
+    expect(answer.head).toMatch(/^retry-after: \d+$/m)
+    expect(answer.text).not.toContain('10.1.2.3')
+  })
+
+  it('gets 500 when the application fails, which others do not notice', async () => {
+    await start({
+      access: () => {
+        throw new TypeError('secret')
+      },
+    })
+    const answer = await answerTo(handshakeText(bench))
+    expect(answer).toMatchObject({ status: 500, code: 'internal' })
+    expect(answer.text).not.toContain('secret')
+  })
+
+  it('gets 503 beyond the number of sockets', async () => {
+    await start({ maxSockets: 1 })
+    await bench.connect()
+    expect(await answerTo(handshakeText(bench))).toMatchObject({ status: 503, code: 'too_many_sockets' })
+    expect(bench.proxy.open).toBe(1)
+  })
+})
+
+describe('an upgrade that the tenant does not accept', () => {
+  const answering = (text: string): BenchOptions => ({ onUpgrade: (_request, socket) => socket.end(text) })
+
+  it.each([302, 403, 404, 429, 500, 503])('gets the status of the tenant: %i', async status => {
+    await start(
+      answering(`HTTP/1.1 ${status} No\r\nretry-after: 17\r\nlocation: https://tenant.example/login\r\ncontent-length: 6\r\n\r\nsecret`),
+    )
+    const answer = await answerTo(handshakeText(bench))
+    expect(answer).toMatchObject({ status, code: 'upstream_status' })
+    expect(answer.head).toMatch(/^retry-after: 17$/m)
+    expect(answer.text).not.toMatch(/tenant\.example|secret/)
+    await bench.allClosed()
+  })
+
+  it.each([
+    ['200', 'HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n'],
+    ['no HTTP', 'SSH-2.0-OpenSSH_9.2\r\n'],
+    ['a handshake for somebody else', `${switching({ headers: { 'sec-websocket-key': 'x' } })}\r\n`],
+    ['a handshake without an answer to the key', 'HTTP/1.1 101 Switching Protocols\r\nupgrade: websocket\r\nconnection: upgrade\r\n\r\n'],
+    ['nothing', ''],
+  ])('gets 502 when the tenant answers %s', async (_title, text) => {
+    await start(answering(text))
+    expect(await answerTo(handshakeText(bench))).toMatchObject({ status: 502 })
+    await bench.allClosed()
+  })
+
+  it('gets 502 when nobody listens', async () => {
+    const closed = createServer().listen(0, '127.0.0.1')
+    await once(closed, 'listening')
+    const { port } = closed.address() as { port: number }
+    await new Promise(done => closed.close(done))
+    await start({ access: async () => ({ tokens: { tenant: `http://127.0.0.1:${port}`, accessToken: async () => 'token' } }) })
+    const answer = await answerTo(handshakeText(bench))
+    expect(answer).toMatchObject({ status: 502, code: 'upstream_refused' })
+    expect(answer.text).not.toContain(String(port))
+  })
+
+  it('gets 504 when the tenant never answers', async () => {
+    await start({ handshakeTimeoutMs: 100, onUpgrade: () => {} })
+    expect(await answerTo(handshakeText(bench))).toMatchObject({ status: 504, code: 'upstream_headers_timeout' })
+    await bench.allClosed()
+  })
+
+  it('gets 504 when the login store never answers', async () => {
+    await start({ handshakeTimeoutMs: 100, access: () => new Promise(() => {}) })
+    expect(await answerTo(handshakeText(bench))).toMatchObject({ status: 504 })
+  })
+
+  it('is tried once more with a renewed token after 401', async () => {
+    let first = true
+    await start({
+      onUpgrade: (_request, socket) => {
+        socket.end(first ? 'HTTP/1.1 401 Unauthorized\r\n\r\n' : 'HTTP/1.1 403 Forbidden\r\n\r\n')
+        first = false
+      },
+    })
+    expect(await answerTo(handshakeText(bench))).toMatchObject({ status: 403 })
+    expect(bench.rejected).toEqual(['token-0'])
+    expect(bench.arrived.map(({ headers }) => headers.authorization)).toEqual(['Bearer token-0', 'Bearer token-1'])
+  })
+
+  it('gets 401 when the renewed token is rejected too, and no third attempt', async () => {
+    await start(answering('HTTP/1.1 401 Unauthorized\r\nwww-authenticate: Bearer\r\n\r\n'))
+    const answer = await answerTo(handshakeText(bench))
+    expect(answer).toMatchObject({ status: 401 })
+    expect(answer.head).not.toMatch(/www-authenticate/i)
+    expect(bench.arrived).toHaveLength(2)
+  })
+})
+
+describe('what reaches the tenant', () => {
+  it('is the path, our token and the WebSocket headers, and nothing else of the browser', async () => {
+    await start()
+    const query = `reloadUri=${encodeURIComponent(`ws://localhost/qlik/sense/app/${appId}`)}&accessToken=stolen&qlik-csrf-token=x&workloadType=y`
+    const lines = {
+      Cookie: 'sid=secret',
+      Authorization: 'Bearer stolen',
+      Referer: 'https://app.example/x',
+      'X-Forwarded-For': '10.0.0.1',
+      Connection: 'keep-alive, Upgrade, Authorization',
+      'Sec-WebSocket-Extensions': 'permessage-deflate; client_max_window_bits',
+      'Sec-WebSocket-Protocol': 'qix',
+      'User-Agent': 'Probe/1.0',
+    }
+    const peer = rawPeer(bench, handshakeText(bench, `${appPath}/identity/a?${query}`, lines))
+    await peer.until('\r\n\r\n')
+    const [request] = bench.arrived
+    const reloadUri = encodeURIComponent(`${bench.tenant.replace('http', 'ws')}/sense/app/${appId}`)
+    expect(request?.url).toBe(`/app/${appId}/identity/a?reloadUri=${reloadUri}&workloadType=y`)
+    expect(request?.headers).toEqual({
+      host: new URL(bench.tenant).host,
+      connection: 'Upgrade',
+      upgrade: 'websocket',
+      authorization: 'Bearer token-0',
+      'user-agent': 'Probe/1.0',
+      'sec-websocket-key': 'dGhlIHNhbXBsZSBub25jZQ==',
+      'sec-websocket-version': '13',
+      'sec-websocket-extensions': 'permessage-deflate; client_max_window_bits',
+      'sec-websocket-protocol': 'qix',
+    })
+  })
+
+  it('is answered to the browser without the headers of the tenant', async () => {
+    await start({
+      onUpgrade: (request, socket) =>
+        socket.write(`${switching(request)}set-cookie: a=b\r\nserver: tenant\r\nsec-websocket-protocol: qix\r\n\r\n`),
+    })
+    const peer = rawPeer(bench, handshakeText(bench))
+    expect(await peer.until('\r\n\r\n')).toBe(
+      'HTTP/1.1 101 Switching Protocols\r\nupgrade: websocket\r\nconnection: Upgrade\r\n' +
+        'sec-websocket-accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\nsec-websocket-protocol: qix\r\n\r\n',
+    )
+  })
+})
+
+describe('somebody who leaves during the handshake', () => {
+  const leaving: [string, (peer: RawPeer) => void][] = [
+    ['closes', peer => void peer.socket.end()],
+    ['is gone', peer => void peer.socket.destroy()],
+    ['resets', peer => void peer.socket.resetAndDestroy()],
+  ]
+
+  it.each(leaving)('%s while the login is looked up, and the tenant is not asked', async (_title, leave) => {
+    const asked = deferred<true>()
+    const found = deferred<Access>()
+    await start({
+      access: () => {
+        asked.resolve(true)
+        return found.promise
+      },
+    })
+    const peer = rawPeer(bench, handshakeText(bench))
+    await asked.promise
+    leave(peer)
+    await bench.allClosed()
+    found.resolve({ tokens: { tenant: bench.tenant, accessToken: async () => 'token' } })
+    await new Promise(setImmediate)
+    expect(bench.arrived).toEqual([])
+  })
+
+  it.each(leaving)('%s while the tenant is asked, and its connection ends too', async (_title, leave) => {
+    const asked = deferred<Duplex>()
+    await start({ onUpgrade: (_request, socket) => asked.resolve(socket) })
+    const peer = rawPeer(bench, handshakeText(bench))
+    await asked.promise
+    leave(peer)
+    await bench.allClosed()
+  })
+
+  it.each(leaving)('%s while being refused', async (_title, leave) => {
+    await start({ access: async () => undefined })
+    const peer = rawPeer(bench, handshakeText(bench))
+    leave(peer)
+    await peer.all
+    await bench.allClosed()
+  })
+
+  it('is the login: the browser gets 401 and the tenant is left', async () => {
+    const asked = deferred<Duplex>()
+    await start({ onUpgrade: (_request, socket) => asked.resolve(socket) })
+    const peer = rawPeer(bench, handshakeText(bench))
+    await asked.promise
+    bench.endLogin()
+    expect((await peer.all).toString()).toMatch(/^HTTP\/1\.1 401 [\s\S]*session_expired/)
+    await bench.allClosed()
+  })
+
+  it('is this server: the browser gets 503', async () => {
+    const asked = deferred<true>()
+    await start({ onUpgrade: () => asked.resolve(true) })
+    const peer = rawPeer(bench, handshakeText(bench))
+    await asked.promise
+    await bench.proxy.close(1000)
+    expect((await peer.all).toString()).toMatch(/^HTTP\/1\.1 503 [\s\S]*closing/)
+    expect((await rawPeer(bench, handshakeText(bench)).all).toString()).toMatch(/^HTTP\/1\.1 503 /)
+  })
+
+  it('sends more than is kept, of which little is read', async () => {
+    const asked = deferred<Duplex>()
+    await start({ onUpgrade: (_request, socket) => asked.resolve(socket) })
+    const connected = once(bench.server, 'connection')
+    const { socket } = rawPeer(bench, handshakeText(bench))
+    const flood = Buffer.alloc(65_536)
+    const push = (): void => {
+      while (!socket.destroyed && socket.write(flood));
+    }
+    socket.on('drain', push)
+    await asked.promise
+    push()
+    const [connection] = await connected
+    while (!connection.isPaused()) await new Promise(setImmediate)
+    expect(connection.bytesRead).toBeLessThan(1_000_000)
+  })
+})
+
+function deferred<T>(): { promise: Promise<T>; resolve: (value: T) => void } {
+  let resolve: (value: T) => void = () => {}
+  const promise = new Promise<T>(settle => {
+    resolve = settle
+  })
+  return { promise, resolve }
+}
