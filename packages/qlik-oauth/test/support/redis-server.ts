@@ -29,33 +29,39 @@ export interface RedisServer {
  * @param settings Further lines of redis.conf.
  */
 export async function startRedis(settings: readonly string[] = []): Promise<RedisServer> {
-  return redisIsInstalled() ? launch(['save ""', 'appendonly no', ...settings]) : externalRedis()
+  return redisIsInstalled() ? launch(['save ""', ...settings]) : externalRedis()
 }
 
-/** Starts a process that has to be our own: a node of a Cluster or a Sentinel. `settings` get to know the port. */
-export async function launch(settings: readonly string[], { sentinel = false } = {}): Promise<RedisServer> {
+export interface LaunchOptions {
+  readonly port?: number
+  readonly sentinel?: boolean
+}
+
+/** Starts a process that has to be our own: one that is stopped, a node of a Cluster, a Sentinel. */
+export async function launch(settings: readonly string[], options: LaunchOptions = {}): Promise<RedisServer> {
   if (!redisIsInstalled()) throw new Error(`This test stops and starts servers. ${whatToInstall}`)
 
-  const port = await freePort()
+  const { port = await freePort(), sentinel = false } = options
   const dir = mkdtempSync(join(tmpdir(), 'redis-'))
   const file = join(dir, 'redis.conf')
   writeFileSync(file, [`port ${port}`, 'bind 127.0.0.1', `dir ${dir}`, ...settings, ''].join('\n'))
-  let child: ChildProcess | undefined
+  let server: { pid: number; shell: ChildProcess } | undefined
 
   async function start() {
-    child = spawn('redis-server', sentinel ? [file, '--sentinel'] : [file], { stdio: ['ignore', 'ignore', 'inherit'] })
-    running.add(child)
-    await answering(port, child)
+    const shell = spawn('sh', ['-c', endsWithItsParent, 'sh', file, ...(sentinel ? ['--sentinel'] : [])], {
+      stdio: ['pipe', 'pipe', 'inherit'],
+    })
+    const [pid] = await once(shell.stdout, 'data')
+    server = { pid: Number(pid), shell }
+    await answering(port)
   }
 
   async function kill() {
-    if (child === undefined) return
-    const ended = child
-    child = undefined
-    running.delete(ended)
-    if (ended.exitCode !== null || ended.signalCode !== null) return
-    const exit = once(ended, 'exit')
-    ended.kill('SIGKILL')
+    if (server === undefined) return
+    const { shell } = server
+    server = undefined
+    const exit = once(shell, 'exit')
+    shell.stdin?.end()
     await exit
   }
 
@@ -73,10 +79,13 @@ export async function launch(settings: readonly string[], { sentinel = false } =
       await kill()
       rmSync(dir, { recursive: true, force: true })
     },
-    pause: () => void child?.kill('SIGSTOP'),
-    resume: () => void child?.kill('SIGCONT'),
+    pause: () => void (server && process.kill(server.pid, 'SIGSTOP')),
+    resume: () => void (server && process.kill(server.pid, 'SIGCONT')),
   }
 }
+
+/** However the tests end, their end of the pipe closes with them, and the server goes too. */
+const endsWithItsParent = 'redis-server "$@" >/dev/null & echo $!; read -r _; kill -9 $!; wait'
 
 /** A port that nobody listens on. It leaves room for the bus of a Cluster node, which is 10000 higher. */
 export async function freePort(): Promise<number> {
@@ -87,11 +96,6 @@ export async function freePort(): Promise<number> {
   await once(server, 'close')
   return port < 55_536 ? port : freePort()
 }
-
-const running = new Set<ChildProcess>()
-process.once('exit', () => {
-  for (const child of running) child.kill('SIGKILL')
-})
 
 let installed: boolean | undefined
 
@@ -148,10 +152,10 @@ function externalRedis(): RedisServer {
 const whatToInstall =
   'Install redis-server (apt-get install redis-server, brew install redis), or set REDIS_URL for the tests that need no more.'
 
-async function answering(port: number, child: ChildProcess): Promise<void> {
+async function answering(port: number): Promise<void> {
   const deadline = Date.now() + 5000
   while (!(await answers(port))) {
-    if (child.exitCode !== null || Date.now() > deadline) throw new Error(`redis-server does not start on port ${port}`)
+    if (Date.now() > deadline) throw new Error(`redis-server does not start on port ${port}`)
     await new Promise(resolve => setTimeout(resolve, 5))
   }
 }

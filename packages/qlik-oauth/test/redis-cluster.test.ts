@@ -1,0 +1,134 @@
+import { randomBytes } from 'node:crypto'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals'
+import { Cluster, Redis } from 'ioredis'
+import { Cluster as Cluster6 } from 'ioredis-6'
+import { type LoginStore, QlikOAuthError, redisLoginStore } from '../src/index.ts'
+import { loginStoreContract } from '../src/login-store-contract.ts'
+import { sampleLogin, tour } from './support/login-store-tour.ts'
+import { type RedisCluster, startCluster } from './support/redis-cluster.ts'
+import { until } from './support/until.ts'
+
+const keys = [randomBytes(32).toString('base64')]
+let servers: RedisCluster
+
+beforeAll(async () => {
+  servers = await startCluster()
+})
+afterAll(() => servers.stop())
+
+describe.each([
+  ['ioredis 5', () => new Cluster([...servers.masters])],
+  ['ioredis 6', () => new Cluster6([...servers.masters]) as unknown as Cluster],
+])('a Redis login store on a Cluster with %s', (version, connect) => {
+  let cluster: Cluster
+  let store: LoginStore
+
+  beforeAll(() => {
+    cluster = connect()
+    cluster.on('error', () => {})
+  })
+  afterAll(() => cluster.disconnect())
+  beforeEach(() => {
+    store = redisLoginStore(cluster, { keys })
+  })
+  afterEach(() => store.close())
+
+  loginStoreContract('contract', () => redisLoginStore(cluster, { keys }), { describe, it })
+
+  it('ends all logins of a user, on whichever node they are', async () => {
+    const record = sampleLogin()
+    const names = Array.from({ length: 30 }, (_, at) => `${version}-${at}`)
+    await Promise.all(names.map(name => store.createLogin(name, record, 600)))
+    const listed = await store.loginKeys(record.tenant, record.user.id)
+    expect([...listed].sort()).toEqual(names.sort())
+    expect((await Promise.all(listed.map(store.endLogin))).every(ended => ended?.user.id === record.user.id)).toBe(true)
+    expect(await store.loginKeys(record.tenant, record.user.id)).toEqual([])
+  })
+
+  it('follows a login to the node it moves to', async () => {
+    const name = `moving-${version}`
+    const record = sampleLogin()
+    await store.createLogin(name, record, 600)
+    const slot = await cluster.cluster('KEYSLOT', `{${name}}`)
+    const nodes = await Promise.all(
+      servers.masters.map(async ({ url, port }) => {
+        const redis = new Redis(url)
+        return { redis, port, id: await redis.cluster('MYID'), owner: (await redis.cluster('COUNTKEYSINSLOT', slot)) > 0 }
+      }),
+    )
+    const from = nodes.find(node => node.owner) as (typeof nodes)[number]
+    const to = nodes.find(node => !node.owner) as (typeof nodes)[number]
+    await to.redis.cluster('SETSLOT', slot, 'IMPORTING', from.id as string)
+    await from.redis.cluster('SETSLOT', slot, 'MIGRATING', to.id as string)
+    await from.redis.migrate('127.0.0.1', to.port, `qlik:{${name}}:login`, 0, 1000)
+    expect((await store.readLogin(name, 600))?.record).toEqual(record)
+    expect(await store.replaceLogin(name, 1, record)).toBe('replaced')
+    for (const { redis } of [to, from]) await redis.cluster('SETSLOT', slot, 'NODE', to.id as string)
+    expect((await store.readLogin(name))?.version).toBe(2)
+    expect(await store.endLogin(name)).toEqual(record)
+    for (const { redis } of nodes) redis.disconnect()
+  })
+})
+
+describe('a Redis login store on a Cluster that loses a node', () => {
+  it('goes on after a master was lost while calls were running, with the logins there were', async () => {
+    const cluster = new Cluster([...servers.masters])
+    cluster.on('error', () => {})
+    const store = redisLoginStore(cluster, { keys })
+    const record = sampleLogin()
+    const names = Array.from({ length: 30 }, (_, at) => `survivor-${at}`)
+    await Promise.all(names.map(name => store.createLogin(name, record, 600)))
+    const watch = store.watch(
+      () => {},
+      () => {},
+    )
+    await until(() => watch.alive)
+    const first = new Redis((servers.masters[0] as (typeof servers.masters)[0]).url)
+    await first.call('wait', 1, 1000)
+    first.disconnect()
+
+    let failed = 0
+    let succeeded = 0
+    let over = false
+    const traffic = Array.from({ length: 5 }, async () => {
+      while (!over) {
+        await tour(store).then(
+          () => succeeded++,
+          error => {
+            if (!(error instanceof QlikOAuthError)) throw error
+            failed++
+          },
+        )
+      }
+    })
+    await until(() => succeeded > 20)
+    await servers.masters[0]?.kill()
+    await until(() => failed > 0)
+    await until(async () => (await Promise.all(names.map(name => store.readLogin(name, 600)))).every(Boolean).valueOf(), 10_000).catch(
+      error => {
+        if (!(error instanceof QlikOAuthError)) throw error
+      },
+    )
+    over = true
+    await Promise.all(traffic)
+
+    await until(() =>
+      tour(store).then(
+        () => true,
+        () => false,
+      ),
+    )
+    const listed = await store.loginKeys(record.tenant, record.user.id)
+    expect([...listed].sort()).toEqual(names.sort())
+    await until(() => watch.alive)
+    const heard = new Set<string>()
+    store.watch(
+      ({ key }) => heard.add(key),
+      () => {},
+    )
+    expect((await Promise.all(listed.map(store.endLogin))).filter(Boolean)).toHaveLength(30)
+    await until(() => heard.size === 30)
+    await store.close()
+    cluster.disconnect()
+  })
+})

@@ -1,0 +1,76 @@
+import { randomUUID } from 'node:crypto'
+import type { LoginAttempt, LoginRecord, LoginStore } from '../../src/index.ts'
+
+/** What must never be seen in a dump, an error or an event. */
+export const secrets = { accessToken: 'secret-access-token', refreshToken: 'secret-refresh-token', codeVerifier: 'secret-code-verifier' }
+
+const { accessToken, refreshToken, codeVerifier } = secrets
+
+export function sampleAttempt(): LoginAttempt {
+  const redirectUri = 'https://app.example/auth/callback'
+  return { tenant: 'https://acme.example', clientId: 'client', codeVerifier, redirectUri, returnTo: '/', browser: 'hash' }
+}
+
+export function sampleTokens() {
+  return { accessToken, refreshToken, issuedAt: Date.now(), expiresAt: Date.now() + 3_600_000 }
+}
+
+export function sampleLogin(userId: string = randomUUID()): LoginRecord {
+  const now = Date.now()
+  const about = {
+    tenant: 'https://acme.example',
+    clientId: 'client',
+    user: { id: userId, email: 'zoe@example.com' },
+    tokens: sampleTokens(),
+  }
+  return { ...about, createdAt: now, refreshedAt: now, endsAt: now + 43_200_000 }
+}
+
+/** One call of every method that speaks to the store. */
+export function everyCall(store: LoginStore, key: string = randomUUID()): Record<string, () => Promise<unknown>> {
+  return {
+    saveAttempt: () => store.saveAttempt(key, sampleAttempt(), 600),
+    takeAttempt: () => store.takeAttempt(key),
+    createLogin: () => store.createLogin(key, sampleLogin(), 1800),
+    readLogin: () => store.readLogin(key, 1800),
+    replaceLogin: () => store.replaceLogin(key, 1, sampleLogin()),
+    endLogin: () => store.endLogin(key),
+    idleLeft: () => store.idleLeft(key),
+    loginKeys: () => store.loginKeys('https://acme.example', 'user'),
+    saveTokens: () => store.saveTokens(key, sampleTokens()),
+    readTokens: () => store.readTokens(key),
+    lock: () => store.lock(key, 5000),
+    hit: () => store.hit(key, 60),
+    ping: () => store.ping(),
+  }
+}
+
+/** The life of one login, from the attempt to the logout. @throws When a step has another result than it should. */
+export async function tour(store: LoginStore): Promise<void> {
+  const key = randomUUID()
+  const record = sampleLogin()
+  const { tenant, user } = record
+
+  await store.saveAttempt(key, sampleAttempt(), 600)
+  expectEqual((await store.takeAttempt(key))?.codeVerifier, codeVerifier)
+  await store.createLogin(key, record, 1800)
+  expectEqual((await store.readLogin(key, 1800))?.version, 1)
+  const lock = await store.lock(key, 5000)
+  if (typeof lock === 'string') throw new Error(`The lock is ${lock}`)
+  expectEqual(await lock.renew(), true)
+  expectEqual(await store.replaceLogin(key, 1, record), 'replaced')
+  await lock.release()
+  expectEqual((await store.readLogin(key))?.version, 2)
+  expectEqual((await store.idleLeft(key)) > 0, true)
+  expectEqual((await store.loginKeys(tenant, user.id)).join(), key)
+  expectEqual((await store.endLogin(key))?.user.id, user.id)
+  expectEqual(await store.readLogin(key), undefined)
+  expectEqual((await store.loginKeys(tenant, user.id)).join(), '')
+  await store.saveTokens(key, sampleTokens())
+  expectEqual((await store.readTokens(key))?.accessToken, accessToken)
+  expectEqual(await store.hit(key, 60), 1)
+}
+
+function expectEqual(value: unknown, expected: unknown): void {
+  if (value !== expected) throw new Error(`${value} should be ${expected}`)
+}
