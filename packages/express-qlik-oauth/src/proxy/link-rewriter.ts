@@ -49,7 +49,7 @@ export function linkRewriter(rewrite: (text: string) => string | undefined): Lin
         if (heldBytes > longestHref) release(out)
         return joined(out)
       }
-      if (from === 0) return chunk
+      if (from === 0 && out.length === 0) return chunk
       if (from < chunk.length) out.push(chunk.subarray(from))
       return joined(out)
 
