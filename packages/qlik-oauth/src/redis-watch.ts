@@ -38,11 +38,12 @@ export function redisWatch({ redis, channel, publish, onLost }: RedisWatchOption
     if (connection === undefined) return
     const opened = { connection, proven: false, provenAt: performance.now() }
     line = opened
-    const failed = () => {
-      if (line === opened) drop()
-    }
     connection.on('error', () => {})
-    connection.on('close', failed)
+    connection.on('close', () => {
+      if (line !== opened) return
+      miss()
+      line = undefined
+    })
     connection.on('message', (from, message) => {
       if (line !== opened) return
       if (from === heartbeat) prove(opened)
@@ -51,7 +52,9 @@ export function redisWatch({ redis, channel, publish, onLost }: RedisWatchOption
     connection
       .connect()
       .then(() => connection.subscribe(channel, heartbeat))
-      .then(beat, failed)
+      .then(beat, () => {
+        if (line === opened) hangUp()
+      })
   }
 
   function beat() {
@@ -75,7 +78,7 @@ export function redisWatch({ redis, channel, publish, onLost }: RedisWatchOption
     if (timer === undefined) return
     const silentMs = line === undefined ? 0 : performance.now() - line.provenAt
     if (silentMs >= silenceMs) miss()
-    if (silentMs >= patienceMs) drop()
+    if (silentMs >= patienceMs) hangUp()
     if (line === undefined) open()
     else beat()
   }
@@ -87,7 +90,7 @@ export function redisWatch({ redis, channel, publish, onLost }: RedisWatchOption
     for (const { lost } of [...watchers]) lost()
   }
 
-  function drop() {
+  function hangUp() {
     miss()
     line?.connection.disconnect()
     line = undefined
