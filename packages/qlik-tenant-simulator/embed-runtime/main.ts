@@ -12,6 +12,8 @@ interface QlikMain {
   getRootUrl(): string
   resourceNeedsCredentials(url: string): boolean
   applyFeatureOverrides(): void
+  /** On localhost, @qlik/api leaves its internals here for Qlik's own developers and takes the object for granted. */
+  readonly INTERNAL__DO_NOT_USE: object
 }
 
 declare global {
@@ -35,4 +37,5 @@ page.QlikMain ??= {
   getRootUrl: () => rootUrl,
   resourceNeedsCredentials: () => false,
   applyFeatureOverrides() {},
+  INTERNAL__DO_NOT_USE: {},
 }
