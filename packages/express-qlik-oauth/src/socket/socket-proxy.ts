@@ -34,7 +34,20 @@ export interface SocketProxyOptions {
 export type SocketEvent =
   | { readonly type: 'opened'; readonly appId: string }
   | ({ readonly type: 'closed'; readonly appId: string } & SpliceEnd)
-  | { readonly type: 'refused'; readonly traceId: string; readonly error: unknown }
+  | SocketRefused
+
+/** An upgrade that was not served. */
+export interface SocketRefused {
+  readonly type: 'refused'
+  /** Code of the Refusal or QlikOAuthError, `ERR_INTERNAL` for any other error. */
+  readonly code: string
+  readonly status: number
+  /** Without the query. */
+  readonly path: string
+  /** The one in the answer. */
+  readonly traceId: string
+  readonly message: string
+}
 
 export interface SocketProxy {
   /** Takes an upgrade request below the mount. @returns Whether it was one; another is left untouched. Never throws. */
@@ -84,7 +97,7 @@ export function socketProxy(options: SocketProxyOptions): SocketProxy {
         browser.destroy()
       } else {
         const traceId = newTraceId()
-        tell({ type: 'refused', traceId, error })
+        tell(refused(request, error, traceId))
         refuse(browser, error, traceId)
       }
       return undefined
@@ -182,6 +195,19 @@ export function socketProxy(options: SocketProxyOptions): SocketProxy {
       for (const joined of splices) joined.close(goingAway, goingAway, graceMs)
       await Promise.all([...splices].map(joined => joined.closed))
     },
+  }
+}
+
+function refused({ url = '' }: IncomingMessage, error: unknown, traceId: string): SocketRefused {
+  const { code, status } = error instanceof Refusal || error instanceof QlikOAuthError ? error : { code: 'ERR_INTERNAL', status: 500 }
+  const [path = ''] = url.split('?', 1)
+  return {
+    type: 'refused',
+    code,
+    status,
+    path,
+    traceId,
+    message: error instanceof Error ? error.message : 'Something was thrown that is no error',
   }
 }
 
