@@ -1,0 +1,36 @@
+import { sign } from 'cookie-signature'
+
+/** What runner and subjects must agree on: names, secrets of this bench, and one planted login in the form of each library. */
+export const publicUrl = 'https://app.example.com'
+export const sessionSecret = 'a-session-secret-for-the-bench'
+export const tokenKey = Buffer.alloc(32, 7).toString('base64')
+export const clientOptions = { clientId: 'bench', clientSecret: 'secret-of-the-bench' }
+export const userId = 'bench-user'
+export const sessionId = 'bench-session-0000000000000000001'
+export const openIdSessionId = 'bench-openid-0000000000000000001'
+
+/** As long as those of Qlik Cloud. */
+export const accessToken = `eyJhbGciOiJFUzM4NCJ9.${'a'.repeat(1100)}.sig`
+export const refreshToken = 'r'.repeat(600)
+
+/** Cookies for all subjects at once, so that each request has the same length. */
+const signed = encodeURIComponent(`s:${sign(sessionId, sessionSecret)}`)
+export const cookie = `__Host-sid=${signed}; sid=${signed}; appSession=${openIdSessionId}`
+
+/** Where a subject finds the rest of the bench. */
+export interface Surroundings {
+  readonly redisPort: number
+  readonly tenant: string
+}
+
+export const subjects = [
+  'nginx',
+  'undici',
+  'ahead of Express, cached',
+  'ahead of Express',
+  'in Express',
+  'express-session + http-proxy-middleware',
+  'express-openid-connect + http-proxy-middleware',
+] as const
+
+export type Subject = (typeof subjects)[number]
