@@ -3,7 +3,6 @@ import { once } from 'node:events'
 import { chmod, mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { text } from 'node:stream/consumers'
 import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
 import { createTenant, type SimulatedTenant } from 'qlik-tenant-simulator'
@@ -182,7 +181,7 @@ describe('qlik-oauth misused', () => {
     [['clients', 'create', '--type', 'website'], 'Allowed choices are web, native, spa, anonymous-embed'],
     [['api', 'GET', 'https://evil.example/'], 'must begin with one slash'],
     [['api', 'GET', '//evil.example/'], 'must begin with one slash'],
-    [['login', '--tenant', 'acme.eu.qlikcloud.com'], 'Did you mean "https://acme.eu.qlikcloud.com"?'],
+    [['whoami', '--tenant', 'acme.eu.qlikcloud.com'], 'Did you mean "https://acme.eu.qlikcloud.com"?'],
   ])('answers %j with exit code 2 and advice', async (parameters, advice) => {
     expect(await cli(parameters, { env: machine() })).toMatchObject({ code: 2, stderr: expect.stringContaining(advice) })
   })
@@ -213,28 +212,34 @@ async function cli(
 }
 
 async function outcome(child: ChildProcess, parameters: readonly string[], input = ''): Promise<Outcome> {
-  if (child.stdout === null || child.stderr === null) throw new Error('The process has no output')
+  const said = { stdout: '', stderr: '' }
+  child.stdout?.on('data', chunk => {
+    said.stdout += chunk
+  })
+  child.stderr?.on('data', chunk => {
+    said.stderr += chunk
+  })
   child.stdin?.end(input)
-  const ended = once(child, 'close')
-  const [stdout, stderr] = await Promise.all([text(child.stdout), text(child.stderr)])
-  const [code] = await ended
+  const [code] = await once(child, 'close')
   const asked = parameters[0] === 'token' || parameters.includes('create') || parameters.includes('rotate-secret')
-  outputs.push(asked ? stderr : stdout + stderr)
-  return { code, stdout, stderr }
+  outputs.push(asked ? said.stderr : said.stdout + said.stderr)
+  return { code, ...said }
 }
 
 /** Logs in as a user would who reads the address and goes there. */
 async function login(userId: string): Promise<Outcome> {
-  const child = start(['login', '--tenant', tenant.origin, '--client-id', 'demo-native', '--no-browser'])
-  const ended = outcome(child, ['login'])
-  let said = ''
-  for await (const chunk of child.stderr ?? []) {
-    said += chunk
-    const [address] = /http\S+authorize\S+(?=\n)/.exec(said) ?? []
-    if (address === undefined) continue
-    const page = await fetch(await tenant.authorize(address, userId))
-    await page.text()
-    break
-  }
+  const parameters = ['login', '--tenant', tenant.origin, '--client-id', 'demo-native', '--no-browser']
+  const child = start(parameters)
+  const ended = outcome(child, parameters)
+  const address = await new Promise<string>((resolve, reject) => {
+    let said = ''
+    child.stderr?.on('data', chunk => {
+      said += chunk
+      const [url] = /http\S+authorize\S+(?=\n)/.exec(said) ?? []
+      if (url !== undefined) resolve(url)
+    })
+    child.once('close', () => reject(new Error(`login ended: ${said}`)))
+  })
+  await fetch(await tenant.authorize(address, userId))
   return ended
 }

@@ -1,0 +1,30 @@
+import { join } from 'node:path'
+import type { TokenCache } from '../cached-tokens.ts'
+import { parseJson } from '../json.ts'
+import type { TokenSet } from '../token-set.ts'
+import { fileLock } from './file-lock.ts'
+import { readPrivateFile, writePrivateFile } from './private-file.ts'
+
+/** Keeps machine tokens between commands, so that a script of a hundred commands does not use up a hundred tokens. */
+export function fileTokenCache(directory: string): TokenCache {
+  return {
+    saveTokens: (key, tokens) => writePrivateFile(join(directory, `${key}.json`), JSON.stringify(tokens)),
+    async readTokens(key) {
+      return tokenSet(parseJson((await readPrivateFile(join(directory, `${key}.json`))) ?? ''))
+    },
+    lock: (key, leaseMs) => fileLock(join(directory, `${key}.lock`), leaseMs),
+  }
+}
+
+/** Reads a token set from a file that somebody may have edited. */
+export function tokenSet(json: Record<string, unknown> | undefined): TokenSet | undefined {
+  const { accessToken, refreshToken, scope, issuedAt, expiresAt } = json ?? {}
+  if (typeof accessToken !== 'string' || typeof issuedAt !== 'number' || typeof expiresAt !== 'number') return undefined
+  return {
+    accessToken,
+    issuedAt,
+    expiresAt,
+    ...(typeof refreshToken === 'string' ? { refreshToken } : {}),
+    ...(typeof scope === 'string' ? { scope } : {}),
+  }
+}

@@ -1,0 +1,146 @@
+import { randomUUID } from 'node:crypto'
+import { join } from 'node:path'
+import { type Client, client } from '../client.ts'
+import { QlikOAuthError } from '../errors.ts'
+import { exclusive } from '../exclusive.ts'
+import { refreshToken } from '../grants.ts'
+import { isObject, parseJson } from '../json.ts'
+import { requestTokens } from '../token-endpoint.ts'
+import { needsRefresh, type TokenSet } from '../token-set.ts'
+import type { TokenSource } from '../token-source.ts'
+import { fileLock } from './file-lock.ts'
+import { tokenSet } from './file-token-cache.ts'
+import { readPrivateFile, writePrivateFile } from './private-file.ts'
+
+/** A login of this user at one tenant. */
+export interface SavedLogin {
+  readonly tenant: string
+  readonly clientId: string
+  readonly clientSecret?: string
+  readonly scope: string
+  readonly user: { readonly id: string; readonly name?: string }
+  readonly tokens: TokenSet
+}
+
+/** The logins of this user, in one file that only they can read. */
+export interface SavedLogins {
+  readonly path: string
+  /** @param tenant @default the tenant logged in to last */
+  find(tenant: string | undefined): Promise<SavedLogin | undefined>
+  save(login: SavedLogin): Promise<void>
+  remove(tenant: string): Promise<void>
+  /** Renews its tokens once, however many commands run at the same time, and saves them. */
+  tokens(login: SavedLogin): TokenSource
+}
+
+export function savedLogins(directory: string): SavedLogins {
+  const path = join(directory, 'logins.json')
+  const lock = (_key: string, leaseMs: number) => fileLock(`${path}.lock`, leaseMs)
+  const limits = { store: { lock }, leaseMs: 5000, waitMs: 45_000 }
+  const renewOnce = exclusive<TokenSet>(limits)
+  const writeAlone = exclusive<true>(limits)
+
+  /** Newest first. */
+  async function read(): Promise<readonly SavedLogin[]> {
+    const text = await readPrivateFile(path)
+    if (text === undefined) return []
+    const { logins } = parseJson(text) ?? {}
+    if (!Array.isArray(logins)) throw new QlikOAuthError('ERR_CONFIGURATION', `${path} cannot be read. Delete it and log in again.`)
+    return logins.map(savedLogin).filter(login => login !== undefined)
+  }
+
+  async function write(edit: (logins: readonly SavedLogin[]) => readonly SavedLogin[]): Promise<true> {
+    await writePrivateFile(path, `${JSON.stringify({ logins: edit(await read()) }, undefined, 2)}\n`)
+    return true
+  }
+
+  async function change(edit: (logins: readonly SavedLogin[]) => readonly SavedLogin[]): Promise<void> {
+    await writeAlone(randomUUID(), { recall: async () => undefined, run: () => write(edit) })
+  }
+
+  function renewed(login: SavedLogin, rejected: string | undefined): Promise<TokenSet> {
+    const current = async () => (await find(login.tenant)) ?? login
+    return renewOnce(login.tenant, {
+      async recall() {
+        const { tokens } = await current()
+        return tokens.accessToken === rejected || needsRefresh(tokens, Date.now(), leewayMs) ? undefined : tokens
+      },
+      async run() {
+        const tokens = await refreshed(await current())
+        await write(logins => logins.map(one => (one.tenant === login.tenant ? { ...one, tokens } : one)))
+        return tokens
+      },
+    })
+  }
+
+  async function find(tenant: string | undefined): Promise<SavedLogin | undefined> {
+    return (await read()).find(login => tenant === undefined || login.tenant === tenant)
+  }
+
+  return {
+    path,
+    find,
+    save: login => change(logins => [login, ...logins.filter(({ tenant }) => tenant !== login.tenant)]),
+    remove: tenant => change(logins => logins.filter(login => login.tenant !== tenant)),
+    tokens(login) {
+      let { tokens } = login
+      return {
+        tenant: login.tenant,
+        async accessToken({ rejected } = {}) {
+          if (tokens.accessToken === rejected || needsRefresh(tokens, Date.now(), leewayMs)) tokens = await renewed(login, rejected)
+          return tokens.accessToken
+        },
+      }
+    },
+  }
+}
+
+const leewayMs = 60_000
+
+/** The client that a login was made with. */
+export function clientOf({
+  tenant,
+  clientId,
+  clientSecret,
+  scope,
+}: Pick<SavedLogin, 'tenant' | 'clientId' | 'clientSecret' | 'scope'>): Client {
+  return client({ tenant, clientId, scope, ...(clientSecret === undefined ? {} : { clientSecret }) })
+}
+
+async function refreshed(login: SavedLogin): Promise<TokenSet> {
+  const used = login.tokens.refreshToken
+  if (used === undefined) throw over(login)
+  const native = clientOf(login)
+  try {
+    const tokens = await requestTokens(native, refreshToken(used))
+    return { refreshToken: used, ...(login.tokens.scope === undefined ? {} : { scope: login.tokens.scope }), ...tokens }
+  } catch (cause) {
+    if (cause instanceof QlikOAuthError && cause.code === 'ERR_TOKEN_REFUSED') throw over(login, cause)
+    throw cause
+  } finally {
+    await native.close()
+  }
+}
+
+function over({ tenant }: SavedLogin, cause?: unknown): QlikOAuthError {
+  return new QlikOAuthError('ERR_SESSION_EXPIRED', `The login at ${tenant} has ended. Log in again: qlik-oauth login --tenant ${tenant}`, {
+    cause,
+  })
+}
+
+function savedLogin(json: unknown): SavedLogin | undefined {
+  if (!isObject(json) || !isObject(json.user) || !isObject(json.tokens)) return undefined
+  const { tenant, clientId, clientSecret, scope } = json
+  const { id, name } = json.user
+  const tokens = tokenSet(json.tokens)
+  if (typeof tenant !== 'string' || typeof clientId !== 'string' || typeof scope !== 'string') return undefined
+  if (typeof id !== 'string' || tokens === undefined) return undefined
+  return {
+    tenant,
+    clientId,
+    scope,
+    tokens,
+    user: { id, ...(typeof name === 'string' ? { name } : {}) },
+    ...(typeof clientSecret === 'string' ? { clientSecret } : {}),
+  }
+}
