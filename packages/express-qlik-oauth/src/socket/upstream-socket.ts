@@ -3,6 +3,7 @@ import { type ClientRequest, Agent as HttpAgent, request as httpRequest, type In
 import { Agent as HttpsAgent, request as httpsRequest } from 'node:https'
 import type { Duplex } from 'node:stream'
 import { Refusal, type RefusalCode } from '../refusal.ts'
+import { surviveErrors } from './survive-errors.ts'
 
 /** A WebSocket connection to the tenant, just opened. */
 export interface UpstreamSocket {
@@ -62,7 +63,7 @@ function handshake({ headers: asked }: UpstreamRequest, request: ClientRequest):
       request.destroy()
     })
     request.on('upgrade', (response, socket, head) => {
-      socket.on('error', () => {})
+      surviveErrors(socket)
       if (response.headers['sec-websocket-accept'] === acceptOf(asked['sec-websocket-key'] ?? '')) {
         resolve({ socket, head, headers: response.headers })
       } else {

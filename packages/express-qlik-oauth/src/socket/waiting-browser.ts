@@ -1,4 +1,5 @@
 import type { Duplex } from 'node:stream'
+import { surviveErrors } from './survive-errors.ts'
 
 export interface WaitingBrowser {
   /** Stops waiting. @returns What the browser sent meanwhile. */
@@ -19,8 +20,7 @@ export function waitingBrowser(socket: Duplex, head: Buffer, onLeft: () => void)
     size += chunk.length
     if (size > maxEarlyBytes) socket.pause()
   }
-  // Stays for good: a socket may fail at any moment, and an error that nobody listens to ends the process.
-  socket.on('error', () => {})
+  surviveErrors(socket)
   socket.on('data', keep).on('end', onLeft).on('close', onLeft)
 
   return {
