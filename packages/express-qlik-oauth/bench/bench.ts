@@ -1,6 +1,7 @@
 /**
  * Measures what a proxied request costs, against other ways of doing it. `pnpm bench` takes about eight minutes, `pnpm bench --quick` two.
  *
+ * `--only=` and `--load=` choose by the beginning of a title's or any part of a subject's name; `--cpu-prof` writes profiles to the temporary directory.
  * Needs Linux with redis-server, nginx, wrk and taskset. BENCHMARKS.md says how to read the result.
  */
 import { type ChildProcess, execFile, spawn } from 'node:child_process'
@@ -28,7 +29,6 @@ import {
 } from './setting.ts'
 
 const quick = process.argv.includes('--quick')
-const only = process.argv.find(argument => argument.startsWith('--only='))?.slice('--only='.length)
 const [rounds, seconds] = quick ? [3, 2] : [7, 3]
 const baseline: Subject = 'express-openid-connect + http-proxy-middleware'
 const floor: Subject = 'nginx'
@@ -72,13 +72,13 @@ async function main(): Promise<void> {
   const tenant = await startTenant()
   await plantLogins(redisPort, tenant)
 
-  const wanted = subjects.filter(subject => only === undefined || subject.includes(only))
+  const wanted = subjects.filter(subject => subject.includes(option('only')))
   const running: Running[] = []
   for (const subject of wanted) running.push(await startSubject(subject, { redisPort, tenant }))
   say(
     `Node ${process.version}, ${cpus().length} x ${cpus()[0]?.model}, ${rounds} rounds of ${seconds} s, ${new Date().toISOString().slice(0, 10)}\n`,
   )
-  for (const load of loads) await measure(load, running)
+  for (const load of loads.filter(({ title }) => title.startsWith(option('load')))) await measure(load, running)
 }
 
 async function measure(load: Load, running: readonly Running[]): Promise<void> {
@@ -169,7 +169,7 @@ async function startSubject(subject: Subject, surroundings: Surroundings): Promi
     return { subject, port, process: await startNginx('proxy', port, upstream, location, 0) }
   }
   const file = fileURLToPath(new URL('./subject.ts', import.meta.url))
-  const profile = process.argv.includes('--cpu-prof') ? ['--cpu-prof', `--cpu-prof-dir=${join(process.cwd(), 'profiles')}`] : []
+  const profile = process.argv.includes('--cpu-prof') ? ['--cpu-prof', `--cpu-prof-dir=${join(tmpdir(), 'qlik-bench-profiles')}`] : []
   const child = start(
     process.execPath,
     ['--conditions=source', '--import', 'tsx', ...profile, file, subject, JSON.stringify(surroundings)],
@@ -274,6 +274,10 @@ async function answering(port: number): Promise<void> {
     socket.destroy()
     if (connected) return
   }
+}
+
+function option(name: string): string {
+  return process.argv.find(argument => argument.startsWith(`--${name}=`))?.slice(name.length + 3) ?? ''
 }
 
 function median(values: readonly number[]): number {

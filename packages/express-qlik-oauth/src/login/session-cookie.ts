@@ -29,6 +29,8 @@ export function sessionCookie(publicUrl: string): { name: string; cookie: Cookie
 export function sessionIdReader(sessions: SessionOptions): (request: IncomingMessage) => SessionId | undefined {
   const name = sessions.name ?? 'connect.sid'
   const secrets = sessionSecrets(sessions)
+  // The same browsers come again and again, and an HMAC costs more than all else that is computed for a proxied request.
+  const verified = new Map<string, SessionId>()
 
   return request => {
     const header = request.headers.cookie
@@ -36,9 +38,17 @@ export function sessionIdReader(sessions: SessionOptions): (request: IncomingMes
     if (header === undefined || !header.includes(name)) return undefined
     const value = parse(header)[name]
     if (value === undefined || !value.startsWith('s:') || value.length > longestCookie) return undefined
+    const known = verified.get(value)
+    if (known !== undefined) return known
+
     for (const [index, secret] of secrets.entries()) {
       const id = unsign(value.slice(2), secret)
-      if (id !== false) return { id, outdated: index > 0 }
+      if (id === false) continue
+      const found = { id, outdated: index > 0 }
+      const [oldest] = verified.size < mostVerified ? [] : verified.keys()
+      if (oldest !== undefined) verified.delete(oldest)
+      verified.set(value, found)
+      return found
     }
     return undefined
   }
@@ -62,3 +72,4 @@ export function cookieOptions({ cookie }: SessionOptions): SerializeOptions {
 
 /** A session id is 32 characters and its signature 43; applications with their own `genid` have room. */
 const longestCookie = 1024
+const mostVerified = 10_000
