@@ -3,9 +3,12 @@ import { once } from 'node:events'
 import { chmod, mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { PassThrough, Readable } from 'node:stream'
+import { text } from 'node:stream/consumers'
 import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
 import { createTenant, type SimulatedTenant } from 'qlik-tenant-simulator'
+import { run } from '../src/cli/program.ts'
 
 interface Outcome {
   readonly code: number | null
@@ -55,7 +58,7 @@ describe('qlik-oauth login', () => {
     saved.logins[0].tokens.expiresAt = 0
     await writeFile(file, JSON.stringify(saved))
     const before = tenant.tokenRequests('refresh_token').length
-    const outcomes = await Promise.all([cli(['token']), cli(['token']), cli(['token'])])
+    const outcomes = await Promise.all([start(['token']).ended, start(['token']).ended, cli(['token'])])
     expect(outcomes.map(({ code }) => code)).toEqual([0, 0, 0])
     expect(new Set(outcomes.map(({ stdout }) => stdout)).size).toBe(1)
     expect(tenant.tokenRequests('refresh_token')).toHaveLength(before + 1)
@@ -196,41 +199,57 @@ it('told no secret to anybody who did not ask for one', () => {
   for (const secret of tenant.issuedSecrets()) expect(told).not.toContain(secret)
 })
 
-function start(parameters: readonly string[], env: Record<string, string> = {}): ChildProcess {
-  const main = fileURLToPath(new URL('../src/cli/main.ts', import.meta.url))
-  return spawn(process.execPath, ['--conditions=source', '--import', import.meta.resolve('tsx'), main, ...parameters], {
-    env: { PATH: process.env.PATH, HOME: home, XDG_CONFIG_HOME: join(home, 'config'), XDG_CACHE_HOME: join(home, 'cache'), ...env },
-    stdio: 'pipe',
-  })
-}
-
+/** Runs a command in this process, which is quick. */
 async function cli(
   parameters: readonly string[],
-  { env, input = '' }: { env?: Record<string, string>; input?: string } = {},
+  { env = {}, input = '' }: { env?: Record<string, string>; input?: string } = {},
 ): Promise<Outcome> {
-  return outcome(start(parameters, env), parameters, input)
+  const [stdout, stderr] = [new PassThrough(), new PassThrough()]
+  const said = Promise.all([text(stdout), text(stderr)])
+  const code = await run(parameters, {
+    env: { ...directories(), ...env },
+    stdin: Readable.from([input]),
+    stdout,
+    stderr,
+    signal: new AbortController().signal,
+  })
+  stdout.end()
+  stderr.end()
+  const [out, err] = await said
+  return noted(parameters, { code, stdout: out, stderr: err })
 }
 
-async function outcome(child: ChildProcess, parameters: readonly string[], input = ''): Promise<Outcome> {
+/** Runs a command as users do. */
+function start(parameters: readonly string[]): { child: ChildProcess; ended: Promise<Outcome> } {
+  const main = fileURLToPath(new URL('../src/cli/main.ts', import.meta.url))
+  const child = spawn(process.execPath, ['--conditions=source', '--import', import.meta.resolve('tsx'), main, ...parameters], {
+    env: { PATH: process.env.PATH, ...directories() },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
   const said = { stdout: '', stderr: '' }
-  child.stdout?.on('data', chunk => {
+  child.stdout.on('data', chunk => {
     said.stdout += chunk
   })
-  child.stderr?.on('data', chunk => {
+  child.stderr.on('data', chunk => {
     said.stderr += chunk
   })
-  child.stdin?.end(input)
-  const [code] = await once(child, 'close')
+  const ended = once(child, 'close').then(([code]) => noted(parameters, { code, ...said }))
+  return { child, ended }
+}
+
+function directories() {
+  return { XDG_CONFIG_HOME: join(home, 'config'), XDG_CACHE_HOME: join(home, 'cache') }
+}
+
+function noted(parameters: readonly string[], outcome: Outcome): Outcome {
   const asked = parameters[0] === 'token' || parameters.includes('create') || parameters.includes('rotate-secret')
-  outputs.push(asked ? said.stderr : said.stdout + said.stderr)
-  return { code, ...said }
+  outputs.push(asked ? outcome.stderr : outcome.stdout + outcome.stderr)
+  return outcome
 }
 
 /** Logs in as a user would who reads the address and goes there. */
 async function login(userId: string): Promise<Outcome> {
-  const parameters = ['login', '--tenant', tenant.origin, '--client-id', 'demo-native', '--no-browser']
-  const child = start(parameters)
-  const ended = outcome(child, parameters)
+  const { child, ended } = start(['login', '--tenant', tenant.origin, '--client-id', 'demo-native', '--no-browser'])
   const address = await new Promise<string>((resolve, reject) => {
     let said = ''
     child.stderr?.on('data', chunk => {

@@ -1,5 +1,6 @@
 import { mkdir, open, rm, stat, utimes } from 'node:fs/promises'
 import { dirname } from 'node:path'
+import { isObject } from '../json.ts'
 import type { Lock } from '../login-store.ts'
 import { isMissing } from './private-file.ts'
 
@@ -13,7 +14,7 @@ export async function fileLock(path: string, leaseMs: number): Promise<Lock | 'h
   try {
     await (await open(path, 'wx', 0o600)).close()
   } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'EEXIST') return 'held'
+    if (isObject(error) && error.code === 'EEXIST') return 'held'
     throw error
   }
   return {

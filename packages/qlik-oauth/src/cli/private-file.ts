@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { chmod, mkdir, open, readFile, realpath, rename, rm, stat } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { QlikOAuthError } from '../errors.ts'
+import { isObject } from '../json.ts'
 
 /**
  * Reads a file that only its owner may read.
@@ -44,5 +45,5 @@ export async function writePrivateFile(path: string, content: string): Promise<v
 }
 
 export function isMissing(error: unknown): boolean {
-  return error instanceof Error && 'code' in error && error.code === 'ENOENT'
+  return isObject(error) && error.code === 'ENOENT'
 }
