@@ -1,0 +1,238 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
+import {
+  anonymousTokens,
+  authorizationCode,
+  authorizationRequest,
+  authorizationResponse,
+  type Client,
+  type ClientOptions,
+  client,
+  clientSecret,
+  clientSecretBasic,
+  currentUser,
+  generateClientKeys,
+  impersonatedTokens,
+  isQlikBot,
+  machineTokens,
+  memoryLoginStore,
+  oauthClients,
+  privateKeyJwt,
+  refreshToken,
+  regionClient,
+  requestTokens,
+  type TokenSource,
+  tenantApi,
+} from 'qlik-oauth'
+import { createTenant, type SimulatedTenant } from 'qlik-tenant-simulator'
+
+let tenant: SimulatedTenant
+const clients: Client[] = []
+
+beforeAll(async () => {
+  tenant = await createTenant()
+})
+afterAll(async () => {
+  await Promise.all(clients.map(one => one.close()))
+  await tenant.close()
+})
+
+function own(options: Omit<ClientOptions, 'tenant'> & { tenant?: string }): Client {
+  const made = client({ tenant: tenant.origin, ...options })
+  clients.push(made)
+  return made
+}
+
+const machine = () => own({ clientId: 'demo-m2m', clientSecret: 'demo-m2m-secret' })
+const api = (tokens: TokenSource) => tenantApi({ tokens })
+
+describe('tokens of each kind at a tenant', () => {
+  it('stand for the client itself', async () => {
+    const me = await api(machineTokens({ client: machine(), store: memoryLoginStore() })).json({ path: '/api/v1/users/me' })
+    expect(isQlikBot({ subject: String(me.subject) })).toBe(true)
+  })
+
+  it('stand for the user named by id or by subject', async () => {
+    const [user] = tenant.users
+    const impersonator = own({ clientId: 'demo-impersonation', clientSecret: 'demo-impersonation-secret' })
+    const tokensOf = impersonatedTokens({ client: impersonator, store: memoryLoginStore() })
+    for (const named of [{ userId: user?.id ?? '' }, { subject: user?.subject ?? '' }]) {
+      expect(await currentUser(impersonator, await tokensOf(named).accessToken())).toMatchObject({ id: user?.id })
+    }
+    await expect(tokensOf({ userId: 'nobody' }).accessToken()).rejects.toMatchObject({ code: 'ERR_TOKEN_REFUSED', error: 'invalid_grant' })
+  })
+
+  it('stand for anonymous visitors', async () => {
+    const page = own({ clientId: 'demo-anonymous' })
+    const tokens = anonymousTokens({ client: page, store: memoryLoginStore(), accessCode: 'demo-access-code' })
+    expect(await currentUser(page, await tokens.accessToken())).toHaveProperty('id')
+    const wrong = anonymousTokens({ client: page, store: memoryLoginStore(), accessCode: 'guessed' })
+    await expect(wrong.accessToken()).rejects.toMatchObject({ code: 'ERR_TOKEN_REFUSED' })
+  })
+})
+
+describe('client authentication', () => {
+  it.each(['ES384', 'RS256', 'RS512', 'secret in the body', 'Basic'] as const)('with %s serves every confidential grant', async method => {
+    const clientId = `every-grant ${method}`
+    const secret = 'se:cret +%/ü'
+    const keys = method === 'ES384' || method === 'RS256' || method === 'RS512' ? await generateClientKeys(method) : undefined
+    tenant.registerClient({
+      clientId,
+      appType: 'web',
+      redirectUris: ['https://app.example.com/callback'],
+      allowedGrantTypes: ['client_credentials', 'urn:qlik:oauth:user-impersonation'],
+      ...(keys === undefined ? { clientSecret: secret } : { allowedAuthMethods: ['private_key_jwt'], publicKeys: [keys.publicKey] }),
+    })
+    const basicOrBody = method === 'Basic' ? clientSecretBasic(secret) : clientSecret(secret)
+    const web = own({ clientId, authentication: keys === undefined ? basicOrBody : privateKeyJwt({ key: keys.privateKey }) })
+    const store = memoryLoginStore()
+
+    expect(await machineTokens({ client: web, store }).accessToken()).toEqual(expect.any(String))
+    const userId = tenant.users[0]?.id ?? ''
+    expect(await impersonatedTokens({ client: web, store })({ userId }).accessToken()).toEqual(expect.any(String))
+
+    const redirectUri = 'https://app.example.com/callback'
+    const request = await authorizationRequest(web, { redirectUri, state: 'state' })
+    const callback = new URL(await tenant.authorize(request.url, userId))
+    const code = await authorizationResponse(web, callback.searchParams, 'state')
+    const tokens = await requestTokens(web, authorizationCode(code, redirectUri, request.codeVerifier))
+    expect(await requestTokens(web, refreshToken(tokens.refreshToken ?? ''))).toHaveProperty('accessToken')
+  })
+})
+
+describe('registered clients', () => {
+  const registered = () => oauthClients({ tokens: machineTokens({ client: machine(), store: memoryLoginStore() }) })
+
+  it('live from creation to deletion', async () => {
+    const directory = registered()
+    const { clientId, clientSecret: secret } = await directory.create({
+      appType: 'web',
+      clientName: 'Reports',
+      allowedScopes: ['user_default'],
+    })
+    expect(secret).toEqual(expect.any(String))
+    expect(await directory.read(clientId)).toMatchObject({ clientId, clientName: 'Reports' })
+    expect(await directory.read(clientId)).not.toHaveProperty('clientSecret')
+
+    expect(await directory.patch(clientId, [{ op: 'replace', path: '/clientName', value: 'Better reports' }])).toEqual({})
+    expect((await directory.read(clientId)).clientName).toBe('Better reports')
+
+    const { hint } = await directory.createSecret(clientId)
+    await directory.deleteSecret(clientId, hint)
+    await directory.setConsentMethod(clientId, 'trusted')
+    expect(await directory.connectionConfig(clientId)).toEqual({ consentMethod: 'trusted' })
+    await directory.deleteConnectionConfig(clientId)
+    await directory.publish(clientId)
+
+    await directory.delete(clientId)
+    await expect(directory.read(clientId)).rejects.toMatchObject({
+      code: 'ERR_TENANT_REFUSED',
+      responseStatus: 404,
+      errors: [{ code: 'HTTP-404' }],
+    })
+  })
+
+  it('hand out the secret that a change makes the tenant generate', async () => {
+    const { publicKey } = await generateClientKeys()
+    const directory = registered()
+    const { clientId } = await directory.create({
+      appType: 'web',
+      clientName: 'Keys',
+      allowedAuthMethods: ['private_key_jwt'],
+      publicKeys: [publicKey],
+    })
+    const changed = await directory.patch(clientId, [{ op: 'replace', path: '/allowedAuthMethods', value: ['client_secret'] }])
+    expect(changed.clientSecret).toEqual(expect.any(String))
+  })
+
+  it('are listed over all pages, and filtered', async () => {
+    const directory = registered()
+    for (const name of ['One', 'Two', 'Three']) await directory.create({ appType: 'spa', clientName: `Page ${name}` })
+    const names = []
+    for await (const { clientName } of directory.list({ filter: 'clientName sw "Page "', limit: 1 })) names.push(clientName)
+    expect(names).toEqual(['Page One', 'Page Three', 'Page Two'])
+  })
+
+  it('are not looked for on another host, whatever the tenant links to', async () => {
+    const elsewhere = await createTenant()
+    const href = `${elsewhere.origin}/api/v1/oauth-clients?page=2`
+    tenant.faults.next({ path: '/api/v1/oauth-clients', body: { data: [], links: { next: { href } } } })
+    await expect(registered().list().next()).rejects.toMatchObject({
+      code: 'ERR_TENANT_RESPONSE',
+      message: expect.stringContaining('another host'),
+    })
+    expect(elsewhere.requests).toHaveLength(0)
+    await elsewhere.close()
+  })
+
+  it('are reached with a renewed token after the old one was revoked', async () => {
+    const directory = registered()
+    await directory.list().next()
+    tenant.revokeAccessTokens()
+    expect((await directory.list().next()).done).toBe(false)
+  })
+
+  it('tell how long to wait', async () => {
+    tenant.faults.next({ path: '/api/v1/oauth-clients', retryAfter: 9 })
+    await expect(registered().list().next()).rejects.toMatchObject({
+      code: 'ERR_TENANT_REFUSED',
+      responseStatus: 429,
+      retryAfterSeconds: 9,
+    })
+  })
+
+  it.each(['', '.', '..'])('cannot be called %j', async clientId => {
+    await expect(registered().read(clientId)).rejects.toMatchObject({ code: 'ERR_CONFIGURATION' })
+  })
+})
+
+describe('a region', () => {
+  const credentials = { clientId: 'demo-region', clientSecret: 'demo-region-secret', store: memoryLoginStore() }
+
+  it('creates a tenant, works inside it, deactivates and reactivates it', async () => {
+    const region = regionClient({ ...credentials, region: 'eu', registerOrigin: tenant.regionOrigin })
+    const { id, origin } = await region.createTenant({ licenseKey: 'license', datacenter: 'eu-west-1' })
+    const inside = region.at(origin)
+    const tokens = machineTokens({ client: inside, store: credentials.store })
+    expect(await api(tokens).json({ path: '/api/v1/tenants/me' })).toMatchObject({ id })
+
+    await region.deactivateTenant(id)
+    await region.reactivateTenant(id)
+    await expect(region.deactivateTenant('unknown')).rejects.toMatchObject({ errors: [{ code: 'TENANTS-8' }] })
+    await Promise.all([inside.close(), region.client.close()])
+  })
+
+  it('does not reach into another one', async () => {
+    const region = regionClient({ ...credentials, region: 'eu' })
+    await expect(region.createTenant({ licenseKey: 'license', datacenter: 'us-east-1' })).rejects.toMatchObject({
+      code: 'ERR_TIER',
+      message: expect.stringContaining('region us'),
+    })
+    for (const other of ['https://acme.us.qlikcloud.com', 'https://acme.eu.qlikcloud.com.evil.example', 'https://a.b.eu.qlikcloud.com']) {
+      expect(() => region.at(other)).toThrow(expect.objectContaining({ code: 'ERR_TIER' }))
+    }
+    expect(region.at('https://acme.eu.qlikcloud.com').tier).toBe('region')
+    await region.client.close()
+  })
+})
+
+describe('the tier of a client', () => {
+  it.each([
+    ['https://acme.eu.qlikcloud.com', 'tenant'],
+    ['https://register.eu.qlikcloud.com', 'region'],
+    ['https://register.eu.qlikcloud.com.evil.example', 'tenant'],
+    ['https://console.qlikcloud.com', 'organization'],
+  ])('of %s is %s', (origin, tier) => {
+    expect(own({ tenant: origin, clientId: 'x' }).tier).toBe(tier)
+  })
+
+  it('of an organization gets machine tokens, and nobody logs in with it', async () => {
+    const organization = own({
+      tenant: tenant.organizationOrigin,
+      tier: 'organization',
+      clientId: 'demo-organization',
+      clientSecret: 'demo-organization-secret',
+    })
+    expect(await machineTokens({ client: organization, store: memoryLoginStore() }).accessToken()).toEqual(expect.any(String))
+    expect(() => impersonatedTokens({ client: organization, store: memoryLoginStore() })).toThrow('An organization client')
+  })
+})
