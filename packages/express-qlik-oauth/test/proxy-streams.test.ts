@@ -5,7 +5,7 @@ import { Readable, Writable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { afterEach, describe, expect, it } from '@jest/globals'
 import express, { type Express, json } from 'express'
-import { fromOurPage, proxyTo } from './support/rest-proxy.ts'
+import { fromOurPage, proxyTo, tokenSource } from './support/rest-proxy.ts'
 import { closeAll, get, httpServer, open, rawServer, read, until } from './support/wire.ts'
 
 afterEach(closeAll)
@@ -26,6 +26,24 @@ describe('streaming', () => {
       tenantResponse?.write(event)
       await until(socket, event)
     }
+  })
+
+  it('ends an event stream with the login', async () => {
+    const tenant = await httpServer((_request, response) => response.writeHead(200, { 'content-type': 'text/event-stream' }).flushHeaders())
+    const watching = deferred<() => void>()
+    const access = async () => ({
+      tokens: tokenSource(tenant.origin),
+      onEnd: (listener: () => void) => {
+        watching.resolve(listener)
+        return () => {}
+      },
+    })
+    const { port, events } = await proxyTo(tenant.origin, { access })
+    const answer = get(port, '/qlik/api/v1/x')
+    const endLogin = await watching.promise
+    endLogin()
+    expect(await answer).toMatchObject({ status: 200, complete: false })
+    expect(events).toMatchObject([{ type: 'refused', code: 'ERR_LOGIN_ENDED' }])
   })
 
   it('passes the head on before the body comes', async () => {

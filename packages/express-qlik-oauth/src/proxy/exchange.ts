@@ -1,7 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { pipeline, type Readable, type Writable } from 'node:stream'
-import type { TokenSource } from 'qlik-oauth'
 import type { Dispatcher } from 'undici'
+import type { Access } from '../access.ts'
 import { Refusal } from '../refusal.ts'
 import { type JsonCoding, jsonCoding, jsonRewriter, longestWhole, ofTheBytes, recoding, rewritten } from './json-answer.ts'
 import type { LinkRewriter } from './link-rewriter.ts'
@@ -20,7 +20,7 @@ export interface ExchangeContext {
   readonly target: string
   readonly path: string
   readonly hasBody: boolean
-  readonly tokens: TokenSource
+  readonly access: Access
   readonly upstream: Upstream
   readonly settings: RestProxySettings
   /** Answers with an error, or cuts off the answer that has begun. */
@@ -47,6 +47,7 @@ class Exchange implements Dispatcher.DispatchHandler {
   #body: Readable | undefined
   #waiting: NodeJS.Timeout | undefined
   #browserIdle: NodeJS.Timeout | undefined
+  #stopWatchingLogin: (() => void) | undefined
 
   /** The browser has left, or this attempt was given up: nothing of it may reach the browser any more. */
   #over = false
@@ -114,7 +115,7 @@ class Exchange implements Dispatcher.DispatchHandler {
     }
     if (status === 401 && !this.#resent && this.#refresh()) return false
 
-    const { response, method, path, upstream } = this.#context
+    const { response, method, path, upstream, access } = this.#context
     // Qlik's clients take a redirected product-info.json for a sign of Qlik Sense on Windows.
     if (path === productInfo && status >= 300 && status < 400 && status !== 304) {
       this.#giveUp(new Refusal('ERR_NOT_FOUND', 'The tenant does not say what product it is.'))
@@ -137,6 +138,8 @@ class Exchange implements Dispatcher.DispatchHandler {
     if (head.contentType.startsWith('text/event-stream')) {
       this.#begin(head.headers)
       response.flushHeaders()
+      // It may last for hours; like a socket, it ends with the login.
+      this.#stopWatchingLogin = access.onEnd?.(() => this.#giveUp(new Refusal('ERR_LOGIN_ENDED', 'Log in again.')))
     } else if (head.contentLength < 0 || head.contentLength > longestWhole) {
       setImmediate(flushHead, this)
     }
@@ -304,8 +307,8 @@ class Exchange implements Dispatcher.DispatchHandler {
 
   /** @returns True when the request is on its way again with another token. */
   #refresh(): boolean {
-    const { tokens, hasBody, request, response, fail } = this.#context
-    const next = tokens.accessToken({ rejected: this.#accessToken })
+    const { access, hasBody, request, response, fail } = this.#context
+    const next = access.tokens.accessToken({ rejected: this.#accessToken })
     this.#resent = true
     if (hasBody) {
       // Its body is gone, so the tenant's answer stands; the next request finds the new token.
@@ -355,6 +358,7 @@ class Exchange implements Dispatcher.DispatchHandler {
 
   #closed(): void {
     clearTimeout(this.#browserIdle)
+    this.#stopWatchingLogin?.()
     this.#drop()
   }
 

@@ -4,7 +4,7 @@ import { answer, newTraceId } from '../error-answer.ts'
 import { Refusal } from '../refusal.ts'
 import { exchange } from './exchange.ts'
 import { pathRules } from './path-rules.ts'
-import { type RestProxyOptions, restProxySettings } from './rest-proxy-options.ts'
+import { type RestProxyEvent, type RestProxyOptions, restProxySettings } from './rest-proxy-options.ts'
 import { requireSameOrigin } from './same-origin.ts'
 import { tooLong } from './upload.ts'
 import { upstreams } from './upstream.ts'
@@ -65,11 +65,11 @@ export function restProxy(options: RestProxyOptions): RestProxy {
 
     const found = await access(request)
     if (found === undefined) throw new QlikOAuthError('ERR_LOGIN_REQUIRED', 'The request comes from nobody who is logged in')
-    const { tokens } = found
-    const accessToken = await tokens.accessToken()
+    const accessToken = await found.tokens.accessToken()
     if (response.destroyed) return
 
-    exchange({ request, response, method, target, path, hasBody, tokens, upstream: tenants.to(tokens.tenant), settings, fail }, accessToken)
+    const upstream = tenants.to(found.tokens.tenant)
+    exchange({ request, response, method, target, path, hasBody, access: found, upstream, settings, fail }, accessToken)
   }
 
   function fail(request: IncomingMessage, response: ServerResponse, error: unknown): void {
@@ -78,7 +78,7 @@ export function restProxy(options: RestProxyOptions): RestProxy {
     if (settings.onEvent === undefined) return
     const { code, status } = error instanceof Refusal || error instanceof QlikOAuthError ? error : { code: 'ERR_INTERNAL', status: 500 }
     const [path = ''] = targetOf(request).split('?', 1)
-    settings.onEvent({
+    const event: RestProxyEvent = {
       type: status < 500 ? 'refused' : 'failed',
       code,
       status,
@@ -86,7 +86,13 @@ export function restProxy(options: RestProxyOptions): RestProxy {
       path,
       traceId,
       message: error instanceof Error ? error.message : 'Something was thrown that is no error',
-    })
+    }
+    try {
+      settings.onEvent(event)
+    } catch (thrown) {
+      // A listener that fails is the application's business, but no reason to end the process.
+      process.emitWarning(thrown instanceof Error ? thrown : String(thrown))
+    }
   }
 }
 
