@@ -64,6 +64,12 @@ describe('qlik-oauth login', () => {
     expect(tenant.tokenRequests('refresh_token')).toHaveLength(before + 1)
   })
 
+  it('ends with exit code 130 when it is interrupted', async () => {
+    const { child, ended } = await waitingLogin()
+    child.kill('SIGINT')
+    expect(await ended).toMatchObject({ code: 130, stdout: '' })
+  })
+
   it('refuses a file of logins that others can read', async () => {
     const file = join(home, 'config', 'qlik-oauth', 'logins.json')
     await chmod(file, 0o644)
@@ -247,8 +253,8 @@ function noted(parameters: readonly string[], outcome: Outcome): Outcome {
   return outcome
 }
 
-/** Logs in as a user would who reads the address and goes there. */
-async function login(userId: string): Promise<Outcome> {
+/** Starts a login up to the point where the user is asked to go to an address. */
+async function waitingLogin(): Promise<{ child: ChildProcess; ended: Promise<Outcome>; address: string }> {
   const { child, ended } = start(['login', '--tenant', tenant.origin, '--client-id', 'demo-native', '--no-browser'])
   const address = await new Promise<string>((resolve, reject) => {
     let said = ''
@@ -259,6 +265,12 @@ async function login(userId: string): Promise<Outcome> {
     })
     child.once('close', () => reject(new Error(`login ended: ${said}`)))
   })
+  return { child, ended, address }
+}
+
+/** Logs in as a user would who reads the address and goes there. */
+async function login(userId: string): Promise<Outcome> {
+  const { ended, address } = await waitingLogin()
   await fetch(await tenant.authorize(address, userId))
   return ended
 }

@@ -6,6 +6,8 @@ import { describe, expect, it } from '@jest/globals'
 describe('the example', () => {
   it.each([
     ['machine-to-machine.ts', ['I am qlikbot\\demo-m2m', 'App: ']],
+    ['impersonation.ts', ['Reading as ', 'App: ']],
+    ['anonymous.ts', ['The tenant calls this visitor Guest']],
     ['native-login.ts', ['Logged in as', 'Granted: user_default offline_access']],
     ['onboarding.ts', ['Created http://localhost', 'Configured the space Analytics', 'Registered the client', 'Imported the app Sales']],
     ['register-web-client.ts', ['Registered Express application', 'web: Express application']],
