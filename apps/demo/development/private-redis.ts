@@ -5,8 +5,8 @@ import { tmpdir } from 'node:os'
 
 export interface PrivateRedis {
   readonly url: string
-  /** Resolves when the server has ended, for whatever reason. */
-  readonly ended: Promise<void>
+  /** Resolves when the server ends without having been asked to. */
+  readonly lost: Promise<void>
   close(): Promise<void>
 }
 
@@ -22,10 +22,12 @@ export async function privateRedis(): Promise<PrivateRedis | undefined> {
   const isUp = await Promise.race([saidReady(server.stdout), ended.then(() => false)])
   if (!isUp) return undefined
 
+  let closing = false
   return {
     url: `redis://127.0.0.1:${port}`,
-    ended,
+    lost: new Promise(resolve => void ended.then(() => (closing ? undefined : resolve()))),
     async close() {
+      closing = true
       server.stdin.end()
       await ended
     },

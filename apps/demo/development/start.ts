@@ -7,6 +7,8 @@ import { buildEmbedRuntime } from './embed-runtime.ts'
 import { endWithParent } from './end-with-parent.ts'
 import { type PrivateRedis, privateRedis } from './private-redis.ts'
 
+const simulatorPort = 4000
+
 /** `pnpm demo`: the application, and beside it whatever the environment does not name: a simulated tenant and a private Redis. */
 await run(async () => {
   const given = process.env
@@ -22,7 +24,7 @@ await run(async () => {
     started(environment, stop) {
       process.stdout.write(greeting(environment, redis))
       endWithParent(() => void stop(0))
-      redis?.ended.then(() => {
+      void redis?.lost.then(() => {
         process.stderr.write('The private redis-server has ended, and so does the demo.\n')
         return stop(1)
       })
@@ -33,8 +35,6 @@ await run(async () => {
     },
   } satisfies Preparation
 })
-
-const simulatorPort = 4000
 
 async function simulatedTenant(publicUrl: string, { QLIK_CLIENT_ID, QLIK_CLIENT_SECRET }: NodeJS.ProcessEnv) {
   const web = { clientId: QLIK_CLIENT_ID || 'demo-web', clientSecret: QLIK_CLIENT_SECRET || 'demo-web-secret' }

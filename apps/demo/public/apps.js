@@ -25,7 +25,7 @@ function search() {
 }
 
 function firstPage() {
-  const parameters = new URLSearchParams({ resourceType: 'app', limit: root.dataset.pageSize, sort: '+name' })
+  const parameters = new URLSearchParams({ resourceType: 'app', limit: root.dataset.pageSize, sort: '-updatedAt' })
   if (query.value.trim() !== '') parameters.set('query', query.value.trim())
   return `/qlik/api/v1/items?${parameters}`
 }
@@ -75,7 +75,7 @@ function row(app) {
 function fail(error, address) {
   list.replaceChildren()
   list.removeAttribute('aria-busy')
-  const again = element('button', { type: 'button', className: 'plain', textContent: 'Try again' })
+  const again = element('button', { type: 'button', className: 'button plain', textContent: 'Try again' })
   again.addEventListener('click', () => load(address))
   say(`The list could not be read: ${error.message}.`, 'failed')
   status.append(' ', again)

@@ -1,3 +1,4 @@
+import type { IncomingMessage } from 'node:http'
 import type { RequestHandler } from 'express'
 import { type Logger, pino } from 'pino'
 import { pinoHttp } from 'pino-http'
@@ -32,7 +33,7 @@ export function requestLog(logger: Logger): RequestHandler {
     customLogLevel: (request, response, error) => {
       if (error !== undefined || response.statusCode >= 500) return 'error'
       if (response.statusCode >= 400) return 'warn'
-      return quiet.test(request.url ?? '') ? 'trace' : 'info'
+      return quiet.test(originalUrl(request)) ? 'trace' : 'info'
     },
   })
 }
@@ -45,4 +46,9 @@ function anywhere(name: string): string[] {
 
 function pathOf(url: string): string {
   return url.split('?', 1)[0] ?? ''
+}
+
+/** A mounted router shortens `url` while it answers. */
+function originalUrl(request: IncomingMessage & { originalUrl?: string }): string {
+  return request.originalUrl ?? request.url ?? ''
 }

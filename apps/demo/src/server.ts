@@ -1,11 +1,12 @@
 import { createServer, type RequestListener, type Server } from 'node:http'
-import { type QlikEventName, qlikAuth } from 'express-qlik-oauth'
+import { type QlikEventName, type QlikProxy, qlikAuth, qlikProxy } from 'express-qlik-oauth'
 import type { Logger } from 'pino'
+import type { TokenSource } from 'qlik-oauth'
 import { demoApp } from './app.ts'
 import type { Environment } from './environment.ts'
 import { createLogger } from './logger.ts'
 import { createMetrics, type Metrics } from './metrics.ts'
-import { publicAnalytics } from './public-analytics.ts'
+import { publicMount } from './pages/public.ts'
 import { sharedTokens } from './shared-tokens.ts'
 import { openStores } from './stores.ts'
 
@@ -37,17 +38,17 @@ export async function serve(environment: Environment): Promise<RunningDemo> {
     cacheSeconds: 2,
     proxy: { onEvent: event => report(`proxy ${event.type}`, event, logger, metrics) },
   })
-  const analytics = tokens.anonymous && publicAnalytics(tokens.anonymous, publicUrl)
+  const visitors = tokens.anonymous && publicProxy(tokens.anonymous, publicUrl)
 
   const app: RequestListener = demoApp({ environment, logger, metrics, qlik, sessions: stores.sessions, sharedTokens: tokens })
   // The proxies answer ahead of Express, which would cost each of their requests more than the proxying itself.
-  const server = createServer(qlik.handler(analytics?.handler(app) ?? app))
+  const server = createServer(qlik.handler(visitors?.handler(app) ?? app))
   qlik.attach(server)
-  analytics?.attach(server)
+  visitors?.attach(server)
 
   const close = async () => {
     const drained = drain(server)
-    await Promise.all([qlik.close(), analytics?.close(), tokens.close()])
+    await Promise.all([qlik.close(), visitors?.close(), tokens.close()])
     await drained
     await stores.close()
   }
@@ -63,6 +64,12 @@ export async function serve(environment: Environment): Promise<RunningDemo> {
   if (environment.redisUrl === undefined) logger.warn('REDIS_URL is not set: logins live in the memory of this one process')
   void warnWhenAway(tenant, logger)
   return { close }
+}
+
+/** A second proxy beside the one for people: another mount, and one access for everybody, which may read. */
+function publicProxy(tokens: TokenSource, publicUrl: string): QlikProxy {
+  const allow = ['/api/**', '/resources/**', '/assets/**', '/qlik-embed/**'].map(path => ({ path, methods: ['GET', 'HEAD'] }))
+  return qlikProxy({ access: async () => ({ tokens }), publicUrl, mount: publicMount, proxy: { allow } })
 }
 
 const watched = [

@@ -1,12 +1,42 @@
 /** How an app is laid out on its page. */
 export interface Dashboard {
   readonly filters: readonly { readonly title: string; readonly field: string }[]
-  readonly tiles: readonly {
-    readonly title: string
-    readonly objectId: string
-    readonly kind: 'kpi' | 'half' | 'third' | 'two-thirds' | 'wide'
-  }[]
+  readonly tiles: readonly Tile[]
+}
+
+/** A chart of the app, by its id, or one that the page makes up from an expression. */
+export interface Tile {
+  readonly title: string
+  readonly size: 'number' | 'third' | 'half' | 'two-thirds' | 'whole'
+  readonly chart: { readonly objectId: string } | { readonly type: string; readonly measures: readonly object[] }
 }
 
 /** Apps with a page of their own, by id; every other app is shown sheet by sheet. Put yours here. */
-export const dashboards: ReadonlyMap<string, Dashboard> = new Map()
+export const dashboards: ReadonlyMap<string, Dashboard> = new Map([
+  [
+    // The simulated tenant's Gapminder.
+    '5d6f1c1e-2b0a-4c7e-9a51-0c8e7f3b1955',
+    {
+      filters: [
+        { title: 'Region', field: 'region' },
+        { title: 'Country', field: 'country' },
+        { title: 'Year', field: 'year' },
+      ],
+      tiles: [
+        { title: 'Population', size: 'number', chart: { objectId: 'kpi-population' } },
+        { title: 'Life expectancy', size: 'number', chart: numberOf('Years of life', '=Avg(life_expect)') },
+        { title: 'Children per woman', size: 'number', chart: numberOf('Children per woman', '=Avg(fertility)') },
+        { title: 'Life expectancy by region', size: 'half', chart: { objectId: 'bar-life-expectancy' } },
+        { title: 'Population over the years', size: 'half', chart: { objectId: 'line-population' } },
+        { title: 'Share of the population', size: 'third', chart: { objectId: 'pie-population' } },
+        { title: 'Fertility and life expectancy', size: 'two-thirds', chart: { objectId: 'scatter-wealth' } },
+        { title: 'Countries', size: 'whole', chart: { objectId: 'table-countries' } },
+      ],
+    },
+  ],
+])
+
+function numberOf(label: string, expression: string): Tile['chart'] {
+  const format = { qType: 'F', qFmt: '#,##0.0', qDec: '.', qThou: ',' }
+  return { type: 'kpi', measures: [{ qDef: { qDef: expression, qLabel: label, qNumFormat: format } }] }
+}

@@ -1,8 +1,10 @@
 import { Router } from 'express'
 import type { Environment } from '../environment.ts'
-import { publicMount } from '../public-analytics.ts'
 import { dashboards } from './dashboards.ts'
 import { show } from './view.ts'
+
+/** Where the proxy for everybody is mounted. */
+export const publicMount = '/public/qlik'
 
 /** `GET /public`: charts for everybody, drawn with the anonymous client's token, which stays here as well. */
 export function publicPage({ anonymousClient, publicUrl }: Environment): Router {
