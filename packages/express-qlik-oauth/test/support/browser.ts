@@ -1,4 +1,4 @@
-/** A browser as far as HTTP goes: keeps cookies per origin, follows nothing by itself. */
+/** A browser as far as HTTP goes: keeps cookies per host, whatever the port (RFC 6265, section 8.5), and follows nothing by itself. */
 export interface Browser {
   get(url: string, headers?: Record<string, string>): Promise<Response>
   post(url: string, body?: string, headers?: Record<string, string>): Promise<Response>
@@ -11,9 +11,9 @@ export interface Browser {
 export function browser(): Browser {
   const jars = new Map<string, Map<string, string>>()
   const jar = (url: string) => {
-    const { host } = new URL(url)
-    const found = jars.get(host) ?? new Map<string, string>()
-    jars.set(host, found)
+    const { hostname } = new URL(url)
+    const found = jars.get(hostname) ?? new Map<string, string>()
+    jars.set(hostname, found)
     return found
   }
   const header = (url: string) => [...jar(url)].map(([name, value]) => `${name}=${value}`).join('; ')

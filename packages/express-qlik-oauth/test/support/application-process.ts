@@ -1,0 +1,55 @@
+/**
+ * One process of an application, mounted as the README does. It takes its settings from SETTINGS, prints the address it serves and then every
+ * event, each as a line of JSON, and ends when its input does.
+ */
+import { once } from 'node:events'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { RedisStore } from 'connect-redis'
+import express, { type ErrorRequestHandler } from 'express'
+import session, { type SessionOptions } from 'express-session'
+import { redisLoginStore } from 'qlik-oauth'
+import { qlikAuth, sessionCookie } from '../../src/index.ts'
+import type { ProcessSettings } from './application-processes.ts'
+import { eventNames } from './event-names.ts'
+import { connectRedis } from './redis-connection.ts'
+
+const { redisUrl, keys, sessionSecret, ...options }: ProcessSettings = JSON.parse(process.env.SETTINGS ?? '')
+const print = (line: object) => process.stdout.write(`${JSON.stringify(line)}\n`)
+
+const redis = connectRedis(redisUrl)
+const store = redisLoginStore(redis, { keys, onEvent: event => print({ name: 'store', event }) })
+const sessions: SessionOptions = {
+  ...sessionCookie(options.publicUrl),
+  secret: sessionSecret,
+  store: new RedisStore({ client: redis }),
+  resave: false,
+  saveUninitialized: false,
+}
+const qlik = qlikAuth({ ...options, session: sessions, store })
+for (const name of eventNames) qlik.on(name, event => print({ name, event }))
+
+const failed: ErrorRequestHandler = (error, _request, response, _next) => {
+  response.status(error.status ?? 500).json({ code: error.code, message: error.message })
+}
+
+const app = express()
+app.use(session(sessions))
+app.use(qlik.routes())
+app.get('/private', qlik.requireLogin(), (request, response) => void response.json(request.qlik))
+app.get('/admin/logins/:user', async (request, response) => void response.json(await qlik.logins(request.params.user)))
+app.delete('/admin/logins/:user', async (request, response) => void response.json(await qlik.endLogins(request.params.user)))
+app.use(failed)
+
+const server = createServer(qlik.handler(app))
+qlik.attach(server)
+server.listen(0, '127.0.0.1')
+await once(server, 'listening')
+print({ origin: `http://localhost:${(server.address() as AddressInfo).port}` })
+
+await once(process.stdin.resume(), 'end')
+server.close()
+server.closeAllConnections()
+await qlik.close()
+await store.close()
+redis.disconnect()

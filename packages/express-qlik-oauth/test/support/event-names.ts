@@ -1,0 +1,15 @@
+import type { QlikEventName } from '../../src/index.ts'
+
+/** Every event there is; the compiler says when one is missing. */
+export const eventNames = Object.keys({
+  login: true,
+  loginEnded: true,
+  refresh: true,
+  refreshFailed: true,
+  revocationFailed: true,
+  saveFailed: true,
+  denied: true,
+  warning: true,
+  proxy: true,
+  socket: true,
+} satisfies Record<QlikEventName, true>) as QlikEventName[]
