@@ -21,7 +21,7 @@ export function openStores(environment: Environment, logger: Logger): Stores {
     return { sessions: { ...options, store: new MemoryStore() }, logins, close: () => logins.close() }
   }
 
-  const redis = connectRedis(redisUrl)
+  const redis = connectRedis(redisUrl, error => logger.warn({ reason: error.message }, 'redis connection'))
   const logins = redisLoginStore(redis, { keys: tokenKeys, onEvent: ({ type, ...event }) => logger.warn(event, type) })
   return {
     sessions: { ...options, store: new RedisStore({ client: redis, ttl: absoluteSeconds }) },

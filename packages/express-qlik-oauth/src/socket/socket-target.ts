@@ -48,7 +48,10 @@ function isPlain(text: string): boolean {
 function tenantQuery(query: string, appId: string, mount: string, tenant: string): string {
   const parameters = [...new URLSearchParams(query)]
     .filter(([name]) => !credentials.has(name.toLowerCase()))
-    .map(([name, value]) => [name, name.toLowerCase() === 'reloaduri' ? tenantReloadUri(value, appId, mount, tenant) : value])
+    .map(([name, value]): [string, string] => [
+      name,
+      name.toLowerCase() === 'reloaduri' ? tenantReloadUri(value, appId, mount, tenant) : value,
+    ])
   const text = String(new URLSearchParams(parameters))
   return text === '' ? '' : `?${text}`
 }
