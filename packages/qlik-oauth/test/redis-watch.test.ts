@@ -197,6 +197,6 @@ async function watching(on: LoginStore): Promise<{ watch: Watch; lost: boolean[]
 }
 
 async function subscribers(): Promise<number> {
-  const list = String(await admin.client('LIST', 'TYPE', 'pubsub'))
+  const list = String(await admin.call('CLIENT', 'LIST', 'TYPE', 'pubsub'))
   return list.split('\n').filter(Boolean).length
 }

@@ -16,11 +16,27 @@ import { cookieOptions, type SessionId, sessionSecrets } from './session-cookie.
  * A store that does not answer becomes ERR_STORE_UNAVAILABLE, status 503, within a second, instead of a request that hangs.
  */
 export function bindSessionStore(store: Store, logins: Logins): void {
-  const { get, destroy } = { get: store.get.bind(store), destroy: store.destroy.bind(store) }
+  const { get, set, destroy } = { get: store.get.bind(store), set: store.set.bind(store), destroy: store.destroy.bind(store) }
+  const touch = store.touch?.bind(store)
 
   store.get = (sessionId, done) => {
     const answered = inTime(done)
     get(sessionId, (error, session) => (error ? answered(unavailable(error)) : answered(null, session)))
+  }
+  store.set = (sessionId, session, done) =>
+    set(
+      sessionId,
+      session,
+      inTime(error => done?.(error ? unavailable(error) : undefined)),
+    )
+  if (touch !== undefined) {
+    // The answer is ready and does not depend on it: a session whose time was not extended is no reason to hold it back or to break it off.
+    store.touch = (sessionId, session, done) =>
+      touch(
+        sessionId,
+        session,
+        inTime(() => done?.()),
+      )
   }
   store.destroy = (sessionId, done) => {
     const ended = logins.end(loginKey(sessionId), 'session_destroyed')
@@ -38,9 +54,9 @@ export function bindSessionStore(store: Store, logins: Logins): void {
 }
 
 /** Calls `done` once: with the answer, or with an error when there is none in time. */
-function inTime<Value>(done: (error: unknown, value?: Value) => void): (error: unknown, value?: Value) => void {
+function inTime<Value>(done: (error: unknown, value?: Value) => void): (error?: unknown, value?: Value) => void {
   let waiting = true
-  const once = (error: unknown, value?: Value): void => {
+  const once = (error?: unknown, value?: Value): void => {
     if (!waiting) return
     waiting = false
     clearTimeout(timer)
