@@ -1,5 +1,5 @@
 /**
- * Measures what a proxied request costs, against other ways of doing it. `pnpm bench` takes about eight minutes, `pnpm bench --quick` two.
+ * Measures what a proxied request costs, against other ways of doing it. `pnpm bench` takes about six minutes, `pnpm bench --quick` less than three.
  *
  * `--only=` and `--load=` choose by the beginning of a title's or any part of a subject's name; `--cpu-prof` writes profiles to the temporary directory.
  * Needs Linux with redis-server, nginx, wrk and taskset. BENCHMARKS.md says how to read the result.
@@ -29,7 +29,7 @@ import {
 } from './setting.ts'
 
 const quick = process.argv.includes('--quick')
-const [rounds, seconds] = quick ? [3, 2] : [7, 3]
+const [rounds, seconds] = quick ? [3, 2] : [5, 3]
 const baseline: Subject = 'express-openid-connect + http-proxy-middleware'
 const floor: Subject = 'nginx'
 
@@ -58,6 +58,12 @@ interface Sample {
 const run = promisify(execFile)
 const children: ChildProcess[] = []
 const directory = await mkdtemp(join(tmpdir(), 'qlik-bench-'))
+function interrupted(): void {
+  for (const child of children) child.kill('SIGTERM')
+  process.exit(1)
+}
+for (const event of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(event, interrupted)
+process.stdout.on('error', interrupted)
 try {
   await main()
 } finally {
