@@ -1,70 +1,58 @@
-import { Cluster, type CommonRedisOptions, Redis } from 'ioredis'
+import { Cluster, Redis } from 'ioredis'
+import { redisAddress } from './redis-url.ts'
 
 /**
- * Connects to what REDIS_URL names: one server, a comma list of the nodes of a Cluster, or the master that Sentinels name
- * (`redis+sentinel://h1:26379,h2:26379/master`).
+ * Connects to what REDIS_URL names: one server, a Cluster, or the master that Sentinels name.
  *
- * The client never gives up connecting, and never keeps a caller waiting: commands are answered within 0.8 seconds or fail. A connection
- * on which nothing comes back is closed after two seconds and made anew, which also ends the wait for a machine that is gone.
+ * The client never gives up connecting and never keeps a caller waiting: a command is answered within 0.8 seconds or fails. A connection on
+ * which answers are due and nothing comes is closed after two seconds and made anew, so that a machine that vanished is not waited for.
  *
- * @param onError Hears of lost connections and failed attempts; each command fails for itself besides.
+ * @param onError Hears of lost connections and failed attempts to connect; commands fail for themselves besides.
  */
-export function connectRedis(url: string, onError: (error: Error) => void): Redis | Cluster {
-  const client = open(url)
+export function connectRedis(url: string, onError: (error: Error) => void = () => {}): Redis | Cluster {
+  const address = redisAddress(url)
+  if (address === undefined) throw new TypeError('connectRedis wants an address that redisAddress can read')
+  const { nodes, master, tls, username, password, db } = address
+  const options = { ...perConnection, ...(username && { username }), ...(password && { password }), ...(tls && { tls: {} }) }
+
+  function open(): Redis | Cluster {
+    if (master !== undefined) {
+      return new Redis({
+        ...options,
+        ...reconnecting,
+        db,
+        sentinels: [...nodes],
+        name: master,
+        failoverDetector: true,
+        sentinelCommandTimeout: 1000,
+      })
+    }
+    if (nodes.length > 1) {
+      return new Cluster([...nodes], {
+        redisOptions: options,
+        clusterRetryStrategy: patience,
+        // The Cluster's own queue knows no time limit.
+        enableOfflineQueue: false,
+        // Certificates carry names: leave those that the nodes announce as they are.
+        ...(tls && { dnsLookup: (host: string, found: (error: null, address: string) => void) => found(null, host) }),
+      })
+    }
+    return new Redis({ ...options, ...reconnecting, db, ...nodes[0] })
+  }
+
+  const client = open()
   client.on('error', onError)
   return client
 }
 
-function open(url: string): Redis | Cluster {
-  if (url.startsWith('redis+sentinel://')) return sentinel(url)
-  const nodes = url.split(',')
-  if (nodes.length === 1) return new Redis(url, patience)
+const patience = (attempts: number) => Math.min(attempts * 50, 1000)
 
-  const [first = url] = nodes
-  return new Cluster(nodes, {
-    clusterRetryStrategy: soon,
-    // A node that refuses or hangs is asked again soon; the others go on serving their slots.
-    slotsRefreshTimeout: 1000,
-    redisOptions: { ...patience, ...credentials(first), ...(first.startsWith('rediss:') ? { tls: {} } : {}) },
-  })
-}
+const perConnection = { connectTimeout: 2000, commandTimeout: 800, socketTimeout: 2000, keepAlive: 10_000 }
 
-function sentinel(url: string): Redis {
-  // Several hosts in one authority are no URL: the first one stands for them while the rest is read.
-  const [, user = '', hosts = '', rest = ''] = /^redis\+sentinel:\/\/(?:([^@/]+)@)?([^/]+)(\/.*)$/.exec(url) ?? []
-  const [, name = '', db = '0'] = rest.split('/')
-  const sentinels = hosts.split(',').map(host => {
-    const { hostname, port } = new URL(`redis://${host}`)
-    return { host: hostname.replace(/^\[|\]$/g, ''), port: Number(port || 26_379) }
-  })
-  return new Redis({
-    ...patience,
-    ...(user === '' ? {} : credentials(`redis://${user}@host`)),
-    sentinels,
-    name: decodeURIComponent(name),
-    db: Number(db),
-    sentinelRetryStrategy: soon,
-  })
-}
-
-function credentials(url: string): CommonRedisOptions {
-  const { username, password } = new URL(url)
-  return {
-    ...(username === '' ? {} : { username: decodeURIComponent(username) }),
-    ...(password === '' ? {} : { password: decodeURIComponent(password) }),
-  }
-}
-
-function soon(attempt: number): number {
-  return Math.min(attempt * 50, 500)
-}
-
-const patience = {
-  connectTimeout: 2000,
-  commandTimeout: 800,
-  socketTimeout: 2000,
+const reconnecting = {
+  retryStrategy: patience,
+  // Commands wait for a connection, but not through attempt after attempt.
   maxRetriesPerRequest: 1,
-  retryStrategy: soon,
-  // A master that was made a replica says so: the new one is looked for.
-  reconnectOnError: (error: Error) => (error.message.startsWith('READONLY') ? 2 : false),
-} satisfies CommonRedisOptions
+  // A master that became a replica keeps its connections; ask again who the master is.
+  reconnectOnError: (error: Error) => error.message.includes('READONLY'),
+}

@@ -84,7 +84,7 @@ describe('a Redis login store on a Cluster that loses a node', () => {
     )
     await until(() => watch.alive)
     const first = new Redis((servers.masters[0] as (typeof servers.masters)[0]).url)
-    await first.call('wait', 1, 1000)
+    await until(async () => (await first.call('wait', 1, 100)) === 1)
     first.disconnect()
 
     let failed = 0

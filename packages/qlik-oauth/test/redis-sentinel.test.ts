@@ -25,7 +25,7 @@ describe('a Redis login store behind Sentinel', () => {
     const store = redisLoginStore(redis, { keys: [randomBytes(32).toString('base64')] })
     const record = sampleLogin()
     await store.createLogin('before', record, 600)
-    await redis.call('wait', 1, 1000)
+    await until(async () => (await redis.call('wait', 1, 100)) === 1)
     let lost = 0
     const watch = store.watch(
       () => {},

@@ -166,7 +166,7 @@ async function answers(port: number): Promise<boolean> {
     await once(socket, 'connect')
     socket.write('PING\r\n')
     const [reply] = await once(socket, 'data')
-    return String(reply).startsWith('+PONG')
+    return /^(\+PONG|-NOAUTH)/.test(String(reply))
   } catch {
     return false
   } finally {
