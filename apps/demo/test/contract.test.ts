@@ -1,0 +1,147 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
+import { createTenant, type SimulatedTenant } from 'qlik-tenant-simulator'
+import { type RedisServer, startRedis } from '../../../packages/qlik-oauth/test/support/redis-server.ts'
+import { until } from '../../../packages/qlik-oauth/test/support/until.ts'
+import { type DemoProcess, refusedStart, startDemo } from './support/demo-process.ts'
+
+let tenant: SimulatedTenant
+let redis: RedisServer
+let demo: DemoProcess
+
+beforeAll(async () => {
+  ;[tenant, redis] = await Promise.all([createTenant(), startRedis()])
+  demo = await startDemo({ QLIK_TENANT_URL: tenant.origin, REDIS_URL: redis.url })
+  tenant.registerClient({
+    clientId: 'demo-web',
+    clientSecret: 'demo-web-secret',
+    appType: 'web',
+    redirectUris: [`${demo.origin}/auth/callback`],
+  })
+}, 60_000)
+afterAll(async () => {
+  await demo.end()
+  await tenant.close()
+  await redis.stop()
+})
+
+const get = (path: string, headers: Record<string, string> = {}) => fetch(demo.origin + path, { redirect: 'manual', headers })
+const page = { accept: 'text/html' }
+
+describe('the running demo', () => {
+  it('says first where it listens', () => expect(demo.first).toMatchObject({ msg: 'listening', url: demo.origin }))
+
+  it.each([
+    ['/', 200],
+    ['/healthz', 200],
+    ['/readyz', 200],
+    ['/metrics', 200],
+    ['/nowhere', 404],
+  ])('answers %s with %i', async (path, status) => expect((await get(path, page)).status).toBe(status))
+
+  it.each(['/apps', '/apps/1', '/account'])('sends visitors of %s to the login and tells scripts 401', async path => {
+    const visit = await get(path, page)
+    expect([visit.status, visit.headers.get('location')]).toEqual([302, `/auth/login?returnTo=${encodeURIComponent(path)}`])
+    expect((await get(path)).status).toBe(401)
+  })
+
+  it('answers what is not for strangers in Qlik’s shape', async () => {
+    const answer = await get('/qlik/api/v1/items', page)
+    expect(answer.status).toBe(401)
+    expect(await answer.json()).toEqual({
+      errors: [{ code: 'login_required', title: expect.any(String), detail: expect.any(String), status: '401' }],
+      traceId: expect.any(String),
+    })
+    expect(await (await get('/auth/session')).json()).toEqual({ authenticated: false })
+  })
+
+  it('logs in, shows the session, proxies REST, and logs out', async () => {
+    const cookie = await logIn()
+    expect(await (await get('/auth/session', { cookie })).json()).toMatchObject({ authenticated: true, user: { email: 'ada@example.com' } })
+    const items = await get('/qlik/api/v1/items?limit=2', { cookie })
+    const { data, links } = (await items.json()) as { data: unknown[]; links: { next: { href: string } } }
+    expect([items.status, data.length]).toEqual([200, 2])
+    expect(links.next.href).toMatch(new RegExp(`^${demo.origin}/qlik/api/v1/items\\?`))
+    expect((await fetch(links.next.href, { headers: { cookie } })).status).toBe(200)
+    expect((await get('/account', { cookie, ...page })).status).toBe(200)
+
+    const out = await fetch(`${demo.origin}/auth/logout`, { method: 'POST', headers: { cookie, origin: demo.origin }, redirect: 'manual' })
+    expect(out.status).toBeLessThan(400)
+    expect((await get('/qlik/api/v1/items', { cookie })).status).toBe(401)
+  })
+
+  it('survives Redis: 503 within a second with the cookie kept, public pages served, and back again', async () => {
+    const cookie = await logIn()
+    await redis.kill()
+    await until(async () => (await get('/readyz')).status === 503)
+    const begun = performance.now()
+    const answer = await get('/qlik/api/v1/items', { cookie })
+    expect([answer.status, answer.headers.get('set-cookie')]).toEqual([503, null])
+    expect(answer.headers.get('retry-after')).not.toBeNull()
+    expect(performance.now() - begun).toBeLessThan(1500)
+    expect((await get('/apps', { cookie, ...page })).status).toBe(503)
+    expect((await get('/', { cookie, ...page })).status).toBe(200)
+    expect((await get('/healthz')).status).toBe(200)
+    await redis.restart()
+    await until(async () => (await get('/readyz')).status === 200)
+    // The server came back empty, so everybody logs in again; nothing else is needed.
+    expect((await get('/qlik/api/v1/items', { cookie: await logIn() })).status).toBe(200)
+  })
+
+  it('shows no secret in what it writes', () => {
+    for (const secret of tenant.issuedSecrets()) expect(demo.output()).not.toContain(secret)
+  })
+})
+
+describe('the end', () => {
+  it('is clean at SIGTERM', async () => {
+    const other = await startDemo({ QLIK_TENANT_URL: tenant.origin })
+    expect(await other.end('SIGTERM')).toBe(0)
+  })
+})
+
+describe('a wrong environment', () => {
+  const tenantUrl = 'https://acme.eu.qlikcloud.com'
+  const client = { QLIK_TENANT_URL: tenantUrl, QLIK_CLIENT_ID: 'id', QLIK_CLIENT_SECRET: 'the-secret' }
+
+  it.each<[string, Record<string, string>]>([
+    ['QLIK_TENANT_URL', { QLIK_TENANT_URL: 'acme' }],
+    ['QLIK_TENANT_URL', { QLIK_TENANT_URL: 'http://acme.eu.qlikcloud.com' }],
+    ['QLIK_CLIENT_ID', { QLIK_TENANT_URL: tenantUrl }],
+    ['PORT', { ...client, PORT: 'eighty' }],
+    ['PUBLIC_URL', { ...client, PUBLIC_URL: 'http://app.example.com' }],
+    ['REDIS_URL', { ...client, REDIS_URL: 'mysql://x' }],
+    ['TOKEN_KEYS', { ...client, TOKEN_KEYS: 'the-secret' }],
+    ['SESSION_SECRET', { ...client, NODE_ENV: 'production' }],
+    ['SESSION_IDLE_SECONDS', { ...client, SESSION_IDLE_SECONDS: '-1' }],
+    ['LOGIN_RATE_LIMIT', { ...client, LOGIN_RATE_LIMIT: 'many' }],
+    ['TRUST_PROXY', { ...client, TRUST_PROXY: 'yes' }],
+    ['LOG_LEVEL', { ...client, LOG_LEVEL: 'loud' }],
+  ])('stops with one line about %s', async (name, environment) => {
+    const { code, said } = await refusedStart(environment)
+    expect(code).toBe(1)
+    expect(said.trim().split('\n')).toHaveLength(1)
+    expect(said).toContain(name)
+    expect(said).not.toContain('the-secret')
+  })
+
+  it('is named when the port is taken', async () => {
+    const { code, said } = await refusedStart({ ...client, PORT: new URL(demo.origin).port })
+    expect([code, said.trim().split('\n').length]).toEqual([1, 1])
+    expect(said).toMatch(/PORT \d+ is taken/)
+  })
+})
+
+async function logIn(): Promise<string> {
+  const login = await get('/auth/login', page)
+  const callback = await tenant.authorize(login.headers.get('location') ?? '', 'ada')
+  const back = await fetch(callback, { redirect: 'manual', headers: { cookie: pairs(login) } })
+  expect(back.status).toBe(302)
+  return pairs(back)
+}
+
+function pairs(answer: Response): string {
+  return answer.headers
+    .getSetCookie()
+    .map(line => line.split(';')[0])
+    .join('; ')
+}
