@@ -1,0 +1,198 @@
+import { existsSync, readFileSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
+import { type Browser, type BrowserContext, chromium, type Page } from 'playwright-core'
+import { createTenant, type SimulatedTenant } from 'qlik-tenant-simulator'
+import { type RedisServer, startRedis } from '../../../packages/qlik-oauth/test/support/redis-server.ts'
+import { type DemoProcess, startDemo } from './support/demo-process.ts'
+
+let tenant: SimulatedTenant
+let redis: RedisServer
+let demo: DemoProcess
+let browser: Browser
+let visit: BrowserContext
+let page: Page
+const problems: string[] = []
+
+beforeAll(async () => {
+  ;[tenant, redis] = await Promise.all([createTenant(), startRedis()])
+  demo = await startDemo({ QLIK_TENANT_URL: tenant.origin, REDIS_URL: redis.url })
+  tenant.registerClient({
+    clientId: 'demo-web',
+    clientSecret: 'demo-web-secret',
+    appType: 'web',
+    redirectUris: [`${demo.origin}/auth/callback`],
+    allowedScopes: ['user_default', 'offline_access'],
+  })
+  browser = await chromium.launch({ executablePath: chromiumPath(), args: flags })
+  ;({ visit, page } = await open({ viewport: { width: 1280, height: 1000 } }))
+}, 60_000)
+afterAll(async () => {
+  await browser?.close()
+  await demo?.end()
+  await tenant?.close()
+  await redis?.stop()
+})
+
+describe('a visitor', () => {
+  it('logs in at the tenant with consent, and comes to the list of apps', async () => {
+    await page.goto(demo.origin)
+    await page.getByRole('link', { name: 'Log in with Qlik Cloud' }).first().click()
+    await page.getByRole('button', { name: /Ada/ }).click()
+    await page.getByRole('button', { name: 'Allow' }).click()
+    await page.waitForURL(`${demo.origin}/apps`)
+    await page.getByRole('link', { name: 'Gapminder' }).waitFor()
+  })
+
+  it('pages through the list and searches it', async () => {
+    const first = await page.locator('.app-list').textContent()
+    await page.getByRole('button', { name: 'Next' }).click()
+    await page.waitForFunction(before => document.querySelector('.app-list')?.textContent !== before, first)
+    await page.getByRole('button', { name: 'Previous' }).click()
+    await page.getByRole('link', { name: 'Gapminder' }).waitFor()
+    await page.getByRole('searchbox').fill('South Asia')
+    await page.getByRole('link', { name: 'Gapminder' }).waitFor({ state: 'detached' })
+    await page.getByRole('link', { name: /South Asia/ }).waitFor()
+    await page.getByRole('searchbox').fill('')
+  })
+
+  it('sees the dashboard drawn', async () => {
+    await page.getByRole('link', { name: 'Gapminder' }).click()
+    await tile('Population').getByText('3.57B').waitFor()
+    await tile('Countries').getByText('Afghanistan').waitFor()
+    await tile('Region').getByText('South Asia').waitFor()
+    for (const name of charts) await tile(name).locator('svg, canvas').first().waitFor()
+    for (const name of [...charts, 'Population', 'Countries']) expect(await colours(name)).toBeGreaterThan(3)
+  })
+
+  it('filters everything with a click in one chart, and clears it', async () => {
+    const before = await tile('Population over the years').screenshot()
+    const box = await tile('Life expectancy by region').boundingBox()
+    if (box === null) throw new Error('The bars have no place on the page')
+    await page.mouse.click(box.x + box.width * 0.5, box.y + box.height * 0.32)
+    await tile('Population').getByText('3.57B').waitFor({ state: 'detached' })
+    expect((await tile('Population over the years').screenshot()).equals(before)).toBe(false)
+    await page.mouse.click(5, 120)
+    await page.getByTitle('Clear all selections').click()
+    await tile('Population').getByText('3.57B').waitFor()
+  })
+
+  it('has no token within reach of a script', async () => {
+    const reach = await page.evaluate(() =>
+      JSON.stringify([document.documentElement.outerHTML, document.cookie, { ...localStorage }, { ...sessionStorage }]),
+    )
+    for (const secret of tenant.issuedSecrets()) expect(reach).not.toContain(secret)
+    expect(await page.evaluate(() => document.cookie)).toBe('')
+    expect((await visit.cookies(demo.origin)).every(({ httpOnly }) => httpOnly)).toBe(true)
+  })
+
+  it.each(['/', '/apps', '/account', '/public', '/spa', '/status'])('meets no barrier at %s', async path => {
+    await page.goto(demo.origin + path)
+    const { violations } = await audit()
+    expect(violations.map(({ id, nodes }) => [id, nodes.map(node => node.html)])).toEqual([])
+  })
+
+  it('finds everything on a phone in the dark, without scrolling sideways', async () => {
+    const phone = await browser.newPage({
+      viewport: { width: 360, height: 740 },
+      colorScheme: 'dark',
+      storageState: await visit.storageState(),
+    })
+    for (const path of ['/', '/apps', '/account', '/spa']) {
+      await phone.goto(demo.origin + path)
+      expect([path, await phone.evaluate(() => document.documentElement.scrollWidth)]).toEqual([path, 360])
+    }
+    await phone.close()
+  })
+
+  it('logs out', async () => {
+    await page.goto(`${demo.origin}/account`)
+    await page.getByText('ada@example.com').first().waitFor()
+    await page.getByRole('button', { name: 'Log out', exact: true }).click()
+    await page.waitForURL(`${demo.origin}/`)
+    // The tenant still knows the person and would log them in again without a question, so no guarded page is asked.
+    expect(await page.evaluate(async () => (await fetch('/auth/session')).json())).toEqual({ authenticated: false })
+    expect(await page.evaluate(async () => (await fetch('/qlik/api/v1/items')).status)).toBe(401)
+  })
+
+  it('meets no error on the console but the refusal after the logout', () =>
+    expect(problems).toEqual([expect.stringMatching(/status of 401/)]))
+})
+
+const charts = ['Life expectancy by region', 'Population over the years', 'Share of the population', 'Fertility and life expectancy']
+
+/** By its label and not by its role: while a selection is being made, the chart's toolbar hides all else from assistive technology. */
+function tile(name: string) {
+  return page.locator(`section[aria-label="${name}"]`)
+}
+
+async function open(options: Parameters<Browser['newContext']>[0]) {
+  const context = await browser.newContext(options)
+  const opened = await context.newPage()
+  opened.setDefaultTimeout(8000)
+  opened.on('console', message => {
+    if (message.type() === 'error') problems.push(`${opened.url()} ${message.text()}`)
+  })
+  opened.on('pageerror', error => problems.push(`${opened.url()} ${error.message}`))
+  return { visit: context, page: opened }
+}
+
+interface Audit {
+  violations: { id: string; nodes: { html: string }[] }[]
+}
+
+/** axe runs in a world of its own, which the page's policy does not govern. */
+async function audit(): Promise<Audit> {
+  const source = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8')
+  const session = await visit.newCDPSession(page)
+  const { frameTree } = await session.send('Page.getFrameTree')
+  const { executionContextId } = await session.send('Page.createIsolatedWorld', { frameId: frameTree.frame.id })
+  await session.send('Runtime.evaluate', { contextId: executionContextId, expression: source })
+  const { result } = await session.send('Runtime.evaluate', {
+    contextId: executionContextId,
+    expression: "axe.run(document, { runOnly: ['wcag2a', 'wcag2aa', 'wcag21aa'] }).then(({ violations }) => ({ violations }))",
+    awaitPromise: true,
+    returnByValue: true,
+  })
+  await session.detach()
+  return result.value
+}
+
+/** Colours in a picture of a tile: a blank one has the background and its border. */
+async function colours(name: string): Promise<number> {
+  const picture = (await tile(name).screenshot()).toString('base64')
+  const blank = await browser.newPage()
+  const count = await blank.evaluate(async source => {
+    const image = new Image()
+    image.src = `data:image/png;base64,${source}`
+    await image.decode()
+    const canvas = document.createElement('canvas')
+    canvas.width = image.width
+    canvas.height = image.height
+    const context = canvas.getContext('2d')
+    context?.drawImage(image, 0, 0)
+    const pixels = new Uint32Array(context?.getImageData(0, 0, image.width, image.height).data.buffer ?? new ArrayBuffer(0))
+    const counts = new Map<number, number>()
+    for (const pixel of pixels) counts.set(pixel, (counts.get(pixel) ?? 0) + 1)
+    return [...counts.values()].filter(times => times > 5).length
+  }, picture)
+  await blank.close()
+  return count
+}
+
+const flags = [
+  '--no-sandbox',
+  '--disable-gpu',
+  '--disable-quic',
+  '--no-first-run',
+  '--disable-background-networking',
+  '--disable-component-update',
+  '--disable-sync',
+]
+
+function chromiumPath(): string {
+  const places = [process.env.CHROMIUM_PATH, '/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome']
+  const found = places.find(place => place !== undefined && existsSync(place))
+  if (found === undefined) throw new Error('No Chromium here: install the package "chromium" or set CHROMIUM_PATH')
+  return found
+}
