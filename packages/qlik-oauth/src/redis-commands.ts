@@ -2,15 +2,19 @@ import { createHash } from 'node:crypto'
 import { QlikOAuthError, reason } from './errors.ts'
 
 /** What is used of an ioredis client: `Redis` (single node, Sentinel) or `Cluster`, version 5 or 6. */
-export interface RedisClient {
-  readonly status: string
-  call(command: string, ...args: (string | number)[]): Promise<unknown>
+export interface RedisClient extends RedisNode {
   connect(): Promise<unknown>
   on(event: 'ready', listener: () => void): unknown
   off(event: 'ready', listener: () => void): unknown
-  duplicate(options?: object): RedisSubscriber
   /** Present on a Cluster. */
-  nodes?(role: 'master'): { duplicate(options?: object): RedisSubscriber }[]
+  nodes?(role: 'master'): RedisNode[]
+}
+
+/** One server: a client of its own, or a node of a Cluster. */
+export interface RedisNode {
+  readonly status: string
+  call(command: string, ...args: (string | number)[]): Promise<unknown>
+  duplicate(options?: object): RedisSubscriber
 }
 
 /** What is used of the connection that receives announcements. */

@@ -42,12 +42,7 @@ export function redisLoginStore(redis: RedisClient, options: RedisLoginStoreOpti
   const seal = keyRing(options.keys)
   const channel = `${prefix}changes`
   const { send, run, close } = redisCommands(redis, commandTimeoutMs)
-  const announcements = redisWatch({
-    redis,
-    channel,
-    publish: (to, message) => send('publish', to, message),
-    onLost: () => onEvent({ type: 'announcementsLost' }),
-  })
+  const announcements = redisWatch(redis, channel, () => onEvent({ type: 'announcementsLost' }))
 
   /** The braces keep all keys of one login in one slot of a Cluster. */
   function place(key: string, kind: 'login' | 'attempt' | 'tokens' | 'lock' | 'hits' | 'logins') {

@@ -1,74 +1,87 @@
 import { randomUUID } from 'node:crypto'
 import type { LoginChange, Watch } from './login-store.ts'
-import type { RedisClient, RedisSubscriber } from './redis-commands.ts'
-
-export interface RedisWatchOptions {
-  readonly redis: RedisClient
-  readonly channel: string
-  readonly publish: (channel: string, message: string) => Promise<unknown>
-  /** Called when announcements that used to arrive no longer do. */
-  readonly onLost: () => void
-}
+import type { RedisClient, RedisNode, RedisSubscriber } from './redis-commands.ts'
 
 export interface RedisWatch {
   watch(listener: (change: LoginChange) => void, lost: () => void): Watch
   close(): void
 }
 
+/** The message of a change. No two are the same, so that one that arrives on several ways can be told from a second one. */
 export function announcement(change: LoginChange): string {
-  return `${change.type} ${change.key}`
+  return `${change.type} ${change.key} ${randomUUID()}`
 }
 
 /**
- * Receives announcements over one connection of its own, shared by all watchers, that exists only while somebody watches.
+ * Receives announcements over a connection of its own, shared by all watchers, that exists only while somebody watches.
  *
  * A silent connection says nothing: it may be idle or cut. So a heartbeat makes the whole way that announcements make (published over the
  * client, received over the subscription), and only while it comes back does the watch count as alive. A connection is never repaired
- * behind our back: each is used until it fails, then another takes its place and everybody looks everything up again. In a Cluster it leads
- * to one of the nodes, all of which get every announcement; the Cluster client's own subscriptions move between nodes without a word.
+ * behind our back: each is used until it fails, then another takes its place and everybody looks everything up again.
+ *
+ * In a Cluster there is one connection to each master. Nodes do pass announcements on to one another, but drop them without a word while
+ * their link is broken, and the Cluster client's own subscription moves between nodes in silence.
+ *
+ * @param onLost Called when announcements that used to arrive no longer do.
  */
-export function redisWatch({ redis, channel, publish, onLost }: RedisWatchOptions): RedisWatch {
+export function redisWatch(redis: RedisClient, channel: string, onLost: () => void): RedisWatch {
   const watchers = new Set<{ listener: (change: LoginChange) => void; lost: () => void }>()
-  const heartbeat = `${channel}:heartbeat:${randomUUID()}`
-  let line: { connection: RedisSubscriber; proven: boolean; provenAt: number } | undefined
+  const lines = new Map<RedisNode, Line>()
+  const delivered = new Set<string>()
+  let alive = false
   let timer: NodeJS.Timeout | undefined
 
-  function open() {
-    const connection = subscriber(redis)
-    if (connection === undefined) return
-    const opened = { connection, proven: false, provenAt: performance.now() }
-    line = opened
+  function open(node: RedisNode) {
+    const heartbeat = `${channel}:heartbeat:${randomUUID()}`
+    const connection = node.duplicate({ lazyConnect: true, retryStrategy: null })
+    const line: Line = { connection, heartbeat, proven: false, provenAt: performance.now(), beating: false }
+    lines.set(node, line)
+    const inUse = () => lines.get(node) === line
+
     connection.on('error', () => {})
     connection.on('close', () => {
-      if (line !== opened) return
-      miss()
-      line = undefined
+      if (!inUse()) return
+      lines.delete(node)
+      judge()
     })
     connection.on('message', (from, message) => {
-      if (line !== opened) return
-      if (from === heartbeat) prove(opened)
-      else deliver(message)
+      if (!inUse()) return
+      if (from !== heartbeat) return deliver(message)
+      line.proven = true
+      line.provenAt = performance.now()
+      judge()
     })
     connection
       .connect()
       .then(() => connection.subscribe(channel, heartbeat))
-      .then(beat, () => {
-        if (line === opened) hangUp()
-      })
+      .then(
+        () => beat(node, line),
+        () => inUse() && hangUp(node, line),
+      )
   }
 
-  function beat() {
-    publish(heartbeat, '').catch(() => {})
+  function hangUp(node: RedisNode, { connection }: Line) {
+    lines.delete(node)
+    connection.disconnect()
+    judge()
   }
 
-  function prove(of: NonNullable<typeof line>) {
-    of.provenAt = performance.now()
-    if (of.proven) return
-    of.proven = true
-    for (const { lost } of [...watchers]) lost()
+  /** One at a time, and none into the queue of a client that is not connected. */
+  function beat(node: RedisNode, line: Line) {
+    if (line.beating || (node.status !== 'ready' && node.status !== 'wait')) return
+    line.beating = true
+    const done = () => {
+      line.beating = false
+    }
+    node.call('publish', line.heartbeat, '').then(done, done)
   }
 
   function deliver(message: string) {
+    if (delivered.has(message)) return
+    delivered.add(message)
+    const [oldest] = delivered
+    if (delivered.size > remembered && oldest !== undefined) delivered.delete(oldest)
+
     const [type, key] = message.split(' ')
     if ((type !== 'ended' && type !== 'changed') || key === undefined) return
     for (const { listener } of [...watchers]) listener({ type, key })
@@ -76,37 +89,47 @@ export function redisWatch({ redis, channel, publish, onLost }: RedisWatchOption
 
   function check() {
     if (timer === undefined) return
-    const silentMs = line === undefined ? 0 : performance.now() - line.provenAt
-    if (silentMs >= silenceMs) miss()
-    if (silentMs >= patienceMs) hangUp()
-    if (line === undefined) open()
-    else beat()
+    const masters = nodes(redis)
+    for (const [node, line] of lines) {
+      const silentMs = performance.now() - line.provenAt
+      if (silentMs >= silenceMs) line.proven = false
+      if (silentMs >= patienceMs || !masters.includes(node)) hangUp(node, line)
+    }
+    for (const node of masters) {
+      const line = lines.get(node)
+      if (line === undefined) open(node)
+      else beat(node, line)
+    }
+    judge()
   }
 
-  function miss() {
-    if (!line?.proven) return
-    line.proven = false
-    onLost()
+  function judge() {
+    const masters = nodes(redis)
+    const all = masters.length > 0 && masters.every(node => lines.get(node)?.proven)
+    if (all === alive || timer === undefined) return
+    alive = all
+    if (!alive) onLost()
     for (const { lost } of [...watchers]) lost()
   }
 
-  function hangUp() {
-    miss()
-    line?.connection.disconnect()
-    line = undefined
-  }
-
   function start() {
+    if (timer !== undefined) return
     // After a pause of this process the echoes already here are read first (setImmediate), or it would mistake its own absence for a loss.
-    timer ??= setInterval(() => setImmediate(check), heartbeatMs)
-    if (line === undefined) open()
+    timer = setInterval(() => setImmediate(check), heartbeatMs)
+    check()
   }
 
   function stop() {
     clearInterval(timer)
     timer = undefined
-    line?.connection.disconnect()
-    line = undefined
+    alive = false
+    for (const [node, line] of lines) hangUp(node, line)
+  }
+
+  /** Also right after this process was paused, when nobody has had the time to look. */
+  function fresh(): boolean {
+    for (const { provenAt } of lines.values()) if (performance.now() - provenAt >= silenceMs) return false
+    return true
   }
 
   return {
@@ -116,7 +139,7 @@ export function redisWatch({ redis, channel, publish, onLost }: RedisWatchOption
       start()
       return {
         get alive() {
-          return line?.proven === true && performance.now() - line.provenAt < silenceMs && watchers.has(watcher)
+          return alive && fresh() && watchers.has(watcher)
         },
         async close() {
           if (watchers.delete(watcher) && watchers.size === 0) stop()
@@ -130,15 +153,26 @@ export function redisWatch({ redis, channel, publish, onLost }: RedisWatchOption
   }
 }
 
+/** A subscription at one server. */
+interface Line {
+  readonly connection: RedisSubscriber
+  /** Channel that nobody else publishes to. */
+  readonly heartbeat: string
+  proven: boolean
+  /** When its last echo came; before the first one, when it was opened. */
+  provenAt: number
+  /** A heartbeat is on its way to the server. */
+  beating: boolean
+}
+
 const heartbeatMs = 500
 /** Two heartbeats without an echo. */
 const silenceMs = 2 * heartbeatMs
 /** How long a connection may take to prove itself, from its beginning or from its last echo, before another takes its place. */
 const patienceMs = 3000
+/** How many announcements are remembered, to deliver each once. */
+const remembered = 1000
 
-function subscriber(redis: RedisClient): RedisSubscriber | undefined {
-  const options = { lazyConnect: true, retryStrategy: null }
-  if (redis.nodes === undefined) return redis.duplicate(options)
-  const masters = redis.nodes('master')
-  return masters[Math.floor(Math.random() * masters.length)]?.duplicate(options)
+function nodes(redis: RedisClient): readonly RedisNode[] {
+  return redis.nodes === undefined ? [redis] : redis.nodes('master')
 }
