@@ -56,7 +56,7 @@ function visits(tab: Browser, home: string, publicUrl: string): Visitor {
       const socket = new WebSocket(`${origin.replace('http', 'ws')}/qlik/app/SessionApp_test`, {
         headers: { cookie: cookie(), origin: publicUrl },
       })
-      const closed = once(socket, 'close').then(([code]) => code as number)
+      const closed = new Promise<number>(resolve => socket.once('close', resolve))
       await once(socket, 'message')
       return { closed }
     },

@@ -1,0 +1,42 @@
+import { RedisStore } from 'connect-redis'
+import type { Redis } from 'ioredis'
+import { type LoginStore, redisLoginStore } from 'qlik-oauth'
+import type { SimulatedTenant } from 'qlik-tenant-simulator'
+import { type Application, type ApplicationOptions, startApplication } from './application.ts'
+import { connectRedis } from './redis-connection.ts'
+
+export interface RedisApplication extends Application {
+  readonly redis: Redis
+  readonly store: LoginStore
+  /** Keys that the login store found unreadable. */
+  readonly unreadable: readonly string[]
+}
+
+/** An application of this process whose sessions and logins are in Redis, as the README mounts it. */
+export async function startRedisApplication(
+  tenant: SimulatedTenant,
+  url: string,
+  keys: readonly string[],
+  options: ApplicationOptions = {},
+): Promise<RedisApplication> {
+  const redis = connectRedis(url)
+  const unreadable: string[] = []
+  const store = redisLoginStore(redis, { keys, onEvent: event => event.type === 'unreadableRecord' && unreadable.push(event.key) })
+  const application = await startApplication(tenant, {
+    loginRateLimit: 0,
+    ...options,
+    store,
+    session: { store: new RedisStore({ client: redis }) },
+  })
+  return {
+    ...application,
+    redis,
+    store,
+    unreadable,
+    async close() {
+      await application.close()
+      await store.close()
+      redis.disconnect()
+    },
+  }
+}

@@ -1,0 +1,91 @@
+import { randomBytes } from 'node:crypto'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals'
+import { loginKey } from 'qlik-oauth'
+import { createTenant, type SimulatedTenant } from 'qlik-tenant-simulator'
+import { type RedisServer, startRedis } from '../../qlik-oauth/test/support/redis-server.ts'
+import { type RedisApplication, startRedisApplication } from './support/redis-application.ts'
+import { loggedIn, sessionIdOf, type Visitor } from './support/visitor.ts'
+
+const keys = [randomBytes(32).toString('base64')]
+let redis: RedisServer
+let tenant: SimulatedTenant
+let application: RedisApplication
+let visitor: Visitor
+
+beforeAll(async () => {
+  ;[redis, tenant] = await Promise.all([startRedis(), createTenant()])
+})
+beforeEach(async () => {
+  application = await startRedisApplication(tenant, redis.url, keys)
+  visitor = await loggedIn(tenant, application.origin)
+})
+afterEach(() => application.close())
+afterAll(async () => {
+  await Promise.all([tenant.close(), redis.stop()])
+})
+
+const placeOf = (someone: Visitor) => `qlik:{${loginKey(sessionIdOf(someone.cookie()))}}:login`
+
+/** The browser is nobody's, for every way of asking, and the record is gone. */
+async function expectNobody({ origin, redis: connection }: RedisApplication): Promise<void> {
+  const statuses = await Promise.all(['/qlik/api/v1/items', '/private'].map(async path => (await visitor.call(origin, path)).status))
+  expect(statuses).toEqual([401, 401])
+  expect((await visitor.browser.get(`${origin}/private`)).headers.get('location')).toBe('/auth/login?returnTo=%2Fprivate')
+  expect(await (await visitor.call(origin, '/auth/session')).json()).toEqual({ authenticated: false })
+  await expect(visitor.openSocket(origin)).rejects.toThrow('401')
+  expect(await connection.exists(placeOf(visitor))).toBe(0)
+}
+
+describe('a login record', () => {
+  it.each<[string, (value: string) => string]>([
+    ['was cut', value => value.slice(0, -20)],
+    ['was altered', value => value.slice(0, -4) + (value.endsWith('AAAA') ? 'BBBB' : 'AAAA')],
+    ['got another version', value => value.replace(/^1 /, '7 ')],
+    ['lost its version', value => value.slice(2)],
+    ['is empty', () => ''],
+    ['is something else', () => '{"user":"ada"}'],
+  ])('that %s is nobody, is deleted, and is told once', async (_what, altered) => {
+    const value = (await application.redis.get(placeOf(visitor))) ?? ''
+    await application.redis.set(placeOf(visitor), altered(value), 'EX', 600)
+    await expectNobody(application)
+    expect(application.unreadable).toEqual([placeOf(visitor)])
+  })
+
+  it('copied over that of somebody else is nobody', async () => {
+    const other = await loggedIn(tenant, application.origin, 'ben')
+    await application.redis.copy(placeOf(other), placeOf(visitor), 'REPLACE')
+    await expectNobody(application)
+    expect(await other.mayCall(application.origin)).toBe(true)
+  })
+
+  it('sealed with a key that is not in the ring is nobody', async () => {
+    const stranger = await startRedisApplication(tenant, redis.url, [randomBytes(32).toString('base64')])
+    try {
+      await expectNobody(stranger)
+    } finally {
+      await stranger.close()
+    }
+  })
+
+  it('of another type in Redis is an answer, not a failure that hangs', async () => {
+    await application.redis.del(placeOf(visitor))
+    await application.redis.lpush(placeOf(visitor), 'what')
+    await application.redis.expire(placeOf(visitor), 600)
+    expect((await visitor.call(application.origin)).status).toBe(503)
+  })
+
+  it('opens with the older key of a ring, and is sealed with the newest at the next write', async () => {
+    const before = await application.redis.get(placeOf(visitor))
+    const options = { clientId: `test-${new URL(application.origin).host}`, clientSecret: 'secret-of-the-test-application' }
+    const rotated = await startRedisApplication(tenant, redis.url, [randomBytes(32).toString('base64'), ...keys], options)
+    try {
+      expect(await visitor.mayCall(rotated.origin)).toBe(true)
+      tenant.expireAccessTokens()
+      expect(await visitor.mayCall(rotated.origin)).toBe(true)
+      const kid = (value: string | null) => value?.split(/[ .]/)[1]
+      expect(kid(await application.redis.get(placeOf(visitor)))).not.toBe(kid(before))
+    } finally {
+      await rotated.close()
+    }
+  })
+})
