@@ -43,6 +43,8 @@ export async function serve(environment: Environment): Promise<RunningDemo> {
   const app: RequestListener = demoApp({ environment, logger, metrics, qlik, sessions: stores.sessions, sharedTokens: tokens })
   // The proxies answer ahead of Express, which would cost each of their requests more than the proxying itself.
   const server = createServer(qlik.handler(visitors?.handler(app) ?? app))
+  // Uploads through the proxy may take longer than Node's five minutes; the proxy has limits of its own for those that stand still.
+  server.requestTimeout = 0
   qlik.attach(server)
   visitors?.attach(server)
 
