@@ -19,6 +19,8 @@ export interface AppAddress {
   readonly host: string
   readonly appId: string
   readonly identity?: string | undefined
+  /** How the page logs in. Behind a proxy (`none`) the socket needs nothing but the session cookie. */
+  readonly hostConfig?: { readonly authType?: string } | undefined
 }
 
 export type AppOpenCallback = (app: EngineApp, appId: string) => unknown
@@ -31,7 +33,7 @@ export type AppOpenCallback = (app: EngineApp, appId: string) => unknown
  * @returns Stops listening; the socket closes with the last listener.
  */
 export function watchApp(address: AppAddress, listener: (state: AppState) => void): () => void {
-  const key = JSON.stringify([address.host, address.appId, address.identity])
+  const key = JSON.stringify([address.host, address.appId, address.identity, address.hostConfig])
   const shared = connections.get(key) ?? connect(address, () => connections.delete(key))
   connections.set(key, shared)
   return shared.add(listener)
@@ -66,7 +68,10 @@ function connect(address: AppAddress, onUnused: () => void): Connection {
   }
 
   const open = async () => {
-    const session = enigma.create({ schema, url: socketUrl(address), createSocket: url => new WebSocket(url) })
+    const url = await socketUrl(address).catch(() => undefined)
+    if (isUnused) return
+    if (url === undefined) return show({ name: 'ended', reason: notLoggedIn })
+    const session = enigma.create({ schema, url, createSocket: target => new WebSocket(target) })
     let hasClosed = false
     const onClosed = (code: number) => {
       if (hasClosed || isUnused) return
@@ -115,6 +120,7 @@ function connect(address: AppAddress, onUnused: () => void): Connection {
   }
 }
 
+const notLoggedIn = 'You could not be logged in. Reload the page to try again.'
 const loginEnded = 'Your login has ended. Reload the page to log in again.'
 const finalReasons: Readonly<Record<number, string>> = {
   4006: loginEnded,
@@ -122,9 +128,18 @@ const finalReasons: Readonly<Record<number, string>> = {
   4204: 'There is no such app.',
 }
 
-function socketUrl({ host, appId, identity }: AppAddress): string {
+async function socketUrl({ host, appId, identity, hostConfig }: AppAddress): Promise<string> {
   const path = `/app/${encodeURIComponent(appId)}${identity ? `/identity/${encodeURIComponent(identity)}` : ''}`
-  return host.replace(/^http/, 'ws') + path
+  const query = new URLSearchParams(await socketCredentials(hostConfig)).toString()
+  return `${host.replace(/^http/, 'ws')}${path}${query && `?${query}`}`
+}
+
+/** Asked anew for each socket, since the token in it is short-lived. Where a login is needed first the page goes away, and nothing is answered. */
+async function socketCredentials(hostConfig: AppAddress['hostConfig']): Promise<Record<string, string>> {
+  if ((hostConfig?.authType ?? 'none') === 'none') return {}
+  const { getWebSocketAuthParams } = await import('qlik-api:auth')
+  const { queryParams } = await getWebSocketAuthParams({ hostConfig })
+  return queryParams
 }
 
 function closeCode(event: unknown): number {

@@ -72,7 +72,10 @@ function start(element: HTMLElement, props: EmbedProps): () => void {
     if (state.name === 'open') void show(state.app)
     else say(element, state.name === 'ended' ? state.reason : 'Connecting…')
   }
-  const stopWatching = watchApp({ host: hostOf(props), appId: props.appId, identity: props.identity }, onState)
+  const stopWatching = watchApp(
+    { host: hostOf(props), appId: props.appId, identity: props.identity, hostConfig: props.hostConfig },
+    onState,
+  )
   return () => {
     stopWatching()
     clear()

@@ -6,6 +6,8 @@ const modules: Readonly<Record<string, () => Promise<unknown>>> = {
   'auth@v1': () => import('qlik-api:auth'),
   'qix@v1': () => import('qlik-api:qix'),
   'invoke-fetch@v1': () => import('qlik-api:invoke-fetch'),
+  // Reads the authorization response from the address of its page as soon as it is loaded, and goes back to the page that asked.
+  'oauth-callback@v1': () => import('qlik-api:auth'),
 }
 
 export async function importModule(name: string): Promise<unknown> {

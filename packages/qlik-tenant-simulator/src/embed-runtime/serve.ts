@@ -30,6 +30,9 @@ export async function serveEmbedRuntime(request: IncomingMessage, response: Serv
     etag: file.etag,
     vary: 'Accept-Encoding',
     'x-content-type-options': 'nosniff',
+    // Pages of other origins load it where the browser reaches the tenant directly; nothing in it depends on who asks.
+    'access-control-allow-origin': '*',
+    'cross-origin-resource-policy': 'cross-origin',
   }
   if (isCurrent(request.headers['if-none-match'], file.etag)) {
     response.writeHead(304, headers).end()

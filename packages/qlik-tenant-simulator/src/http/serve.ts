@@ -86,6 +86,8 @@ async function route(state: TenantState, exchange: Exchange): Promise<void> {
     if (allowed)
       Object.assign(exchange.headers, {
         'access-control-allow-origin': origin,
+        // @qlik/api asks the token endpoint with credentials.
+        'access-control-allow-credentials': 'true',
         'access-control-expose-headers': 'retry-after, location',
         vary: 'Origin',
       })
