@@ -3,14 +3,15 @@ import { expect, it } from '@jest/globals'
 import { createTenant } from 'qlik-tenant-simulator'
 import { startRedis } from '../../qlik-oauth/test/support/redis-server.ts'
 import { until } from '../../qlik-oauth/test/support/until.ts'
-import { publicUrl, settingsFor, startApplicationProcess } from './support/application-processes.ts'
+import { type ApplicationProcess, publicUrl, settingsFor, startApplicationProcess } from './support/application-processes.ts'
 import { loggedIn } from './support/visitor.ts'
 
 it('an administrator who ends all logins of a user in one process ends REST and sockets in the others, and revokes the tokens', async () => {
   const [redis, tenant] = await Promise.all([startRedis(), createTenant()])
   const settings = settingsFor(tenant, redis.url, [randomBytes(32).toString('base64')])
-  const processes = await Promise.all([0, 5, 0].map(cacheSeconds => startApplicationProcess({ ...settings, cacheSeconds })))
+  let processes: ApplicationProcess[] = []
   try {
+    processes = await Promise.all([0, 5, 0].map(cacheSeconds => startApplicationProcess({ ...settings, cacheSeconds })))
     const [a = '', b = '', c = ''] = processes.map(({ origin }) => origin)
     const [phone, laptop, ben] = await Promise.all(['ada', 'ada', 'ben'].map(user => loggedIn(tenant, a, user, publicUrl)))
     if (phone === undefined || laptop === undefined || ben === undefined) throw new Error('Nobody is logged in')

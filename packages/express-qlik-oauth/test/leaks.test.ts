@@ -12,6 +12,7 @@ const keys = [randomBytes(32).toString('base64')]
 let redis: RedisServer
 let tenant: SimulatedTenant
 let application: ApplicationProcess
+let stop = async () => {}
 let connection: Redis
 
 // What Express and express-session print of URLs and cookies when they are debugged is their own.
@@ -21,10 +22,11 @@ beforeAll(async () => {
   ;[redis, tenant] = await Promise.all([startRedis(), createTenant()])
   connection = new Redis(redis.url)
   application = await startApplicationProcess(settingsFor(tenant, redis.url, keys), everyLog)
+  stop = application.stop
 }, 30_000)
 
 afterAll(async () => {
-  await application.stop()
+  await stop()
   connection.disconnect()
   await Promise.all([tenant.close(), redis.stop()])
 })

@@ -20,7 +20,7 @@ let tenant: SimulatedTenant
 let connection: Redis
 let store: LoginStore
 let settings: ProcessSettings
-let processes: ApplicationProcess[]
+let processes: ApplicationProcess[] = []
 /** The first two ask Redis for each request, the others keep logins for five seconds. */
 let origins: [string, string, string, string]
 
