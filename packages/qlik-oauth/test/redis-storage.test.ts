@@ -40,7 +40,7 @@ describe('STORAGE.md', () => {
     for (let hit = 0; hit < 3; hit++) await store.hit(hits, 60)
     for (const call of Object.values(everyCall(store))) await call()
 
-    const documented = patterns((await readFile(new URL('../STORAGE.md', import.meta.url), 'utf8')).split('| channel |')[0] ?? '')
+    const documented = patterns((await readFile(new URL('../STORAGE.md', import.meta.url), 'utf8')).split(/^\| channel /m)[0] ?? '')
     const used = new Set<string>()
     for (const key of await redis.keys('*')) {
       const matching = documented.filter(({ matches }) => matches.test(key))
@@ -61,7 +61,7 @@ describe('STORAGE.md', () => {
       () => {},
     )
     await until(() => watch.alive)
-    const documented = patterns((await readFile(new URL('../STORAGE.md', import.meta.url), 'utf8')).split('| channel |')[1] ?? '')
+    const documented = patterns((await readFile(new URL('../STORAGE.md', import.meta.url), 'utf8')).split(/^\| channel /m)[1] ?? '')
     const channels = (await redis.pubsub('CHANNELS')).map(String)
     expect(channels).toHaveLength(documented.length)
     for (const { matches } of documented) expect(channels.filter(channel => matches.test(channel))).toHaveLength(1)
