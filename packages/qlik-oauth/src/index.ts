@@ -20,18 +20,10 @@ export { type ClientKeys, generateClientKeys } from './client-keys.ts'
 export { type ErrorCode, errorTable, QlikOAuthError, type RefusalDetail, TenantRefusalError, TokenResponseError } from './errors.ts'
 export { anonymousEmbed, authorizationCode, clientCredentials, type Grant, impersonation, refreshToken, type UserLookup } from './grants.ts'
 export { type ImpersonatedTokensOptions, impersonatedTokens } from './impersonated-tokens.ts'
+export type { Login } from './login.ts'
+export type { EmitLoginEvent, EndReason, LoginEvents } from './login-events.ts'
 export type { Lock, LoginAttempt, LoginChange, LoginRecord, LoginStore, StoredLogin, Watch } from './login-store.ts'
-export {
-  createLogins,
-  type EmitLoginEvent,
-  type EndReason,
-  type Login,
-  type LoginEvents,
-  type Logins,
-  type LoginsOptions,
-  loginKey,
-  revokeTokens,
-} from './logins.ts'
+export { createLogins, type Logins, type LoginsOptions, loginKey } from './logins.ts'
 export { type LoopbackLogin, type LoopbackLoginOptions, loopbackLogin } from './loopback-login.ts'
 export { type MachineTokensOptions, machineTokens } from './machine-tokens.ts'
 export { type MemoryLoginStoreOptions, memoryLoginStore } from './memory-login-store.ts'
@@ -50,6 +42,7 @@ export { currentUser, isQlikBot, type QlikUser } from './qlik-user.ts'
 export type { RedisClient, RedisSubscriber } from './redis-commands.ts'
 export { type RedisLoginStoreEvent, type RedisLoginStoreOptions, redisLoginStore } from './redis-login-store.ts'
 export { type RegionClient, type RegionClientOptions, regionClient, type Tenant } from './region-client.ts'
+export { revokeTokens } from './revoke-tokens.ts'
 export { missingScopes, scopeList } from './scope.ts'
 export { keyRing, type Seal } from './seal.ts'
 export { openSystemBrowser } from './system-browser.ts'

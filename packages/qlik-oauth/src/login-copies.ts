@@ -1,4 +1,4 @@
-import type { Login } from './logins.ts'
+import type { Login } from './login.ts'
 
 /** Opened logins kept in this process for a few seconds, so that a busy browser costs no read of the store per request. */
 export interface LoginCopies {

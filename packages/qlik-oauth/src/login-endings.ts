@@ -1,5 +1,5 @@
+import type { Login } from './login.ts'
 import type { LoginChange, LoginStore, Watch } from './login-store.ts'
-import type { Login } from './logins.ts'
 
 export interface LoginEndingsOptions {
   readonly store: LoginStore

@@ -1,31 +1,14 @@
 import { createHash } from 'node:crypto'
 import type { Client } from './client.ts'
-import { QlikOAuthError, reason } from './errors.ts'
+import type { Login } from './login.ts'
 import { loginCopies } from './login-copies.ts'
 import { loginEndings } from './login-endings.ts'
+import type { EmitLoginEvent, EndReason } from './login-events.ts'
 import type { LoginRecord, LoginStore, StoredLogin } from './login-store.ts'
 import type { QlikUser } from './qlik-user.ts'
 import { refreshLogins } from './refresh-login.ts'
-import { revokeToken } from './token-endpoint.ts'
+import { revokeTokens } from './revoke-tokens.ts'
 import { needsRefresh, type TokenSet } from './token-set.ts'
-import type { TokenSource } from './token-source.ts'
-
-/** Why a login ended. `expired` covers the idle and the absolute end. */
-export type EndReason = 'logout' | 'administrator' | 'replaced' | 'session_destroyed' | 'refresh_refused' | 'expired'
-
-/** What happens to logins. No event carries a token, code, secret, cookie or `state`. */
-export interface LoginEvents {
-  login: { login: string; user: QlikUser; tenant: string }
-  loginEnded: { login: string; user: QlikUser; tenant: string; reason: EndReason }
-  refresh: { login: string; tenant: string; tookMs: number }
-  /** `invalid_client` means that this application's own credentials are wrong: no login is ended for it, an operator must act. */
-  refreshFailed: { login: string; tenant: string; code: string; error?: string; message: string }
-  revocationFailed: { login: string; tenant: string; message: string }
-  /** The store refused to take a renewed token set; it is served from memory and written again. */
-  saveFailed: { login: string; tenant: string; message: string }
-}
-
-export type EmitLoginEvent = <Name extends keyof LoginEvents>(name: Name, event: LoginEvents[Name]) => void
 
 export interface LoginsOptions {
   readonly store: LoginStore
@@ -43,13 +26,6 @@ export interface LoginsOptions {
   /** Lease of the refresh lock; renewed while the token endpoint is slow. @default 5000 */
   readonly refreshLeaseMs?: number
   readonly now?: () => number
-}
-
-/** A login that is valid now; as a token source it renews its tokens exactly once over all processes. */
-export interface Login extends TokenSource {
-  /** Name of the login in the store; a hash, no secret. */
-  readonly key: string
-  readonly record: LoginRecord
 }
 
 /** The logins of one application: the one place that is asked who is logged in. */
@@ -166,19 +142,4 @@ export function createLogins(options: LoginsOptions): Logins {
     onEnd: endings.onEnd,
     close: endings.close,
   }
-}
-
-/** Ends what can be ended at the tenant within a short time. A tenant that does not answer keeps nobody logged in here. */
-export async function revokeTokens(client: Client, tokens: TokenSet, failed: (message: string) => void): Promise<void> {
-  const revoke = async (token: string, hint: 'access_token' | 'refresh_token') => {
-    try {
-      await revokeToken(client, token, hint, { signal: AbortSignal.timeout(3000) })
-    } catch (error) {
-      failed(error instanceof QlikOAuthError ? error.message : `The tokens could not be revoked: ${reason(error)}`)
-    }
-  }
-  await Promise.all([
-    tokens.refreshToken === undefined ? undefined : revoke(tokens.refreshToken, 'refresh_token'),
-    revoke(tokens.accessToken, 'access_token'),
-  ])
 }
