@@ -7,6 +7,11 @@ const root = document.querySelector('#sheets')
 const status = root.querySelector('.status')
 const { app, engine } = root.dataset
 
+const sheetList = {
+  qInfo: { qType: 'SheetList' },
+  qAppObjectListDef: { qType: 'sheet', qData: { title: '/qMetaDef/title', rank: '/rank' } },
+}
+
 try {
   const sheets = await sheetsOf(app)
   const wanted = new URLSearchParams(location.search).get('sheet')
@@ -19,6 +24,7 @@ try {
   }
 } catch (error) {
   status.textContent = `The sheets could not be read: ${error.message}.`
+  root.querySelector('.sheet').hidden = true
 }
 
 function tab({ id, title }, isOpen) {
@@ -50,11 +56,6 @@ async function sheetsOf(appId) {
   } finally {
     socket.close()
   }
-}
-
-const sheetList = {
-  qInfo: { qType: 'SheetList' },
-  qAppObjectListDef: { qType: 'sheet', qData: { title: '/qMetaDef/title', rank: '/rank' } },
 }
 
 /** Calls of JSON-RPC 2.0 over one socket. The engine speaks first; until then nothing is sent. */

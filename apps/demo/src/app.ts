@@ -39,7 +39,7 @@ export function demoApp({ environment, logger, metrics, qlik, sessions, sharedTo
   app.use('/assets', assets())
 
   // Public pages stand before the session: they are served even while Redis is away.
-  app.use(landingPage(qlik), publicPage(environment), singlePage(environment))
+  app.use(landingPage(qlik), publicPage(qlik, environment), singlePage(qlik, environment))
 
   app.use(session(sessions))
   app.use(qlik.routes())

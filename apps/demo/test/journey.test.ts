@@ -24,6 +24,13 @@ beforeAll(async () => {
     redirectUris: [`${demo.origin}/auth/callback`],
     allowedScopes: ['user_default', 'offline_access'],
   })
+  tenant.registerClient({
+    clientId: 'demo-spa',
+    appType: 'spa',
+    redirectUris: [`${demo.origin}/spa/callback`],
+    allowedOrigins: [demo.origin],
+    allowedScopes: ['user_default'],
+  })
   browser = await chromium.launch({ executablePath: chromiumPath(), args: flags })
   ;({ visit, page } = await open({ viewport: { width: 1280, height: 1000 } }))
 }, 60_000)
@@ -103,6 +110,32 @@ describe('a visitor', () => {
       expect([path, await phone.evaluate(() => document.documentElement.scrollWidth)]).toEqual([path, 360])
     }
     await phone.close()
+  })
+
+  it('sees everybody’s dashboard without a login of their own', async () => {
+    const stranger = await open({ viewport: { width: 1280, height: 1000 } })
+    await stranger.page.goto(`${demo.origin}/public`)
+    await stranger.page.getByRole('region', { name: 'Population', exact: true }).getByText('3.57B').waitFor()
+    expect(await stranger.visit.cookies(demo.origin)).toEqual([])
+    await stranger.visit.close()
+  })
+
+  it('sees a chart the single-page way, with a token that lies in the page', async () => {
+    await page.goto(`${demo.origin}/spa`)
+    await page.getByRole('link', { name: 'Open a chart this way' }).click()
+    await page.getByRole('button', { name: 'Allow' }).click()
+    await page.waitForURL(`${demo.origin}/spa/chart`)
+    await page.locator('.tile canvas, .tile svg').first().waitFor()
+    const kept = await page.evaluate(() => Object.values(sessionStorage).join())
+    expect(tenant.issuedSecrets().some(secret => kept.includes(secret))).toBe(true)
+    await page.evaluate(() => sessionStorage.clear())
+  })
+
+  it('opens any other app sheet by sheet', async () => {
+    await page.goto(`${demo.origin}/apps?query=South`)
+    await page.getByRole('link', { name: /South Asia/ }).click()
+    await page.getByRole('link', { name: 'Overview' }).waitFor()
+    await page.locator('.sheet').getByText('Afghanistan').first().waitFor()
   })
 
   it('logs out', async () => {

@@ -13,4 +13,10 @@ export { type LoginSummary, type QlikAuth, qlikAuth } from './qlik-auth.ts'
 export { type ProxyHandler, type QlikProxy, type QlikProxyOptions, qlikProxy } from './qlik-proxy.ts'
 export { Refusal, type RefusalCode, refusalTable } from './refusal.ts'
 export type { RequestLogin } from './request-login.ts'
+export {
+  type SinglePageClient,
+  type SinglePageClientOptions,
+  type SinglePageHostConfig,
+  singlePageClient,
+} from './single-page-client.ts'
 export { type SocketEvent, type SocketProxy, type SocketProxyOptions, socketProxy } from './socket/socket-proxy.ts'

@@ -36,6 +36,13 @@ export const dashboards: ReadonlyMap<string, Dashboard> = new Map([
   ],
 ])
 
+/** The app that a page for everybody shows: the one its address names in `app`, or the first that has a page of its own. */
+export function appInQuery(query: unknown): string | undefined {
+  if (query !== undefined) return typeof query === 'string' && /^[\w-]{1,64}$/.test(query) ? query : undefined
+  const [first] = dashboards.keys()
+  return first
+}
+
 function numberOf(label: string, expression: string): Tile['chart'] {
   const format = { qType: 'F', qFmt: '#,##0.0', qDec: '.', qThou: ',' }
   return { type: 'kpi', measures: [{ qDef: { qDef: expression, qLabel: label, qNumFormat: format } }] }
