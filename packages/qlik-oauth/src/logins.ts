@@ -35,8 +35,8 @@ export interface Logins {
   /** The same without touching the idle time. */
   peek(key: string): Promise<Login | undefined>
   create(key: string, login: { client: Client; user: QlikUser; tokens: TokenSet }): Promise<Login>
-  /** Ends a login everywhere and revokes its tokens at the tenant. Ending one that is gone does nothing. */
-  end(key: string, reason: EndReason): Promise<void>
+  /** Ends a login everywhere and revokes its tokens at the tenant. @returns False when it was gone already. */
+  end(key: string, reason: EndReason): Promise<boolean>
   /** Ends all logins of a user. @returns How many were ended. */
   endAll(tenant: string, userId: string): Promise<number>
   list(tenant: string, userId: string): Promise<readonly Login[]>
@@ -97,15 +97,16 @@ export function createLogins(options: LoginsOptions): Logins {
     }
   }
 
-  async function end(key: string, why: EndReason): Promise<void> {
+  async function end(key: string, why: EndReason): Promise<boolean> {
     copies.forget(key)
     const record = await store.endLogin(key)
     endings.over(key)
-    if (record === undefined) return
+    if (record === undefined) return false
     emit('loginEnded', { login: key, user: record.user, tenant: record.tenant, reason: why })
     const client = clientOf(record)
     if (client !== undefined)
       await revokeTokens(client, record.tokens, message => emit('revocationFailed', { login: key, tenant: record.tenant, message }))
+    return true
   }
 
   return {
@@ -130,9 +131,8 @@ export function createLogins(options: LoginsOptions): Logins {
     end,
     async endAll(tenant, userId) {
       const keys = await store.loginKeys(tenant, userId)
-      const there = await Promise.all(keys.map(async key => ((await store.idleLeft(key)) > 0 ? 1 : 0)))
-      await Promise.all(keys.map(key => end(key, 'administrator')))
-      return there.reduce<number>((sum, one) => sum + one, 0)
+      const ended = await Promise.all(keys.map(key => end(key, 'administrator')))
+      return ended.filter(Boolean).length
     },
     async list(tenant, userId) {
       const keys = await store.loginKeys(tenant, userId)

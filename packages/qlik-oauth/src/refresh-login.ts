@@ -13,7 +13,7 @@ export interface RefreshOptions {
   readonly store: LoginStore
   readonly clientOf: (record: Pick<LoginRecord, 'tenant' | 'clientId'>) => Client | undefined
   readonly emit: EmitLoginEvent
-  readonly end: (key: string, reason: EndReason) => Promise<void>
+  readonly end: (key: string, reason: EndReason) => Promise<unknown>
   readonly leewayMs: number
   readonly leaseMs: number
   readonly now: () => number
