@@ -4,7 +4,6 @@ import { createTenant } from 'qlik-tenant-simulator'
 import { type Environment, readEnvironment } from '../src/environment.ts'
 import { type Preparation, run } from '../src/run.ts'
 import { buildEmbedRuntime } from './embed-runtime.ts'
-import { endWithParent } from './end-with-parent.ts'
 import { type PrivateRedis, privateRedis } from './private-redis.ts'
 
 const simulatorPort = 4000
@@ -23,7 +22,6 @@ await run(async () => {
     variables: { ...given, ...(tenant && { QLIK_TENANT_URL: tenant.origin }), ...(redis && { REDIS_URL: redis.url }) },
     started(environment, stop) {
       process.stdout.write(greeting(environment, redis))
-      endWithParent(() => void stop(0))
       void redis?.lost.then(() => {
         process.stderr.write('The private redis-server has ended, and so does the demo.\n')
         return stop(1)

@@ -47,6 +47,6 @@ export function demoApp({ environment, logger, metrics, qlik, sessions, sharedTo
   app.use('/account', qlik.requireLogin(), accountPage(qlik, environment))
   app.use('/status', qlik.requireLogin(), statusPage(environment, sharedTokens))
 
-  app.use(notFoundPage, errorPage(logger))
+  app.use(qlik.optionalLogin(), notFoundPage, errorPage(logger))
   return app
 }

@@ -1,4 +1,5 @@
 import { type Environment, EnvironmentError, readEnvironment } from './environment.ts'
+import { endWithPackageManager } from './package-manager.ts'
 import { type RunningDemo, serve } from './server.ts'
 
 /**
@@ -28,6 +29,7 @@ export async function run(prepare: () => Promise<Preparation> = async () => ({ v
     const environment = readEnvironment(preparation.variables)
     running = await serve(environment)
     preparation.started?.(environment, stop)
+    endWithPackageManager(() => void stop(0))
   } catch (error) {
     process.stderr.write(`${explanation(error, preparation?.variables ?? process.env)}\n`)
     await stop(1)
