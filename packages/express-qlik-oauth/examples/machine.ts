@@ -1,0 +1,28 @@
+/** An internal dashboard: everybody who reaches it sees what the machine-to-machine client sees. It listens on loopback, and only reads. */
+import express from 'express'
+import { qlikProxy } from 'express-qlik-oauth'
+import { client, machineTokens, memoryLoginStore } from 'qlik-oauth'
+import { announce, port, publicUrl, registered } from './tenant.ts'
+
+const credentials = await registered({ appType: 'web', allowedGrantTypes: ['client_credentials'], allowedScopes: ['user_default'] })
+
+const tokens = machineTokens({ client: client(credentials), store: memoryLoginStore(), scope: 'user_default' })
+const qlik = qlikProxy({
+  publicUrl,
+  access: async () => ({ tokens }),
+  proxy: {
+    allow: [
+      { path: '/api/v1/items', methods: ['GET'] },
+      { path: '/api/v1/items/*', methods: ['GET'] },
+      { path: '/resources/**', methods: ['GET'] },
+      { path: '/qlik-embed/**', methods: ['GET'] },
+    ],
+  },
+})
+
+const app = express()
+app.use('/qlik', qlik.proxy())
+app.get('/', (_req, res) => void res.type('text').send('The tenant is at /qlik, read-only.'))
+
+const server = qlik.attach(app.listen(port, 'localhost'))
+announce(server)

@@ -1,0 +1,45 @@
+/** Like minimal.ts, with sessions and logins in Redis: any number of processes serve the same users, and a restart logs nobody out. */
+import { RedisStore } from 'connect-redis'
+import express from 'express'
+import { qlikAuth, sessionCookie } from 'express-qlik-oauth'
+import session from 'express-session'
+import { Redis } from 'ioredis'
+import { redisLoginStore } from 'qlik-oauth'
+import { announce, port, publicUrl, registered } from './tenant.ts'
+
+const { tenant, clientId, clientSecret } = await registered({ appType: 'web', redirectUris: [`${publicUrl}/auth/callback`] })
+const secret = process.env.SESSION_SECRET ?? 'for development only'
+// 32 bytes, base64; a comma separates the newest from older ones. Make one with: openssl rand -base64 32
+const keys = (process.env.TOKEN_KEYS ?? Buffer.alloc(32, 'development').toString('base64')).split(',')
+
+const redis = new Redis(process.env.REDIS_URL ?? 'redis://127.0.0.1:6379')
+redis.on('error', error => process.stderr.write(`Redis: ${error.message}\n`))
+
+const idleSeconds = 1800
+const sessions = {
+  ...sessionCookie(publicUrl),
+  secret,
+  store: new RedisStore({ client: redis, ttl: idleSeconds }),
+  resave: false,
+  saveUninitialized: false,
+}
+const store = redisLoginStore(redis, { keys })
+const qlik = qlikAuth({ tenant, clientId, clientSecret, publicUrl, session: sessions, store, idleSeconds })
+
+const app = express()
+app.use('/qlik', qlik.proxy())
+app.use(session(sessions))
+app.use(qlik.routes())
+app.get('/', qlik.requireLogin(), (req, res) => void res.type('text').send(`Logged in as ${req.qlik?.user.name}`))
+app.get('/readyz', (_req, res, next) => void qlik.ready().then(() => res.send('ready'), next))
+
+const server = qlik.attach(app.listen(port))
+announce(server)
+
+process.once('SIGTERM', async () => {
+  server.close()
+  await qlik.close()
+  await store.close()
+  redis.disconnect()
+  process.exit()
+})

@@ -1,0 +1,59 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { createServer } from 'node:net'
+import { fileURLToPath } from 'node:url'
+// Tests walk through the pages of a tenant that runs in the example's process.
+import { authorize } from '../../../qlik-tenant-simulator/src/browser-login.ts'
+import { type Browser, browser } from './browser.ts'
+
+export interface Example {
+  readonly origin: string
+  stop(): Promise<void>
+}
+
+/** Starts a file of `examples/` as a user would, from the sources, and waits until it serves. */
+export async function startExample(file: string, variables: Record<string, string> = {}): Promise<Example> {
+  const port = await freePort()
+  const { PATH = '' } = process.env
+  const child = spawn(process.execPath, ['--conditions=source', '--import', import.meta.resolve('tsx'), file], {
+    cwd: fileURLToPath(new URL('../../examples', import.meta.url)),
+    env: { PATH, PORT: String(port), ...variables },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
+  const exit = once(child, 'exit')
+  let said = ''
+  child.stderr.on('data', chunk => {
+    said += chunk
+  })
+  const line = await Promise.race([once(child.stdout, 'data').then(String), exit.then(() => undefined)])
+  const origin = /^Open (\S+)/.exec(line ?? '')?.[1]
+  if (origin === undefined) throw new Error(`${file} does not serve: ${line ?? ''}${said}`)
+  return {
+    origin,
+    async stop() {
+      child.kill()
+      await exit
+    },
+  }
+}
+
+/** Logs a new browser in, beginning at a page of the application. */
+export async function logIn(origin: string, path = '/', user = 'ada'): Promise<Browser> {
+  const tab = browser()
+  const guarded = await tab.get(origin + path)
+  const login = await tab.get(new URL(guarded.headers.get('location') ?? '', origin).href)
+  const request = login.headers.get('location') ?? ''
+  const callback = await tab.get(await authorize(new URL(request).origin, request, user))
+  if (callback.status !== 302) throw new Error(`The callback answered ${callback.status}: ${await callback.text()}`)
+  return tab
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0)
+  await once(server, 'listening')
+  const address = server.address()
+  server.close()
+  await once(server, 'close')
+  if (address === null || typeof address === 'string') throw new Error('The server has no port')
+  return address.port
+}
