@@ -15,16 +15,16 @@ const keys = (process.env.TOKEN_KEYS ?? Buffer.alloc(32, 'development').toString
 const redis = new Redis(process.env.REDIS_URL ?? 'redis://127.0.0.1:6379')
 redis.on('error', error => process.stderr.write(`Redis: ${error.message}\n`))
 
-const idleSeconds = 1800
 const sessions = {
   ...sessionCookie(publicUrl),
   secret,
-  store: new RedisStore({ client: redis, ttl: idleSeconds }),
+  // As long as a login may last: requests to the proxy do not touch the session.
+  store: new RedisStore({ client: redis, ttl: 43_200 }),
   resave: false,
   saveUninitialized: false,
 }
 const store = redisLoginStore(redis, { keys })
-const qlik = qlikAuth({ tenant, clientId, clientSecret, publicUrl, session: sessions, store, idleSeconds })
+const qlik = qlikAuth({ tenant, clientId, clientSecret, publicUrl, session: sessions, store })
 
 const app = express()
 app.use('/qlik', qlik.proxy())

@@ -1,0 +1,82 @@
+import { readFileSync } from 'node:fs'
+import { describe, expect, it } from '@jest/globals'
+import { errorTable } from 'qlik-oauth'
+import { refusalTable } from '../src/index.ts'
+import { type ReadProperty, typeReader } from './support/type-reader.ts'
+
+const text = (path: string) => readFileSync(new URL(path, import.meta.url), 'utf8')
+const readme = text('../README.md')
+const index = 'express-qlik-oauth/src/index.ts'
+const types = typeReader([index])
+
+/** The cells of the first table below a heading, without its head. */
+function table(heading: string): string[][] {
+  const [, section = ''] = readme.split(`\n## ${heading}\n`)
+  const rows = section.split('\n## ')[0]?.match(/^\|.*\|$/gm) ?? []
+  return rows.slice(2).map(row =>
+    row
+      .slice(1, -1)
+      .split('|')
+      .map(cell => cell.trim()),
+  )
+}
+
+const plain = (cell: string | undefined) => (cell ?? '').replaceAll('`', '')
+const row = ({ name, optional, default: standard }: ReadProperty) => [name, plain(standard ?? (optional ? 'none' : 'required'))]
+const sorted = (rows: string[][]) => rows.map(cells => cells.join(' = ')).sort()
+
+describe('README.md', () => {
+  it('opens with the lines of examples/minimal.ts', () => {
+    const lines = /```ts\n([\s\S]*?)```/.exec(readme)?.[1] ?? 'none'
+    expect(text('../examples/minimal.ts')).toContain(lines)
+    expect(lines.split('\n').filter(line => line !== '').length).toBeLessThanOrEqual(10)
+  })
+
+  it.each([
+    ['qlikAuth', 'QlikAuthOptions', []],
+    ['proxy', 'RestProxyOptions', ['access', 'publicUrl', 'mount']],
+    ['sockets', 'SocketProxyOptions', ['access', 'publicUrl', 'mount']],
+    ['qlikProxy', 'QlikProxyOptions', []],
+    ['exposeAccessTokens', 'ExposeAccessTokensOptions', []],
+    ['singlePageClient', 'SinglePageClientOptions', []],
+  ])('lists the options of %s with their defaults', (name, type, elsewhere: string[]) => {
+    const declared = types.properties(index, type).filter(property => !elsewhere.includes(property.name))
+    const listed = table(`Options of \`${name}\``).map(([option, standard]) => [plain(option), plain(standard)])
+    expect(sorted(listed)).toEqual(sorted(declared.map(row)))
+  })
+
+  it('lists every event', () => {
+    const listed = table('Events').map(([event]) => plain(event))
+    expect(listed.sort()).toEqual(
+      types
+        .properties(index, 'QlikEvents')
+        .map(({ name }) => name.split('.')[0] ?? '')
+        .filter((name, at, all) => all.indexOf(name) === at)
+        .sort(),
+    )
+  })
+
+  it('says what to do about every error, with its status', () => {
+    const listed = table('Errors').map(([code, status, advice]) => [
+      (code ?? '').replaceAll('`', ''),
+      status ?? '',
+      advice === '' ? 'nothing' : '',
+    ])
+    const known = Object.entries({ ...errorTable, ...refusalTable }).map(([code, { status }]) => [code, String(status), ''])
+    expect(sorted(listed)).toEqual(sorted(known))
+  })
+
+  it('lists every member of req.qlik', () => {
+    const listed = table('`req.qlik`').map(([member]) => /\w+/.exec(member ?? '')?.[0])
+    expect(listed.sort()).toEqual(
+      types
+        .properties(index, 'RequestLogin')
+        .map(({ name }) => name)
+        .sort(),
+    )
+  })
+
+  it('links to files that exist', () => {
+    for (const [, path = ''] of readme.matchAll(/\]\(((?!https?:|#)[^)#]+)/g)) expect(() => text(`../${path}`)).not.toThrow()
+  })
+})

@@ -1,0 +1,63 @@
+import { fileURLToPath } from 'node:url'
+import ts from 'typescript'
+
+/** A property of an options type: what its declaration and its `@default` tag say. */
+export interface ReadProperty {
+  readonly name: string
+  readonly optional: boolean
+  readonly default: string | undefined
+}
+
+export interface TypeReader {
+  /** Everything that a file exports, types included, in alphabetical order. */
+  exportedNames(file: string): string[]
+  /** The properties of an exported type, inherited ones too. Object literals within are spelled out: `timeouts.connectMs`. */
+  properties(file: string, type: string): ReadProperty[]
+}
+
+const root = new URL('../../../', import.meta.url)
+
+/** Reads types from the sources. @param files Paths below `packages/`. */
+export function typeReader(files: readonly string[]): TypeReader {
+  const path = (file: string) => fileURLToPath(new URL(file, root))
+  const program = ts.createProgram(files.map(path), {
+    target: ts.ScriptTarget.ES2023,
+    module: ts.ModuleKind.NodeNext,
+    strict: true,
+    noEmit: true,
+    skipLibCheck: true,
+    allowImportingTsExtensions: true,
+    customConditions: ['source'],
+    types: ['node'],
+  })
+  const checker = program.getTypeChecker()
+
+  function exported(file: string): ts.Symbol[] {
+    const source = program.getSourceFile(path(file))
+    const module = source && checker.getSymbolAtLocation(source)
+    if (module === undefined) throw new Error(`${file} exports nothing`)
+    return checker.getExportsOfModule(module)
+  }
+
+  function propertiesOf(type: ts.Type, prefix = ''): ReadProperty[] {
+    return checker.getPropertiesOfType(type).flatMap(property => {
+      const optional = (property.flags & ts.SymbolFlags.Optional) !== 0
+      const own = checker.getNonNullableType(checker.getTypeOfSymbol(property))
+      if (own.symbol?.declarations?.some(ts.isTypeLiteralNode)) return propertiesOf(own, `${prefix}${property.name}.`)
+      const tag = property.getJsDocTags(checker).find(({ name }) => name === 'default')
+      return [{ name: prefix + property.name, optional, default: tag && ts.displayPartsToString(tag.text) }]
+    })
+  }
+
+  return {
+    exportedNames: file =>
+      exported(file)
+        .map(({ name }) => name)
+        .sort(),
+    properties(file, name) {
+      const symbol = exported(file).find(one => one.name === name)
+      if (symbol === undefined) throw new Error(`${file} does not export ${name}`)
+      return propertiesOf(checker.getDeclaredTypeOfSymbol(symbol))
+    },
+  }
+}
