@@ -12,6 +12,7 @@ const { tenant, clientId } = await registered({
   allowedOrigins: [publicUrl],
   allowedScopes: ['user_default'],
 })
+const { QLIK_APP_ID: appId = '5d6f1c1e-2b0a-4c7e-9a51-0c8e7f3b1955', QLIK_OBJECT_ID: objectId = 'bar-life-expectancy' } = process.env
 const page = singlePageClient({ tenant, clientId, publicUrl })
 
 const app = express()
@@ -20,10 +21,11 @@ app.use(helmet({ contentSecurityPolicy: { directives: page.contentSecurityPolicy
 app.use('/qlik-embed', express.static(dirname(fileURLToPath(import.meta.resolve('@qlik/embed-web-components')))))
 app.get('/spa/callback', page.callback)
 app.get('/', (_req, res) => {
-  const appId = encodeURIComponent(process.env.QLIK_APP_ID ?? 'gapminder')
   res.send(`<!doctype html><html lang="en"><meta charset="utf-8"><title>Single page</title>
 <script src="/qlik-embed/index.js" ${page.attributes}></script>
-<qlik-embed ui="classic/app" app-id="${appId}"></qlik-embed>`)
+<div style="height: 30rem">
+<qlik-embed ui="analytics/chart" app-id="${encodeURIComponent(appId)}" object-id="${encodeURIComponent(objectId)}"></qlik-embed>
+</div>`)
 })
 
 announce(app.listen(port))
