@@ -50,9 +50,9 @@ export function isRedisUrl(text: string): boolean {
   return redisAddress(text) !== undefined
 }
 
-/** The same text without the user names and passwords that URLs in it carry. */
+/** The same text without the user names and passwords that it carries, also where a wrong character in them makes it no URL. */
 export function withoutPassword(text: string): string {
-  return text.replace(/(:\/\/)[^/\s]*@/g, '$1***@')
+  return text.replace(/((?:^|,)\s*(?:[a-z+.-]+:\/\/)?)[^,]*@/gi, '$1***@')
 }
 
 function parse(text: string): URL | undefined {

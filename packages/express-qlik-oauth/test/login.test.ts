@@ -269,6 +269,15 @@ describe('callback', () => {
     expect(redemptions()).toBe(before)
   })
 
+  it.each(['code', 'iss'])('refuses a genuine answer with a second %s', async name => {
+    const application = await start()
+    const tab = browser()
+    const callback = await authorized(tab, application)
+    const before = redemptions()
+    expect((await tab.get(`${callback}&${name}=x&${name}=x`)).status).toBe(400)
+    expect(redemptions()).toBe(before)
+  })
+
   it('answers a form post with the method it takes', async () => {
     const application = await start()
     const answer = await browser().post(`${application.origin}/auth/callback`, 'code=a&state=b')
@@ -350,6 +359,16 @@ describe('session', () => {
 
     const forgotten = await start({ store, session: { secret: 'the-newest-session-secret', store: sessions } })
     expect((await browser().get(`${forgotten.origin}/private`, { cookie: tab.header(old.origin) })).status).toBe(302)
+  })
+
+  it.each(['garbage', '{}', '[]', '{"cookie":5}'])('survives data of its own that read %s', async text => {
+    const sessions = new (await import('express-session')).default.MemoryStore()
+    const application = await start({ session: { store: sessions } })
+    const tab = await loggedIn(application)
+    const stored = (sessions as unknown as { sessions: Record<string, string> }).sessions
+    for (const id of Object.keys(stored)) stored[id] = text
+    expect((await tab.get(`${application.origin}/private`)).status).toBe(200)
+    expect((await tab.post(`${application.origin}/auth/logout`)).status).toBeLessThan(400)
   })
 
   it('survives the loss of its own data and ends when the application destroys it', async () => {

@@ -47,6 +47,10 @@ export async function authorizationRequest(client: Client, options: Authorizatio
  * @throws ERR_LOGIN_DENIED when the tenant reports an error, ERR_ISSUER for another issuer, ERR_CALLBACK_INVALID for everything else.
  */
 export async function authorizationResponse(client: Client, parameters: URLSearchParams, state: string): Promise<string> {
+  // RFC 6749, section 3.1: no parameter twice. Which one would count is nobody's choice.
+  if (['code', 'state', 'iss', 'error'].some(name => parameters.getAll(name).length > 1 || parameters.has(`${name}[]`))) {
+    throw new QlikOAuthError('ERR_CALLBACK_INVALID', 'The authorization response names a parameter twice')
+  }
   const metadata = await client.metadata()
   const server = { issuer: metadata.issuer, authorization_response_iss_parameter_supported: metadata.issPromised }
   const iss = parameters.getAll('iss')

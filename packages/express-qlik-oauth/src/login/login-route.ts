@@ -34,13 +34,15 @@ export async function loginRoute(context: AuthContext, request: Request, respons
 
 /** Writes the attempt, binds it to the browser, and redirects to the tenant's authorization endpoint. */
 export async function startAttempt(
-  { states, store, browsers }: AuthContext,
+  { states, store, browsers, peekLogin }: AuthContext,
   request: Request,
   response: Response,
   { client, redirectUri }: Site,
   { returnTo, restarts }: { returnTo: string; restarts: number },
 ): Promise<void> {
-  const browser = counted(browsers.all(request)[0] ?? browsers.fresh())
+  const known = browsers.all(request)[0] ?? browsers.fresh()
+  // Somebody who is logged in and logs in once more, as another user say, is not going around in circles.
+  const browser = (await peekLogin(request)) === undefined ? counted(known) : { ...known, loops: 0, completed: 0 }
   const state = states.seal({ returnTo, browser: browserHash(browser), restarts })
   const { url, codeVerifier } = await authorizationRequest(client, { redirectUri, state })
   const attempt = { tenant: client.tenant, clientId: client.clientId, codeVerifier, redirectUri, returnTo, browser: browserHash(browser) }

@@ -33,6 +33,8 @@ describe('return path', () => {
     ['dots that climb', '/a/..//evil.example'],
     ['encoded dots that climb', '/a/%2e%2e//evil.example'],
     ['fullwidth slashes', '／／evil.example'],
+    ['the login itself', '/auth/login?returnTo=/a'],
+    ['the login itself, encoded', '/%61uth/logout'],
     ['no slash', 'evil.example'],
     ['nothing', ''],
     ['eight kilobytes', `/${'a'.repeat(8192)}`],

@@ -9,13 +9,14 @@
 export function returnPath(candidate: unknown, fallback = '/'): string {
   if (typeof candidate !== 'string' || candidate.length > longestPath) return fallback
   const path = ownPath(candidate)
-  if (path === undefined) return fallback
+  if (path === undefined || /^\/auth(?:\/|$)/i.test(path)) return fallback
 
   // Servers and scripts on the way may decode once or twice before somebody follows the path.
   let decoded = candidate
   for (let times = 0; times < 2; times++) {
     decoded = percentDecoded(decoded)
-    if (ownPath(decoded) === undefined) return fallback
+    const again = ownPath(decoded)
+    if (again === undefined || /^\/auth(?:\/|$)/i.test(again)) return fallback
   }
   return path
 }

@@ -1,7 +1,7 @@
 import { parse, serialize } from 'cookie'
 import { sign } from 'cookie-signature'
 import type { NextFunction, Request, RequestHandler, Response } from 'express'
-import type { Store } from 'express-session'
+import type { SessionData, Store } from 'express-session'
 import { type Logins, loginKey, QlikOAuthError } from 'qlik-oauth'
 import type { AuthContext } from '../auth-context.ts'
 import { configuration } from '../options.ts'
@@ -21,7 +21,17 @@ export function bindSessionStore(store: Store, logins: Logins): void {
 
   store.get = (sessionId, done) => {
     const answered = inTime(done)
-    get(sessionId, (error, session) => (error ? answered(unavailable(error)) : answered(null, session)))
+    const read = (error: unknown, session?: SessionData | null): void => {
+      // Data that cannot be read are lost data: the application begins new ones, and the login stays.
+      if (isUnreadable(error, session)) answered(null, null)
+      else if (error) answered(unavailable(error))
+      else answered(null, session)
+    }
+    try {
+      get(sessionId, read)
+    } catch (error) {
+      read(error)
+    }
   }
   store.set = (sessionId, session, done) =>
     set(
@@ -51,6 +61,13 @@ export function bindSessionStore(store: Store, logins: Logins): void {
       error => done?.(error),
     )
   }
+}
+
+function isUnreadable(error: unknown, session: unknown): boolean {
+  if (error) return (error as { name?: unknown }).name === 'SyntaxError'
+  if (session === null || session === undefined) return false
+  const { cookie } = session as { cookie?: unknown }
+  return typeof cookie !== 'object' || cookie === null
 }
 
 /** Calls `done` once: with the answer, or with an error when there is none in time. */
