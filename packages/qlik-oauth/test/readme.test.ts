@@ -4,6 +4,6 @@ import { errorTable } from 'qlik-oauth'
 
 it('README.md says what to do about every error code, and about no other', async () => {
   const readme = await readFile(new URL('../README.md', import.meta.url), 'utf8')
-  const listed = [...readme.matchAll(/^\| `(ERR_\w+)` \| .+ \|$/gm)].map(([, code]) => code)
+  const listed = [...readme.matchAll(/^\| `(ERR_\w+)` +\| .+ \|$/gm)].map(([, code]) => code)
   expect(listed.sort()).toEqual(Object.keys(errorTable).sort())
 })
