@@ -52,7 +52,10 @@ describe.each<[string, () => Promise<Redundant>]>([
       // The promoted server's slots may hold none of the six: a login of somebody new shows that those are served again, too.
       const logsIn = () => loggedIn(tenant, origin).catch(() => undefined)
       let newcomer = await logsIn()
-      await until(async () => (newcomer ??= await logsIn()) !== undefined)
+      await until(async () => {
+        newcomer ??= await logsIn()
+        return newcomer !== undefined
+      })
       const late = newcomer ?? (await loggedIn(tenant, origin))
       expect(await qlik.logins(user)).toHaveLength(7)
       const socket = await late.openSocket(origin)
