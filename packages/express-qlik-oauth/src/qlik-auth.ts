@@ -1,7 +1,7 @@
 import { EventEmitter } from 'node:events'
 import type { IncomingMessage } from 'node:http'
 import type { RequestHandler } from 'express'
-import { createLogins, type Login, loginKey } from 'qlik-oauth'
+import { createLogins, type Login } from 'qlik-oauth'
 import type { Access } from './access.ts'
 import type { AuthContext } from './auth-context.ts'
 import type { QlikEventName, QlikEvents } from './events.ts'
@@ -75,7 +75,7 @@ export function qlikAuth(options: QlikAuthOptions): QlikAuth {
   const sessionId = sessionIdReader(session)
   const current = (find: (key: string) => Promise<Login | undefined>) => async (request: IncomingMessage) => {
     const cookie = sessionId(request)
-    const login = cookie === undefined ? undefined : await find(loginKey(cookie.id))
+    const login = cookie === undefined ? undefined : await find(cookie.login)
     if (login === undefined || sites.forLogin(login.record) === undefined) return undefined
     const site = sites.of(request)
     return site === undefined || site.client.tenant === login.tenant ? login : undefined

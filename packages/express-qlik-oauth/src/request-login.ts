@@ -34,7 +34,8 @@ export function requestLogin(login: Login): RequestLogin {
   const { user, tenant, tokens, endsAt } = login.record
   return {
     id: login.key,
-    user,
+    // A copy: what the application does to it must not reach other requests of the same login.
+    user: { ...user },
     scope: tokens.scope ?? '',
     tenant,
     expiresAt: new Date(endsAt),

@@ -13,6 +13,8 @@ export interface RedisClient extends RedisNode {
 /** One server: a client of its own, or a node of a Cluster. */
 export interface RedisNode {
   readonly status: string
+  /** The connection. Commands of the same moment go out in one packet where it can be corked; a Cluster has none of its own. */
+  readonly stream?: { cork(): void; uncork(): void } | null
   call(command: string, ...args: (string | number)[]): Promise<unknown>
   duplicate(options?: object): RedisSubscriber
 }
@@ -50,51 +52,79 @@ export interface RedisCommands {
  * in the client's own while there is no connection, nor behind thousands of others on a connection that has stopped answering.
  */
 export function redisCommands(redis: RedisClient, timeoutMs: number): RedisCommands {
-  const waiting = new Set<() => void>()
-  let overdue = 0
+  const waiting = new Set<Pending>()
+  const overdue = new Set<Pending>()
+  const pending = new Set<Pending>()
+  let timer: NodeJS.Timeout | undefined
+  let corked = false
 
   function startWaiting() {
     const commands = [...waiting]
     waiting.clear()
-    for (const start of commands) start()
+    for (const command of commands) start(command)
   }
   redis.on('ready', startWaiting)
 
   function answered(command: () => Promise<unknown>): Promise<unknown> {
     return new Promise((resolve, reject) => {
       if (redis.status === 'end') return reject(unavailable('the connection was closed'))
-      if (overdue >= mostOverdue) return reject(unavailable(`${overdue} commands were not answered in time`))
+      if (overdue.size >= mostOverdue) return reject(unavailable(`${overdue.size} commands were not answered in time`))
 
-      let sent = false
-      let late = false
-      const timer = setTimeout(() => {
-        waiting.delete(start)
-        late = sent
-        if (late) overdue++
-        reject(unavailable(sent ? `no answer within ${timeoutMs} ms` : `not connected within ${timeoutMs} ms (${redis.status})`))
-      }, timeoutMs)
-      function settled() {
-        clearTimeout(timer)
-        if (late) overdue--
-      }
-      function start() {
-        sent = true
-        command().then(
-          reply => {
-            settled()
-            resolve(reply)
-          },
-          error => {
-            settled()
-            reject(unavailable(reason(error)))
-          },
-        )
-      }
-
-      if (redis.status === 'ready') return start()
-      waiting.add(start)
+      const one: Pending = { command, resolve, reject, until: performance.now() + timeoutMs, sent: false }
+      pending.add(one)
+      if (timer === undefined) timer = setTimeout(refuseLate, timeoutMs)
+      if (redis.status === 'ready') return start(one)
+      waiting.add(one)
       // A client made with `lazyConnect` connects at its first command.
       if (redis.status === 'wait') redis.connect().catch(() => {})
+    })
+  }
+
+  function start(one: Pending): void {
+    one.sent = true
+    gather()
+    one.command().then(
+      reply => {
+        settled(one)
+        one.resolve(reply)
+      },
+      error => {
+        settled(one)
+        one.reject(unavailable(reason(error)))
+      },
+    )
+  }
+
+  function settled(one: Pending): void {
+    pending.delete(one)
+    overdue.delete(one)
+  }
+
+  /** One timer for all: the limit is the same for each, so the first to be sent is the first to be late. */
+  function refuseLate(): void {
+    timer = undefined
+    const now = performance.now()
+    for (const one of pending) {
+      if (one.until > now) {
+        timer = setTimeout(refuseLate, one.until - now)
+        return
+      }
+      pending.delete(one)
+      waiting.delete(one)
+      if (one.sent) overdue.add(one)
+      one.reject(unavailable(one.sent ? `no answer within ${timeoutMs} ms` : `not connected within ${timeoutMs} ms (${redis.status})`))
+    }
+  }
+
+  /** Requests that arrive together ask Redis together: one packet and one system call, sent before the process looks for more to do. */
+  function gather(): void {
+    const { stream } = redis
+    if (corked || stream === undefined || stream === null) return
+    corked = true
+    stream.cork()
+    setImmediate(() => {
+      corked = false
+      stream.uncork()
     })
   }
 
@@ -112,8 +142,18 @@ export function redisCommands(redis: RedisClient, timeoutMs: number): RedisComma
       }),
     close() {
       redis.off('ready', startWaiting)
+      if (pending.size === 0) clearTimeout(timer)
     },
   }
+}
+
+interface Pending {
+  readonly command: () => Promise<unknown>
+  readonly resolve: (reply: unknown) => void
+  readonly reject: (error: Error) => void
+  /** On the clock of `performance.now()`. */
+  readonly until: number
+  sent: boolean
 }
 
 /** With so many unanswered commands on their way, further ones are refused at once. */

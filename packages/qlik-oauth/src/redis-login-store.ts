@@ -2,6 +2,7 @@ import { createHash, randomUUID } from 'node:crypto'
 import { QlikOAuthError } from './errors.ts'
 import { parseJson } from './json.ts'
 import type { Lock, LoginRecord, LoginStore, StoredLogin } from './login-store.ts'
+import { openedLogins } from './opened-logins.ts'
 import { type RedisClient, redisCommands } from './redis-commands.ts'
 import { countHit, discard, enterLogin, releaseLock, renewLock, replaceIfVersion, takeAndAnnounce, takeLock } from './redis-scripts.ts'
 import { announcement, redisWatch } from './redis-watch.ts'
@@ -42,6 +43,7 @@ export function redisLoginStore(redis: RedisClient, options: RedisLoginStoreOpti
   const seal = keyRing(options.keys)
   const channel = `${prefix}changes`
   const { send, run, close } = redisCommands(redis, commandTimeoutMs)
+  const recent = openedLogins()
   const announcements = redisWatch(redis, channel, () => onEvent({ type: 'announcementsLost' }))
 
   /** The braces keep all keys of one login in one slot of a Cluster. */
@@ -67,7 +69,7 @@ export function redisLoginStore(redis: RedisClient, options: RedisLoginStoreOpti
     return `${version} ${sealed(record, `${at} ${version}`)}`
   }
 
-  function openedLogin(at: string, value: string): StoredLogin | undefined {
+  function openLogin(at: string, value: string): StoredLogin | undefined {
     const [version = '', envelope = ''] = value.split(' ')
     const record = opened(envelope, `${at} ${version}`, isLoginRecord)
     return record && { version: Number(version), record }
@@ -97,7 +99,7 @@ export function redisLoginStore(redis: RedisClient, options: RedisLoginStoreOpti
       const at = place(key, 'login')
       const value = await (idleSeconds === undefined ? send('get', at) : send('getex', at, 'PX', ms(idleSeconds)))
       if (typeof value !== 'string') return undefined
-      const stored = openedLogin(at, value)
+      const stored = recent.read(at, value, openLogin)
       // Only the value that was read: somebody may have put a better one there meanwhile.
       if (stored === undefined && (await run(discard, at, value, channel, announcement({ type: 'ended', key }))) === 1) {
         onEvent({ type: 'unreadableRecord', key: at })
@@ -114,7 +116,8 @@ export function redisLoginStore(redis: RedisClient, options: RedisLoginStoreOpti
       const at = place(key, 'login')
       const value = await run(takeAndAnnounce, at, channel, announcement({ type: 'ended', key }))
       if (typeof value !== 'string') return undefined
-      const record = openedLogin(at, value)?.record
+      recent.forget(at)
+      const record = openLogin(at, value)?.record
       if (record === undefined) onEvent({ type: 'unreadableRecord', key: at })
       else await strikeOut(key, record)
       return record

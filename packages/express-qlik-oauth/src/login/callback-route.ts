@@ -92,7 +92,7 @@ async function logIn(
   try {
     if (request.session === undefined) throw configuration('req.session is missing: mount session() before qlik.routes().')
     const before = sessionId(request)
-    if (before !== undefined) await logins.end(loginKey(before.id), 'replaced')
+    if (before !== undefined) await logins.end(before.login, 'replaced')
     await new Promise<void>((resolve, reject) => request.session.regenerate(error => (error ? reject(unavailable(error)) : resolve())))
     return await logins.create(loginKey(request.sessionID), { client: site.client, user, tokens })
   } catch (error) {

@@ -1,6 +1,5 @@
 import { serialize } from 'cookie'
 import type { Request, Response } from 'express'
-import { loginKey } from 'qlik-oauth'
 import type { AuthContext } from '../auth-context.ts'
 import { requireSameOrigin } from '../proxy/same-origin.ts'
 import { cookieOptions } from './session-cookie.ts'
@@ -13,7 +12,7 @@ export async function logoutRoute(context: AuthContext, request: Request, respon
   requireSameOrigin(request, publicUrl)
   response.set('cache-control', 'no-store')
   const cookie = sessionId(request)
-  if (cookie !== undefined) await logins.end(loginKey(cookie.id), 'logout')
+  if (cookie !== undefined) await logins.end(cookie.login, 'logout')
   // The login is over whatever becomes of the application's own session data.
   if (request.session !== undefined) await new Promise<void>(resolve => request.session.destroy(() => resolve()))
 

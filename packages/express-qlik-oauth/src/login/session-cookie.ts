@@ -2,10 +2,13 @@ import type { IncomingMessage } from 'node:http'
 import { parse, type SerializeOptions } from 'cookie'
 import { unsign } from 'cookie-signature'
 import type { CookieOptions, SessionOptions } from 'express-session'
+import { loginKey } from 'qlik-oauth'
 
 /** The session id of a request, taken from a cookie with a valid signature. */
 export interface SessionId {
   readonly id: string
+  /** Name of the login that belongs to the session. */
+  readonly login: string
   /** The signature is of an older secret; the cookie should be sent again. */
   readonly outdated: boolean
 }
@@ -44,7 +47,7 @@ export function sessionIdReader(sessions: SessionOptions): (request: IncomingMes
     for (const [index, secret] of secrets.entries()) {
       const id = unsign(value.slice(2), secret)
       if (id === false) continue
-      const found = { id, outdated: index > 0 }
+      const found = { id, login: loginKey(id), outdated: index > 0 }
       const [oldest] = verified.size < mostVerified ? [] : verified.keys()
       if (oldest !== undefined) verified.delete(oldest)
       verified.set(value, found)
