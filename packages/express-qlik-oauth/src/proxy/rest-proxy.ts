@@ -1,5 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { QlikOAuthError } from 'qlik-oauth'
+import type { FindAccess } from '../access.ts'
 import { answer, newTraceId } from '../error-answer.ts'
 import { Refusal } from '../refusal.ts'
 import { exchange } from './exchange.ts'
@@ -14,6 +15,8 @@ export type { RestProxyEvent, RestProxyOptions } from './rest-proxy-options.ts'
 export interface RestProxy {
   /** Serves what is below the mount; hands everything else to `next`, or answers 404 without one. */
   (request: IncomingMessage, response: ServerResponse, next?: () => void): void
+  /** The same for a request whose access is known already, or being looked for: `find` is asked instead of `access`. */
+  serve(request: IncomingMessage, response: ServerResponse, next: (() => void) | undefined, find: FindAccess): void
   /** Ends the connections to the tenants. What is still under way is cut off, so let the HTTP server drain first. */
   close(): Promise<void>
 }
@@ -38,20 +41,21 @@ export function restProxy(options: RestProxyOptions): RestProxy {
   const tenants = upstreams(settings)
   const { access, mount, publicOrigin } = settings
 
-  const restProxy: RestProxy = (request, response, next) => {
+  const restProxy: RestProxy = (request, response, next) => restProxy.serve(request, response, next, access)
+  restProxy.serve = (request, response, next, find) => {
     const target = targetOf(request)
     if (!isBelow(mount, target)) {
       if (next === undefined) fail(request, response, new Refusal('ERR_NOT_FOUND', 'Nothing is served at this path.'))
       else next()
       return
     }
-    serve(request, response, target.slice(mount.length)).catch((error: unknown) => fail(request, response, error))
+    passOn(request, response, target.slice(mount.length), find).catch((error: unknown) => fail(request, response, error))
   }
   restProxy.close = () => tenants.close()
   return restProxy
 
   /** The whole path of a request: who may ask, for what, with whose token, and then the exchange with the tenant. */
-  async function serve(request: IncomingMessage, response: ServerResponse, target: string): Promise<void> {
+  async function passOn(request: IncomingMessage, response: ServerResponse, target: string, find: FindAccess): Promise<void> {
     if (tenants.closed) throw new Refusal('ERR_CLOSING', 'Try again in a moment.')
     if (target.length > settings.urlBytes) throw new Refusal('ERR_URL_TOO_LONG', `At most ${settings.urlBytes} characters are accepted.`)
     if (notVisible.test(target)) throw new Refusal('ERR_PATH_REFUSED', 'A URL consists of visible ASCII characters; encode all others.')
@@ -63,7 +67,7 @@ export function restProxy(options: RestProxyOptions): RestProxy {
     requireSameOrigin(request, publicOrigin)
     const hasBody = checkBody(request, settings.bodyBytes)
 
-    const found = await access(request)
+    const found = await find(request)
     if (found === undefined) throw new QlikOAuthError('ERR_LOGIN_REQUIRED', 'The request comes from nobody who is logged in')
     const accessToken = await found.tokens.accessToken()
     if (response.destroyed) return

@@ -50,8 +50,13 @@ export interface SocketRefused {
 }
 
 export interface SocketProxy {
-  /** Takes an upgrade request below the mount. @returns Whether it was one; another is left untouched. Never throws. */
-  upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): boolean
+  /**
+   * Takes an upgrade request below the mount. Never throws.
+   *
+   * @param find Asked instead of `access`, where the access of a request is known already.
+   * @returns Whether it was one; another is left untouched.
+   */
+  upgrade(request: IncomingMessage, socket: Duplex, head: Buffer, find?: FindAccess): boolean
   /** Sockets that are open or being opened. */
   readonly open: number
   /** Refuses new sockets and ends the open ones with close code 1001; those that have not closed after `graceMs` are cut off. */
@@ -79,7 +84,7 @@ export function socketProxy(options: SocketProxyOptions): SocketProxy {
   let isClosing = false
 
   /** Opens the tenant's side, or answers why not. It ends before the conversation begins, so that nothing of the request stays in memory. */
-  async function shakeHands(request: IncomingMessage, browser: Duplex, head: Buffer): Promise<Conversation | undefined> {
+  async function shakeHands(request: IncomingMessage, browser: Duplex, head: Buffer, find: FindAccess): Promise<Conversation | undefined> {
     const handshake = new AbortController()
     const waiting = waitingBrowser(browser, head, () => handshake.abort(browserLeft))
     const timer = setTimeout(() => handshake.abort(new Refusal('ERR_UPSTREAM_HEADERS_TIMEOUT', 'Try again later.')), handshakeTimeoutMs)
@@ -88,7 +93,7 @@ export function socketProxy(options: SocketProxyOptions): SocketProxy {
     )
     handshakes.add(handshake)
     try {
-      const opened = await unlessAborted(handshake.signal, open(request, handshake.signal, login.follow))
+      const opened = await unlessAborted(handshake.signal, open(request, find, handshake.signal, login.follow))
       return begin(browser, waiting.take(), opened, login)
     } catch (error) {
       waiting.take()
@@ -132,13 +137,13 @@ export function socketProxy(options: SocketProxyOptions): SocketProxy {
   }
 
   /** The checks in the order in which they cost: nothing is asked of the store before the request is well-formed, nor of the tenant before it is allowed. */
-  async function open(request: IncomingMessage, signal: AbortSignal, follow: (access: Access) => void): Promise<Opened> {
+  async function open(request: IncomingMessage, find: FindAccess, signal: AbortSignal, follow: (access: Access) => void): Promise<Opened> {
     if (isClosing) throw new Refusal('ERR_CLOSING', 'Connect again in a moment.')
     checkUpgrade(request)
     const target = socketTarget(request.url ?? '', mount)
     if (splices.size + handshakes.size > maxSockets) throw new Refusal('ERR_TOO_MANY_SOCKETS', 'Try again later.')
 
-    const access = await findAccess(request)
+    const access = await find(request)
     if (access === undefined) throw new QlikOAuthError('ERR_LOGIN_REQUIRED', 'An upgrade came without a login')
     checkOrigin(request, origin)
     signal.throwIfAborted()
@@ -181,9 +186,9 @@ export function socketProxy(options: SocketProxyOptions): SocketProxy {
   }
 
   return {
-    upgrade(request, socket, head) {
+    upgrade(request, socket, head, find = findAccess) {
       if (!isBelow(request.url ?? '', mount)) return false
-      void shakeHands(request, socket, head).then(conversation => conversation && converse(conversation))
+      void shakeHands(request, socket, head, find).then(conversation => conversation && converse(conversation))
       return true
     },
     get open() {
