@@ -178,7 +178,7 @@ async function startSubject(subject: Subject, surroundings: Surroundings): Promi
   const profile = process.argv.includes('--cpu-prof') ? ['--cpu-prof', `--cpu-prof-dir=${join(tmpdir(), 'qlik-bench-profiles')}`] : []
   const child = start(
     process.execPath,
-    ['--conditions=source', '--import', 'tsx', ...profile, file, subject, JSON.stringify(surroundings)],
+    ['--import', 'tsx', ...profile, file, subject, JSON.stringify(surroundings)],
     0,
   )
   const [line] = await once(child.stdout ?? child, 'data')

@@ -9,7 +9,7 @@ import { createProxyMiddleware } from 'http-proxy-middleware'
 import { Redis } from 'ioredis'
 import { redisLoginStore } from 'qlik-oauth'
 import { type Dispatcher, Pool } from 'undici'
-import { qlikAuth, sessionCookie } from '../src/index.ts'
+import { qlikAuth, sessionCookie } from 'express-qlik-oauth'
 import { clientOptions, publicUrl, type Subject, type Surroundings, sessionSecret, tokenKey } from './setting.ts'
 
 const [, , name = '', surroundings = '{}'] = process.argv
