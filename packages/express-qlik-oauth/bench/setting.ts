@@ -13,8 +13,13 @@ export const openIdSessionId = 'bench-openid-0000000000000000001'
 export const accessToken = `eyJhbGciOiJFUzM4NCJ9.${'a'.repeat(1100)}.sig`
 export const refreshToken = 'r'.repeat(600)
 
+/** The value of a session's cookie. */
+export function signedCookie(id: string): string {
+  return encodeURIComponent(`s:${sign(id, sessionSecret)}`)
+}
+
 /** Cookies for all subjects at once, so that each request has the same length. */
-const signed = encodeURIComponent(`s:${sign(sessionId, sessionSecret)}`)
+const signed = signedCookie(sessionId)
 export const cookie = `__Host-sid=${signed}; sid=${signed}; appSession=${openIdSessionId}`
 
 /** Where a subject finds the rest of the bench. */
@@ -34,3 +39,12 @@ export const subjects = [
 ] as const
 
 export type Subject = (typeof subjects)[number]
+
+/** Whole applications with a login. */
+export type ApplicationName = 'this project' | 'this project, cached' | 'express-openid-connect'
+
+/** The page behind a guard that a login leads to. */
+export const landing = '/landing'
+
+/** A base URL on loopback, as express-openid-connect wants it for cookies that need no https. */
+export const openIdUrl = 'http://localhost:3000'

@@ -4,12 +4,12 @@ import type { AddressInfo } from 'node:net'
 import { RedisStore } from 'connect-redis'
 import express from 'express'
 import openIdConnect from 'express-openid-connect'
+import { qlikAuth, sessionCookie } from 'express-qlik-oauth'
 import session, { type SessionOptions } from 'express-session'
 import { createProxyMiddleware } from 'http-proxy-middleware'
 import { Redis } from 'ioredis'
 import { redisLoginStore } from 'qlik-oauth'
 import { type Dispatcher, Pool } from 'undici'
-import { qlikAuth, sessionCookie } from 'express-qlik-oauth'
 import { clientOptions, publicUrl, type Subject, type Surroundings, sessionSecret, tokenKey } from './setting.ts'
 
 const [, , name = '', surroundings = '{}'] = process.argv

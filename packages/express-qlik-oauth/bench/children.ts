@@ -1,0 +1,92 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { connect, createServer } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { createInterface } from 'node:readline'
+import { fileURLToPath } from 'node:url'
+
+/** Where a child runs: a CPU, or several of them. */
+export type Cpu = '0' | '1' | '0,1'
+
+/** A script of this folder that has told where it listens. */
+export interface Running {
+  readonly process: ChildProcess
+  readonly port: number
+}
+
+const children = new Set<ChildProcess>()
+
+/** For configurations and static files; gone at the end. */
+export const directory = await mkdtemp(join(tmpdir(), 'qlik-bench-'))
+
+/** Starts a program bound to a CPU. */
+export function start(command: string, parameters: readonly string[], cpu: Cpu): ChildProcess {
+  const child = spawn('taskset', ['-c', cpu, command, ...parameters], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+    env: { ...process.env, NODE_ENV: 'production' },
+  })
+  if (command !== process.execPath) child.stdout?.resume()
+  children.add(child)
+  child.once('exit', () => children.delete(child))
+  return child
+}
+
+/** Starts a script of this folder, which prints `{ port }` once it listens. It runs the built packages, as an application does. */
+export async function startScript(name: string, parameters: readonly string[], cpu: Cpu): Promise<Running> {
+  const file = fileURLToPath(new URL(name, import.meta.url))
+  const profile = process.argv.includes('--cpu-prof') ? ['--cpu-prof', `--cpu-prof-dir=${join(tmpdir(), 'qlik-bench-profiles')}`] : []
+  const child = start(process.execPath, ['--import', 'tsx', ...profile, file, ...parameters], cpu)
+  const lines = createInterface({ input: child.stdout ?? process.stdin })
+  const [line] = await Promise.race([once(lines, 'line'), once(child, 'exit').then(() => [])])
+  if (line === undefined) throw new Error(`${name} ${parameters.join(' ')} did not start`)
+  return { process: child, port: JSON.parse(line).port }
+}
+
+export async function startRedis(cpu: Cpu = '1'): Promise<number> {
+  const port = await freePort()
+  start('redis-server', ['--port', String(port), '--save', '', '--appendonly', 'no', '--bind', '127.0.0.1'], cpu)
+  await answering(port)
+  return port
+}
+
+/** Ends these children, or all there are. */
+export async function stop(some: Iterable<ChildProcess> = children): Promise<void> {
+  const ending = [...some].filter(child => children.has(child))
+  for (const child of ending) child.kill('SIGTERM')
+  await Promise.all(ending.map(child => (child.exitCode === null && child.signalCode === null ? once(child, 'exit') : undefined)))
+}
+
+/** Leaves nothing behind, however the bench ends. */
+export async function cleanUp(): Promise<void> {
+  await stop()
+  await rm(directory, { recursive: true, force: true })
+}
+
+export async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const address = server.address()
+  server.close()
+  await once(server, 'close')
+  return typeof address === 'object' ? (address?.port ?? 0) : 0
+}
+
+export async function answering(port: number): Promise<void> {
+  const deadline = Date.now() + 10_000
+  for (;;) {
+    if (Date.now() > deadline) throw new Error(`Nothing listens on port ${port}`)
+    const socket = connect(port, '127.0.0.1')
+    const connected = await new Promise<boolean>(done => socket.on('connect', () => done(true)).on('error', () => done(false)))
+    socket.destroy()
+    if (connected) return
+  }
+}
+
+function interrupted(): void {
+  for (const child of children) child.kill('SIGTERM')
+  process.exit(1)
+}
+for (const event of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(event, interrupted)
+process.stdout.on('error', interrupted)

@@ -1,0 +1,88 @@
+import { once } from 'node:events'
+import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net'
+import { commandReader, type RedisCommand } from './redis-command.ts'
+
+/** What an application asked Redis. */
+export interface Asked {
+  readonly commands: readonly RedisCommand[]
+  /** Commands that were on their way at the same time are one round trip. */
+  readonly roundTrips: readonly (readonly RedisCommand[])[]
+}
+
+/** Stands between an application and Redis, and counts. */
+export interface RedisRelay {
+  readonly port: number
+  /** What was asked while `act` went on, and until nothing came for a while. Heartbeats, which belong to no request, are left out. */
+  during(act: () => Promise<unknown>): Promise<Asked>
+  close(): void
+}
+
+/**
+ * Every answer is held back for a moment. Commands that the application sends without waiting for one another therefore all arrive before the first
+ * answer leaves, and a command that arrives after an answer has left did wait for it: that is the next round trip.
+ */
+export async function redisRelay(redisPort: number): Promise<RedisRelay> {
+  let roundTrips: RedisCommand[][] = []
+  let asking = false
+  let lastAsked = 0
+  const sockets = new Set<Socket>()
+
+  function ask(commands: readonly RedisCommand[]): void {
+    if (commands.length === 0) return
+    lastAsked = performance.now()
+    if (!asking) roundTrips.push([])
+    asking = true
+    roundTrips.at(-1)?.push(...commands)
+  }
+
+  const server: Server = createServer(application => {
+    const redis = connect(redisPort, '127.0.0.1')
+    const read = commandReader()
+    let subscribed = false
+    for (const socket of [application, redis]) {
+      sockets.add(socket.setNoDelay())
+      socket.on('error', () => {}).on('close', () => [application, redis].map(one => one.destroy()))
+    }
+    application.on('data', chunk => {
+      const commands = read(chunk)
+      subscribed ||= commands.some(({ name }) => name === 'SUBSCRIBE')
+      ask(commands.filter(({ about }) => about !== 'heartbeat'))
+      redis.write(chunk)
+    })
+    redis.on('data', chunk => {
+      // Announcements come unasked.
+      if (subscribed) application.write(chunk)
+      else
+        setTimeout(() => {
+          asking = false
+          application.write(chunk)
+        }, holdMs)
+    })
+  })
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+
+  async function quiet(): Promise<void> {
+    const from = performance.now()
+    while (performance.now() - Math.max(from, lastAsked) < quietMs) await new Promise(resolve => setTimeout(resolve, 5))
+  }
+
+  return {
+    port: (server.address() as AddressInfo).port,
+    async during(act) {
+      await quiet()
+      roundTrips = []
+      asking = false
+      await act()
+      await quiet()
+      return { commands: roundTrips.flat(), roundTrips: [...roundTrips] }
+    },
+    close() {
+      server.close()
+      for (const socket of sockets) socket.destroy()
+    },
+  }
+}
+
+const holdMs = 3
+const quietMs = 30
