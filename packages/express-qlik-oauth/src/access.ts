@@ -3,6 +3,8 @@ import type { TokenSource } from 'qlik-oauth'
 
 /** On whose behalf a proxied request or socket reaches the tenant. */
 export interface Access {
+  /** Names whose access it is, the same for all requests of one login, so that limits apply per login. Not shown to anybody. */
+  readonly id?: string
   readonly tokens: TokenSource
   /**
    * Calls `listener` once when the access is over: logout, ended by an administrator, idle or absolute end, in any process.

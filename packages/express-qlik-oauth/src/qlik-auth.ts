@@ -101,6 +101,7 @@ export function qlikAuth(options: QlikAuthOptions): QlikAuth {
     if (login === undefined) return undefined
     let touched = Date.now()
     return {
+      id: login.key,
       tokens: login,
       onEnd: listener => logins.onEnd(login, listener),
       active() {

@@ -24,6 +24,7 @@ export const refusalTable = {
   ERR_SOCKET_NOT_FOUND: { status: 404, title: 'There is no WebSocket at this path' },
   ERR_SOCKET_VERSION: { status: 426, title: 'This version of the WebSocket protocol is not spoken here' },
   ERR_TOO_MANY_SOCKETS: { status: 503, title: 'Too many sockets are open' },
+  ERR_TOO_MANY_LOGIN_SOCKETS: { status: 429, title: 'The login has too many sockets open' },
   ERR_LOGIN_ENDED: { status: 401, title: 'The login ended while the answer was under way' },
   ERR_CLOSING: { status: 503, title: 'The server is shutting down' },
 } as const satisfies Record<string, { status: number; title: string }>

@@ -1,13 +1,13 @@
 import { once } from 'node:events'
 import type { Socket } from 'node:net'
 import { afterEach, describe, expect, it } from '@jest/globals'
-import { type Bench, type BenchOptions, endOf, handshakeText, type RawPeer, rawPeer, socketBench } from './socket-bench.ts'
+import { endOf, handshakeText, type RawPeer, rawPeer, type Setup, type SetupOptions, socketSetup } from './support/socket-setup.ts'
 
-let bench: Bench
-const start = async (options: BenchOptions = {}) => {
-  bench = await socketBench(options)
+let setup: Setup
+const start = async (options: SetupOptions = {}) => {
+  setup = await socketSetup(options)
 }
-afterEach(() => bench.stop())
+afterEach(() => setup.stop())
 
 describe('a close frame', () => {
   it.each([
@@ -20,18 +20,18 @@ describe('a close frame', () => {
   ])('passes as it is, both ways: %i', async (code, reason) => {
     await start()
     for (const first of ['browser', 'tenant'] as const) {
-      const ends = await bench.connect()
+      const ends = await setup.connect()
       ends[first].socket.close(code, reason)
       expect(await ends[first === 'browser' ? 'tenant' : 'browser'].closed).toEqual({ code, reason })
       expect((await ends[first].closed).code).toBe(code)
-      await bench.allClosed()
-      expect(bench.events.at(-1)).toMatchObject({ type: 'closed', by: first, code })
+      await setup.allClosed()
+      expect(setup.events.at(-1)).toMatchObject({ type: 'closed', by: first, code })
     }
   })
 
   it('without a code passes without one', async () => {
     await start()
-    const { browser, tenant } = await bench.connect()
+    const { browser, tenant } = await setup.connect()
     browser.socket.close()
     expect((await tenant.closed).code).toBe(1005)
     expect((await browser.closed).code).toBe(1005)
@@ -39,48 +39,48 @@ describe('a close frame', () => {
 
   it('comes in place of a connection that broke', async () => {
     await start()
-    const first = await bench.connect()
+    const first = await setup.connect()
     first.tenant.socket.terminate()
     expect(await first.browser.closed).toEqual({ code: 1011, reason: 'the connection to the tenant ended' })
-    const second = await bench.connect()
+    const second = await setup.connect()
     second.browser.socket.terminate()
     expect(await second.tenant.closed).toEqual({ code: 1001, reason: 'the browser left' })
-    await bench.allClosed()
+    await setup.allClosed()
   })
 
   it.each(['88020000', '880203ed', '880203ee', '880203f7'])('with a code that may not be sent does not pass: %s', async hex => {
     const { browser, tenant } = await withRawTenant()
     tenant.write(Buffer.from(hex, 'hex'))
     expect((await browser.closed).code).toBe(1011)
-    await bench.allClosed()
+    await setup.allClosed()
   })
 
   it('is not waited for when a frame broke off in the middle', async () => {
     const { browser, tenant } = await withRawTenant()
     tenant.end(Buffer.from('8205616263', 'hex'))
     expect((await browser.closed).code).toBe(1006)
-    await bench.allClosed()
+    await setup.allClosed()
   })
 })
 
 describe('the end of a login', () => {
   it('ends its sockets on both sides within a second', async () => {
     await start()
-    const { browser, tenant } = await bench.connect()
+    const { browser, tenant } = await setup.connect()
     const began = performance.now()
-    bench.endLogin()
+    setup.endLogin()
     expect(await browser.closed).toEqual({ code: 4006, reason: 'the login has ended' })
     expect((await tenant.closed).code).toBe(1000)
-    await bench.allClosed()
+    await setup.allClosed()
     expect(performance.now() - began).toBeLessThan(1000)
-    expect(bench.events.at(-1)).toMatchObject({ type: 'closed', by: 'proxy', code: 4006 })
+    expect(setup.events.at(-1)).toMatchObject({ type: 'closed', by: 'proxy', code: 4006 })
   })
 
   it('lets nothing of either side pass any more', async () => {
     const { peer, tenant } = await withRawPeers()
     const sent: Buffer[] = []
     tenant.on('data', chunk => sent.push(chunk))
-    bench.endLogin()
+    setup.endLogin()
     peer.socket.write(masked('81', 'secret'))
     tenant.write(Buffer.from('\x81\x06secret', 'latin1'))
     expect((await peer.all).toString('latin1')).not.toContain('secret')
@@ -91,7 +91,7 @@ describe('the end of a login', () => {
     const { peer, tenant } = await withRawPeers()
     tenant.write(Buffer.from('8206616263', 'hex'))
     await peer.until('abc')
-    bench.endLogin()
+    setup.endLogin()
     tenant.write(Buffer.from('646566810161', 'hex'))
     const all = (await peer.all).toString('latin1')
     expect(all.endsWith('\x82\x06abcdef\x88\x15\x0f\xa6the login has ended')).toBe(true)
@@ -102,9 +102,9 @@ describe('the end of a login', () => {
     tenant.write(Buffer.from('8206616263', 'hex'))
     await peer.until('abc')
     const began = performance.now()
-    bench.endLogin()
+    setup.endLogin()
     await peer.all
-    await bench.allClosed()
+    await setup.allClosed()
     expect(performance.now() - began).toBeLessThan(1000)
   })
 
@@ -116,23 +116,23 @@ describe('the end of a login', () => {
     }
     tenant.on('drain', flood)
     flood()
-    bench.endLogin()
-    await bench.proxyClosed()
+    setup.endLogin()
+    await setup.proxyClosed()
     peer.socket.destroy()
-    await bench.allClosed()
+    await setup.allClosed()
   })
 
   it('does not reach sockets of others', async () => {
     await start()
-    const { browser, tenant } = await bench.connect()
+    const { browser, tenant } = await setup.connect()
     browser.socket.close(1000)
     await tenant.closed
-    await bench.allClosed()
-    const other = await bench.connect()
-    bench.endLogin()
+    await setup.allClosed()
+    const other = await setup.connect()
+    setup.endLogin()
     expect((await other.browser.closed).code).toBe(4006)
-    await bench.allClosed()
-    expect(bench.events.filter(({ type }) => type === 'closed')).toHaveLength(2)
+    await setup.allClosed()
+    expect(setup.events.filter(({ type }) => type === 'closed')).toHaveLength(2)
   })
 })
 
@@ -141,30 +141,30 @@ describe('a shutdown', () => {
     await start()
     const ends = []
     for (let batch = 0; batch < 10; batch += 1) ends.push(...(await Promise.all(Array.from({ length: 100 }, () => opened()))))
-    expect(bench.proxy.open).toBe(1000)
-    await bench.proxy.close(5000)
+    expect(setup.proxy.open).toBe(1000)
+    await setup.proxy.close(5000)
     expect(new Set((await Promise.all(ends.map(({ closed }) => closed))).map(({ code }) => code))).toEqual(new Set([1001]))
-    await bench.allClosed()
+    await setup.allClosed()
   })
 
   it('does not wait longer than its grace for those who do not answer', async () => {
     await withRawPeers()
     const began = performance.now()
-    await bench.proxy.close(100)
+    await setup.proxy.close(100)
     expect(performance.now() - began).toBeLessThan(1000)
-    expect(bench.proxy.open).toBe(0)
+    expect(setup.proxy.open).toBe(0)
   })
 
   it('is over at once without sockets, and asked twice', async () => {
     await start()
-    await bench.connect()
-    await Promise.all([bench.proxy.close(1000), bench.proxy.close(1000)])
-    await bench.proxy.close(1000)
-    expect(bench.proxy.open).toBe(0)
+    await setup.connect()
+    await Promise.all([setup.proxy.close(1000), setup.proxy.close(1000)])
+    await setup.proxy.close(1000)
+    expect(setup.proxy.open).toBe(0)
   })
 
   async function opened() {
-    const browser = endOf(bench.open())
+    const browser = endOf(setup.open())
     await once(browser.socket, 'open')
     return browser
   }
@@ -187,13 +187,13 @@ describe('a browser that breaks the protocol', () => {
     await peer.until('\x03\xea')
     peer.socket.write(Buffer.from(hex, 'hex'))
     peer.socket.end()
-    await bench.allClosed()
+    await setup.allClosed()
     expect(Buffer.concat(sent)[0]).toBe(0x88)
   })
 
   it('sends too much gets 1009 before any of it passes', async () => {
     await start({ maxMessageBytes: 1000 })
-    const { browser, tenant } = await bench.connect()
+    const { browser, tenant } = await setup.connect()
     browser.send(Buffer.alloc(1001))
     expect((await browser.closed).code).toBe(1009)
     expect((await tenant.closed).code).toBe(1001)
@@ -207,17 +207,17 @@ describe('connections', () => {
     peer.socket.on('data', () => peer.socket.end())
     const socket = who === 'browser' ? peer.socket : tenant
     socket.resetAndDestroy()
-    await bench.allClosed()
+    await setup.allClosed()
   })
 
   it('both end when a peer sends its end and leaves its side open', async () => {
     await start()
-    const accepted = bench.accepted()
-    const peer = rawPeer(bench, handshakeText(bench))
+    const accepted = setup.accepted()
+    const peer = rawPeer(setup, handshakeText(setup))
     await peer.until('\r\n\r\n')
     peer.socket.end()
     expect((await (await accepted).closed).code).toBe(1001)
-    await bench.allClosed()
+    await setup.allClosed()
   })
 
   it('survive a listener that throws', async () => {
@@ -226,7 +226,7 @@ describe('connections', () => {
         throw new Error('listener')
       },
     })
-    const { browser, tenant } = await bench.connect()
+    const { browser, tenant } = await setup.connect()
     browser.send('hello')
     expect((await tenant.message()).data).toBe('hello')
   })
@@ -235,16 +235,16 @@ describe('connections', () => {
 /** A real browser end, and a tenant that speaks bytes. */
 async function withRawTenant() {
   await start({ raw: true })
-  const tenant = bench.rawTenant()
-  const browser = endOf(bench.open())
+  const tenant = setup.rawTenant()
+  const browser = endOf(setup.open())
   await once(browser.socket, 'open')
   return { browser, tenant: await tenant }
 }
 
 async function withRawPeers(): Promise<{ peer: RawPeer; tenant: Socket }> {
   await start({ raw: true })
-  const tenant = bench.rawTenant()
-  const peer = rawPeer(bench, handshakeText(bench))
+  const tenant = setup.rawTenant()
+  const peer = rawPeer(setup, handshakeText(setup))
   await peer.until('\r\n\r\n')
   return { peer, tenant: await tenant }
 }

@@ -1,18 +1,18 @@
 import { once } from 'node:events'
 import type { Socket } from 'node:net'
 import { afterEach, describe, expect, it } from '@jest/globals'
-import { type Bench, type BenchOptions, handshakeText, rawPeer, socketBench, switching } from './socket-bench.ts'
+import { handshakeText, rawPeer, type Setup, type SetupOptions, socketSetup, switching } from './support/socket-setup.ts'
 
-let bench: Bench
-const start = async (options: BenchOptions = {}) => {
-  bench = await socketBench(options)
+let setup: Setup
+const start = async (options: SetupOptions = {}) => {
+  setup = await socketSetup(options)
 }
-afterEach(() => bench.stop())
+afterEach(() => setup.stop())
 
 describe('messages', () => {
   it('pass as text and as binary, both ways', async () => {
     await start()
-    const { browser, tenant } = await bench.connect()
+    const { browser, tenant } = await setup.connect()
     browser.send('{"method":"OpenDoc"}')
     expect(await tenant.message()).toEqual({ data: '{"method":"OpenDoc"}', binary: false })
     tenant.send(Buffer.of(1, 2, 3))
@@ -21,9 +21,9 @@ describe('messages', () => {
 
   it('pass in the fragments they came in', async () => {
     await start({ raw: true })
-    const tenant = bench.rawTenant()
+    const tenant = setup.rawTenant()
     const received = collect(tenant)
-    const peer = rawPeer(bench, handshakeText(bench))
+    const peer = rawPeer(setup, handshakeText(setup))
     await peer.until('\r\n\r\n')
     const frames = ['018100000000', '61', '89820000', '00006869', '0081000000', '0062', '808100000000', '63']
     for (const hex of frames) peer.socket.write(Buffer.from(hex, 'hex'))
@@ -32,65 +32,65 @@ describe('messages', () => {
 
   it('pass compressed, end to end', async () => {
     await start({ deflate: true })
-    const { browser, tenant } = await bench.connect()
+    const { browser, tenant } = await setup.connect()
     expect(browser.socket.extensions).toBe('permessage-deflate')
     const text = 'all the same '.repeat(100_000)
     tenant.send(text)
     expect((await browser.message()).data).toBe(text)
     browser.send(text)
     expect((await tenant.message()).data).toBe(text)
-    expect(bench.proxied()).toBeLessThan(100_000)
+    expect(setup.proxied()).toBeLessThan(100_000)
   })
 
   it('that are bombs pass as the few bytes they are', async () => {
     await start({ deflate: true, maxMessageBytes: 200_000 })
-    const { browser, tenant } = await bench.connect()
+    const { browser, tenant } = await setup.connect()
     tenant.send(Buffer.alloc(100_000_000))
     expect((await browser.message()).data).toHaveLength(100_000_000)
-    expect(bench.proxied()).toBeLessThan(200_000)
+    expect(setup.proxied()).toBeLessThan(200_000)
   })
 
   it('speak the subprotocol that the tenant chose', async () => {
     await start()
-    const { browser } = await bench.connect({}, ['qix', 'other'])
+    const { browser } = await setup.connect({}, ['qix', 'other'])
     expect(browser.socket.protocol).toBe('qix')
   })
 
   it('of the tenant that come with its handshake are not lost', async () => {
     await start({ onUpgrade: (request, socket) => socket.write(`${switching(request)}\r\n\x81\x02hi`, 'latin1') })
-    const socket = bench.open()
+    const socket = setup.open()
     const [data] = await once(socket, 'message')
     expect(String(data)).toBe('hi')
   })
 
   it('of a browser that come too early are not lost', async () => {
     await start({ raw: true })
-    const tenant = bench.rawTenant()
+    const tenant = setup.rawTenant()
     const received = collect(tenant)
-    const peer = rawPeer(bench)
-    peer.socket.write(Buffer.concat([Buffer.from(handshakeText(bench)), Buffer.from('818100000000', 'hex')]))
+    const peer = rawPeer(setup)
+    peer.socket.write(Buffer.concat([Buffer.from(handshakeText(setup)), Buffer.from('818100000000', 'hex')]))
     peer.socket.write(Buffer.from('61', 'hex'))
     expect(await received(7)).toBe('81810000000061')
   })
 
   it('of the browser count as activity, pings and pongs do not', async () => {
     await start()
-    const { browser, tenant } = await bench.connect()
+    const { browser, tenant } = await setup.connect()
     tenant.send('hello')
     await browser.message()
     browser.socket.ping()
     await once(browser.socket, 'pong')
-    expect(bench.active).toBe(0)
+    expect(setup.active).toBe(0)
     browser.send('hello')
     await tenant.message()
-    expect(bench.active).toBe(1)
+    expect(setup.active).toBe(1)
   })
 })
 
 describe('pings', () => {
   it('of either side reach the other, and so do the answers', async () => {
     await start()
-    const { browser, tenant } = await bench.connect()
+    const { browser, tenant } = await setup.connect()
     for (const [from, to] of [
       [browser, tenant],
       [tenant, browser],
@@ -105,7 +105,7 @@ describe('pings', () => {
 
   it('of our own reach a silent browser, whose answer the tenant does not see', async () => {
     await start({ pingSeconds: 0.05 })
-    const { browser, tenant } = await bench.connect()
+    const { browser, tenant } = await setup.connect()
     const answers: unknown[] = []
     tenant.socket.on('pong', data => answers.push(data))
     for (const _ of [1, 2, 3]) await once(browser.socket, 'ping')
@@ -116,12 +116,12 @@ describe('pings', () => {
 
   it('that a browser does not answer end its socket', async () => {
     await start({ pingSeconds: 0.05 })
-    const connected = bench.accepted()
-    const peer = rawPeer(bench, handshakeText(bench))
+    const connected = setup.accepted()
+    const peer = rawPeer(setup, handshakeText(setup))
     const tenant = await connected
     await peer.all
     await tenant.closed
-    await bench.allClosed()
+    await setup.allClosed()
   })
 })
 
@@ -131,8 +131,8 @@ describe('a frame of 100 MB', () => {
 
   it('waits for a slow browser, and holds up the tenant meanwhile', async () => {
     await start({ raw: true })
-    const upstream = bench.rawTenant()
-    const peer = rawPeer(bench, handshakeText(bench))
+    const upstream = setup.rawTenant()
+    const peer = rawPeer(setup, handshakeText(setup))
     await peer.until('\r\n\r\n')
     peer.socket.pause()
     const tenant = await upstream
@@ -156,12 +156,12 @@ describe('a frame of 100 MB', () => {
     peer.socket.resume()
     while (received < size + header.length) await once(peer.socket, 'data')
     expect(received).toBe(size + header.length)
-    expect(bench.proxy.open).toBe(1)
+    expect(setup.proxy.open).toBe(1)
   })
 
   it('is refused above the limit with 1009 on both sides', async () => {
     await start({ maxMessageBytes: 1_000_000 })
-    const { browser, tenant } = await bench.connect()
+    const { browser, tenant } = await setup.connect()
     tenant.send(Buffer.alloc(1_000_001))
     expect((await browser.closed).code).toBe(1009)
     expect((await tenant.closed).code).toBe(1009)

@@ -7,23 +7,23 @@ import type { Access } from '../src/access.ts'
 import {
   appId,
   appPath,
-  type Bench,
-  type BenchOptions,
   handshakeText,
   type RawPeer,
   rawPeer,
-  socketBench,
+  type Setup,
+  type SetupOptions,
+  socketSetup,
   switching,
-} from './socket-bench.ts'
+} from './support/socket-setup.ts'
 
-let bench: Bench
-const start = async (options: BenchOptions = {}) => {
-  bench = await socketBench(options)
+let setup: Setup
+const start = async (options: SetupOptions = {}) => {
+  setup = await socketSetup(options)
 }
-afterEach(() => bench.stop())
+afterEach(() => setup.stop())
 
 async function answerTo(text: string): Promise<{ status: number; head: string; code: string | undefined; text: string }> {
-  const answer = (await rawPeer(bench, text).all).toString()
+  const answer = (await rawPeer(setup, text).all).toString()
   const [head = '', body = ''] = answer.split('\r\n\r\n')
   const code = body === '' ? undefined : (JSON.parse(body) as { errors: [{ code: string }] }).errors[0].code
   return { status: Number(head.slice(9, 12)), head, code, text: answer }
@@ -32,13 +32,13 @@ async function answerTo(text: string): Promise<{ status: number; head: string; c
 describe('an upgrade that is not allowed', () => {
   it('gets 401 without a login, and the tenant hears nothing of it', async () => {
     await start({ access: async () => undefined })
-    expect(await answerTo(handshakeText(bench))).toMatchObject({ status: 401, code: 'login_required' })
-    expect(bench.arrived).toEqual([])
+    expect(await answerTo(handshakeText(setup))).toMatchObject({ status: 401, code: 'login_required' })
+    expect(setup.arrived).toEqual([])
   })
 
   it('gets 401 before anybody looks at its Origin', async () => {
     await start({ access: async () => undefined })
-    expect(await answerTo(handshakeText(bench, appPath, { Origin: 'https://evil.example' }))).toMatchObject({ status: 401 })
+    expect(await answerTo(handshakeText(setup, appPath, { Origin: 'https://evil.example' }))).toMatchObject({ status: 401 })
   })
 
   it.each([
@@ -52,11 +52,11 @@ describe('an upgrade that is not allowed', () => {
     ['that is missing', () => ''],
   ])('gets 403 with an Origin %s', async (_title, origin) => {
     await start()
-    expect(await answerTo(handshakeText(bench, appPath, { Origin: origin(bench.origin) }))).toMatchObject({
+    expect(await answerTo(handshakeText(setup, appPath, { Origin: origin(setup.origin) }))).toMatchObject({
       status: 403,
       code: 'cross_site',
     })
-    expect(bench.arrived).toEqual([])
+    expect(setup.arrived).toEqual([])
   })
 
   it.each([
@@ -69,10 +69,10 @@ describe('an upgrade that is not allowed', () => {
     ['GET', { 'Content-Length': '5' }, 400, 'request_invalid'],
   ])('gets an answer that says what is wrong: %s %j', async (method, lines, status, code) => {
     await start()
-    const answer = await answerTo(handshakeText(bench, appPath, lines, method))
+    const answer = await answerTo(handshakeText(setup, appPath, lines, method))
     expect(answer).toMatchObject({ status, code })
     if (status === 426) expect(answer.head).toMatch(/^sec-websocket-version: 13$/m)
-    expect(bench.arrived).toEqual([])
+    expect(setup.arrived).toEqual([])
   })
 
   it.each([
@@ -84,14 +84,14 @@ describe('an upgrade that is not allowed', () => {
     ['/qlik', 404],
   ])('gets an answer for a path that is none: %s', async (path, status) => {
     await start()
-    expect(await answerTo(handshakeText(bench, path))).toMatchObject({ status })
-    expect(bench.arrived).toEqual([])
+    expect(await answerTo(handshakeText(setup, path))).toMatchObject({ status })
+    expect(setup.arrived).toEqual([])
   })
 
   it.each(['/', '/qlikx/app/x', '/Qlik/app/x', '/other'])('is left to others outside the mount: %s', async path => {
     await start()
-    expect(String(await rawPeer(bench, handshakeText(bench, path)).all)).toBe('')
-    expect(bench.events).toEqual([])
+    expect(String(await rawPeer(setup, handshakeText(setup, path)).all)).toBe('')
+    expect(setup.events).toEqual([])
   })
 
   it('gets 503 while the login store is away, with a time to try again', async () => {
@@ -100,7 +100,7 @@ describe('an upgrade that is not allowed', () => {
         throw new QlikOAuthError('ERR_STORE_UNAVAILABLE', 'connect ECONNREFUSED 10.1.2.3:6379')
       },
     })
-    const answer = await answerTo(handshakeText(bench))
+    const answer = await answerTo(handshakeText(setup))
     expect(answer).toMatchObject({ status: 503, code: 'store_unavailable' })
     expect(answer.head).toMatch(/^retry-after: \d+$/m)
     expect(answer.text).not.toContain('10.1.2.3')
@@ -112,31 +112,31 @@ describe('an upgrade that is not allowed', () => {
         throw new TypeError('secret')
       },
     })
-    const answer = await answerTo(handshakeText(bench))
+    const answer = await answerTo(handshakeText(setup))
     expect(answer).toMatchObject({ status: 500, code: 'internal' })
     expect(answer.text).not.toContain('secret')
   })
 
   it('gets 503 beyond the number of sockets', async () => {
     await start({ maxSockets: 1 })
-    await bench.connect()
-    expect(await answerTo(handshakeText(bench))).toMatchObject({ status: 503, code: 'too_many_sockets' })
-    expect(bench.proxy.open).toBe(1)
+    await setup.connect()
+    expect(await answerTo(handshakeText(setup))).toMatchObject({ status: 503, code: 'too_many_sockets' })
+    expect(setup.proxy.open).toBe(1)
   })
 })
 
 describe('an upgrade that the tenant does not accept', () => {
-  const answering = (text: string): BenchOptions => ({ onUpgrade: (_request, socket) => socket.end(text) })
+  const answering = (text: string): SetupOptions => ({ onUpgrade: (_request, socket) => socket.end(text) })
 
   it.each([302, 403, 404, 429, 500, 503])('gets the status of the tenant: %i', async status => {
     await start(
       answering(`HTTP/1.1 ${status} No\r\nretry-after: 17\r\nlocation: https://tenant.example/login\r\ncontent-length: 6\r\n\r\nsecret`),
     )
-    const answer = await answerTo(handshakeText(bench))
+    const answer = await answerTo(handshakeText(setup))
     expect(answer).toMatchObject({ status, code: 'upstream_status' })
     expect(answer.head).toMatch(/^retry-after: 17$/m)
     expect(answer.text).not.toMatch(/tenant\.example|secret/)
-    await bench.allClosed()
+    await setup.allClosed()
   })
 
   it.each([
@@ -147,8 +147,8 @@ describe('an upgrade that the tenant does not accept', () => {
     ['nothing', ''],
   ])('gets 502 when the tenant answers %s', async (_title, text) => {
     await start(answering(text))
-    expect(await answerTo(handshakeText(bench))).toMatchObject({ status: 502 })
-    await bench.allClosed()
+    expect(await answerTo(handshakeText(setup))).toMatchObject({ status: 502 })
+    await setup.allClosed()
   })
 
   it('gets 502 when nobody listens', async () => {
@@ -157,20 +157,20 @@ describe('an upgrade that the tenant does not accept', () => {
     const { port } = closed.address() as { port: number }
     await new Promise(done => closed.close(done))
     await start({ access: async () => ({ tokens: { tenant: `http://127.0.0.1:${port}`, accessToken: async () => 'token' } }) })
-    const answer = await answerTo(handshakeText(bench))
+    const answer = await answerTo(handshakeText(setup))
     expect(answer).toMatchObject({ status: 502, code: 'upstream_refused' })
     expect(answer.text).not.toContain(String(port))
   })
 
   it('gets 504 when the tenant never answers', async () => {
     await start({ handshakeTimeoutMs: 100, onUpgrade: () => {} })
-    expect(await answerTo(handshakeText(bench))).toMatchObject({ status: 504, code: 'upstream_headers_timeout' })
-    await bench.allClosed()
+    expect(await answerTo(handshakeText(setup))).toMatchObject({ status: 504, code: 'upstream_headers_timeout' })
+    await setup.allClosed()
   })
 
   it('gets 504 when the login store never answers', async () => {
     await start({ handshakeTimeoutMs: 100, access: () => new Promise(() => {}) })
-    expect(await answerTo(handshakeText(bench))).toMatchObject({ status: 504 })
+    expect(await answerTo(handshakeText(setup))).toMatchObject({ status: 504 })
   })
 
   it('is tried once more with a renewed token after 401', async () => {
@@ -181,17 +181,17 @@ describe('an upgrade that the tenant does not accept', () => {
         first = false
       },
     })
-    expect(await answerTo(handshakeText(bench))).toMatchObject({ status: 403 })
-    expect(bench.rejected).toEqual(['token-0'])
-    expect(bench.arrived.map(({ headers }) => headers.authorization)).toEqual(['Bearer token-0', 'Bearer token-1'])
+    expect(await answerTo(handshakeText(setup))).toMatchObject({ status: 403 })
+    expect(setup.rejected).toEqual(['token-0'])
+    expect(setup.arrived.map(({ headers }) => headers.authorization)).toEqual(['Bearer token-0', 'Bearer token-1'])
   })
 
   it('gets 401 when the renewed token is rejected too, and no third attempt', async () => {
     await start(answering('HTTP/1.1 401 Unauthorized\r\nwww-authenticate: Bearer\r\n\r\n'))
-    const answer = await answerTo(handshakeText(bench))
+    const answer = await answerTo(handshakeText(setup))
     expect(answer).toMatchObject({ status: 401 })
     expect(answer.head).not.toMatch(/www-authenticate/i)
-    expect(bench.arrived).toHaveLength(2)
+    expect(setup.arrived).toHaveLength(2)
   })
 })
 
@@ -209,13 +209,13 @@ describe('what reaches the tenant', () => {
       'Sec-WebSocket-Protocol': 'qix',
       'User-Agent': 'Probe/1.0',
     }
-    const peer = rawPeer(bench, handshakeText(bench, `${appPath}/identity/a?${query}`, lines))
+    const peer = rawPeer(setup, handshakeText(setup, `${appPath}/identity/a?${query}`, lines))
     await peer.until('\r\n\r\n')
-    const [request] = bench.arrived
-    const reloadUri = encodeURIComponent(`${bench.tenant.replace('http', 'ws')}/sense/app/${appId}`)
+    const [request] = setup.arrived
+    const reloadUri = encodeURIComponent(`${setup.tenant.replace('http', 'ws')}/sense/app/${appId}`)
     expect(request?.url).toBe(`/app/${appId}/identity/a?reloadUri=${reloadUri}&workloadType=y`)
     expect(request?.headers).toEqual({
-      host: new URL(bench.tenant).host,
+      host: new URL(setup.tenant).host,
       connection: 'Upgrade',
       upgrade: 'websocket',
       authorization: 'Bearer token-0',
@@ -232,7 +232,7 @@ describe('what reaches the tenant', () => {
       onUpgrade: (request, socket) =>
         socket.write(`${switching(request)}set-cookie: a=b\r\nserver: tenant\r\nsec-websocket-protocol: qix\r\n\r\n`),
     })
-    const peer = rawPeer(bench, handshakeText(bench))
+    const peer = rawPeer(setup, handshakeText(setup))
     expect(await peer.until('\r\n\r\n')).toBe(
       'HTTP/1.1 101 Switching Protocols\r\nupgrade: websocket\r\nconnection: Upgrade\r\n' +
         'sec-websocket-accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\nsec-websocket-protocol: qix\r\n\r\n',
@@ -256,57 +256,57 @@ describe('somebody who leaves during the handshake', () => {
         return found.promise
       },
     })
-    const peer = rawPeer(bench, handshakeText(bench))
+    const peer = rawPeer(setup, handshakeText(setup))
     await asked.promise
     leave(peer)
-    await bench.allClosed()
-    found.resolve({ tokens: { tenant: bench.tenant, accessToken: async () => 'token' } })
+    await setup.allClosed()
+    found.resolve({ tokens: { tenant: setup.tenant, accessToken: async () => 'token' } })
     await new Promise(setImmediate)
-    expect(bench.arrived).toEqual([])
+    expect(setup.arrived).toEqual([])
   })
 
   it.each(leaving)('%s while the tenant is asked, and its connection ends too', async (_title, leave) => {
     const asked = deferred<Duplex>()
     await start({ onUpgrade: (_request, socket) => asked.resolve(socket) })
-    const peer = rawPeer(bench, handshakeText(bench))
+    const peer = rawPeer(setup, handshakeText(setup))
     await asked.promise
     leave(peer)
-    await bench.allClosed()
+    await setup.allClosed()
   })
 
   it.each(leaving)('%s while being refused', async (_title, leave) => {
     await start({ access: async () => undefined })
-    const peer = rawPeer(bench, handshakeText(bench))
+    const peer = rawPeer(setup, handshakeText(setup))
     leave(peer)
     await peer.all
-    await bench.allClosed()
+    await setup.allClosed()
   })
 
   it('is the login: the browser gets 401 and the tenant is left', async () => {
     const asked = deferred<Duplex>()
     await start({ onUpgrade: (_request, socket) => asked.resolve(socket) })
-    const peer = rawPeer(bench, handshakeText(bench))
+    const peer = rawPeer(setup, handshakeText(setup))
     await asked.promise
-    bench.endLogin()
+    setup.endLogin()
     expect((await peer.all).toString()).toMatch(/^HTTP\/1\.1 401 [\s\S]*session_expired/)
-    await bench.allClosed()
+    await setup.allClosed()
   })
 
   it('is this server: the browser gets 503', async () => {
     const asked = deferred<true>()
     await start({ onUpgrade: () => asked.resolve(true) })
-    const peer = rawPeer(bench, handshakeText(bench))
+    const peer = rawPeer(setup, handshakeText(setup))
     await asked.promise
-    await bench.proxy.close(1000)
+    await setup.proxy.close(1000)
     expect((await peer.all).toString()).toMatch(/^HTTP\/1\.1 503 [\s\S]*closing/)
-    expect((await rawPeer(bench, handshakeText(bench)).all).toString()).toMatch(/^HTTP\/1\.1 503 /)
+    expect((await rawPeer(setup, handshakeText(setup)).all).toString()).toMatch(/^HTTP\/1\.1 503 /)
   })
 
   it('sends more than is kept, of which little is read', async () => {
     const asked = deferred<Duplex>()
     await start({ onUpgrade: (_request, socket) => asked.resolve(socket) })
-    const connected = once(bench.server, 'connection')
-    const { socket } = rawPeer(bench, handshakeText(bench))
+    const connected = once(setup.server, 'connection')
+    const { socket } = rawPeer(setup, handshakeText(setup))
     const flood = Buffer.alloc(65_536)
     const push = (): void => {
       while (!socket.destroyed && socket.write(flood));

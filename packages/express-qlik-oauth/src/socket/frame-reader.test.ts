@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals'
 import fc from 'fast-check'
 import { closing, frameBytes, isCloseCode, opcodes } from './frame.ts'
-import { type FrameReader, frameReader, type Piece } from './frame-reader.ts'
+import { FrameReader } from './frame-reader.ts'
 
 describe('frame reader', () => {
   it('hands back every byte, in order, however the bytes arrive', () => {
@@ -35,7 +35,7 @@ describe('frame reader', () => {
         const frameEnds = reader({ masked })
         let passed = 0
         for (const chunk of chunks(Buffer.concat(whole), sizes)) {
-          for (const piece of frameEnds.read(chunk)) {
+          for (const piece of read(frameEnds, chunk)) {
             if (piece.kind === 'data' && piece.boundary !== undefined) expect(ends).toContain(passed + piece.boundary)
             passed += bytesOf(piece).length
           }
@@ -48,8 +48,8 @@ describe('frame reader', () => {
   it('keeps nothing of a long payload', () => {
     const frames = reader({ masked: false })
     const [first, ...rest] = chunks(encoded({ opcode: 2, final: true, payload: Buffer.alloc(300_000) }, false), [65_536])
-    expect(frames.read(first ?? Buffer.alloc(0))[0]).toMatchObject({ kind: 'data', bytes: { length: 65_536 } })
-    for (const chunk of rest) expect(bytesOf(frames.read(chunk)[0] as Piece).buffer).toBe(chunk.buffer)
+    expect(read(frames, first ?? Buffer.alloc(0))[0]).toMatchObject({ kind: 'data', bytes: { length: 65_536 } })
+    for (const chunk of rest) expect(bytesOf(read(frames, chunk)[0] as Piece).buffer).toBe(chunk.buffer)
   })
 
   it.each([
@@ -73,11 +73,25 @@ describe('frame reader', () => {
     ['close code 5000', false, '88021388'],
     ['half a close code', false, '880103'],
   ])('takes %s for a protocol error', (_title, masked, hex) => {
-    expect(reader({ masked }).read(Buffer.from(hex, 'hex')).at(-1)).toMatchObject({ kind: 'violation', code: 1002 })
+    expect(read(reader({ masked }), Buffer.from(hex, 'hex')).at(-1)).toMatchObject({ kind: 'violation', code: 1002 })
   })
 
   it('lets reserved bits pass where an extension gives them a meaning', () => {
-    expect(reader({ extensions: true }).read(Buffer.from('c10161', 'hex'))).toMatchObject([{ kind: 'data' }])
+    expect(read(reader({ extensions: true }), Buffer.from('c10161', 'hex'))).toMatchObject([{ kind: 'data' }])
+  })
+
+  it.each(['c90161', 'a90161', 'c8020fa6'])('lets no reserved bits pass in a control frame, whatever the extension: %s', hex => {
+    expect(read(reader({ extensions: true }), Buffer.from(hex, 'hex'))).toMatchObject([{ kind: 'violation', code: 1002 }])
+  })
+
+  it.each(['880403e8c328', '880503e8eda080', '880403e8ff00'])('takes a reason that is not UTF-8 for what it is: %s', hex => {
+    expect(read(reader({}), Buffer.from(hex, 'hex'))).toMatchObject([{ kind: 'violation', code: 1007 }])
+  })
+
+  it('hands over a chunk of whole frames as the buffer it came in', () => {
+    const chunk = Buffer.from('81016101026263800164', 'hex')
+    expect(read(reader({}), chunk).map(bytesOf)).toEqual([chunk])
+    expect(read(reader({}), chunk).map(bytesOf)[0]).toBe(chunk)
   })
 
   it.each([
@@ -93,8 +107,8 @@ describe('frame reader', () => {
   it('reads nothing after a close frame or a violation', () => {
     for (const hex of ['880003e8', '8300', '8800']) {
       const frames = reader({})
-      frames.read(Buffer.from(hex, 'hex'))
-      expect(frames.read(Buffer.from('810161', 'hex'))).toEqual([])
+      read(frames, Buffer.from(hex, 'hex'))
+      expect(read(frames, Buffer.from('810161', 'hex'))).toEqual([])
     }
   })
 
@@ -111,7 +125,7 @@ describe('control frame', () => {
   it('is what a reader of the other end finds', () => {
     for (const masked of [true, false]) {
       const frame = closing(4006, 'the login has ended')
-      expect(reader({ masked }).read(frameBytes(frame, masked))).toMatchObject([{ kind: 'control', ...frame }])
+      expect(read(reader({ masked }), frameBytes(frame, masked))).toMatchObject([{ kind: 'control', ...frame }])
     }
   })
 
@@ -127,12 +141,29 @@ interface Frame {
   readonly payload: Buffer
 }
 
+/** What a sink was given. */
+type Piece =
+  | { readonly kind: 'data'; readonly bytes: Buffer; readonly boundary: number | undefined }
+  | { readonly kind: 'control'; readonly opcode: number; readonly bytes: Buffer; readonly payload: Buffer }
+  | { readonly kind: 'violation'; readonly code: number; readonly reason: string }
+
 function reader(options: { masked?: boolean; extensions?: boolean; maxMessageBytes?: number }): FrameReader {
-  return frameReader({ masked: false, extensions: false, maxMessageBytes: 1e9, ...options })
+  const { masked = false, extensions = false, maxMessageBytes = 1e9 } = options
+  return new FrameReader(masked, { extensions, maxMessageBytes })
+}
+
+function read(frames: FrameReader, chunk: Buffer): Piece[] {
+  const pieces: Piece[] = []
+  frames.read(chunk, {
+    data: (bytes, boundary) => pieces.push({ kind: 'data', bytes, boundary }),
+    control: (opcode, bytes, payload) => pieces.push({ kind: 'control', opcode, bytes, payload }),
+    violation: (code, reason) => pieces.push({ kind: 'violation', code, reason }),
+  })
+  return pieces
 }
 
 function readAll(frames: FrameReader, bytes: Buffer, sizes: readonly number[]): Piece[] {
-  return chunks(bytes, sizes).flatMap(chunk => frames.read(chunk))
+  return chunks(bytes, sizes).flatMap(chunk => read(frames, chunk))
 }
 
 /** Cuts bytes into chunks of these sizes, over and over. */

@@ -5,10 +5,12 @@ import { QlikOAuthError } from 'qlik-oauth'
 import type { Access, FindAccess } from '../access.ts'
 import { newTraceId } from '../error-answer.ts'
 import { Refusal } from '../refusal.ts'
-import { closing } from './frame.ts'
+import { Conversation, harmless } from './conversation.ts'
+import { pulse } from './pulse.ts'
 import { refuse } from './raw-answer.ts'
+import { seats } from './seats.ts'
 import { type SocketTarget, socketTarget } from './socket-target.ts'
-import { type Splice, type SpliceEnd, splice } from './splice.ts'
+import { type SpliceEnd, splice } from './splice.ts'
 import { checkOrigin, checkUpgrade } from './upgrade-request.ts'
 import { socketAgent, type UpstreamSocket } from './upstream-socket.ts'
 import { waitingBrowser } from './waiting-browser.ts'
@@ -25,8 +27,14 @@ export interface SocketProxyOptions {
   readonly pingSeconds?: number
   /** Bytes that one message may have on the wire, either way. Messages are not held in memory. @default 134217728 */
   readonly maxMessageBytes?: number
-  /** Sockets open at one time, all users together; beyond them upgrades get 503. @default 10000 */
+  /** Sockets open at one time in this process, all users of the tenant together; beyond them upgrades get 503. @default 10000 */
   readonly maxSockets?: number
+  /**
+   * Sockets that one login may have at one time in this process; beyond them upgrades get 429. A page has one for each app it shows. Counts where
+   * `access` tells an `id`.
+   * @default 100
+   */
+  readonly maxSocketsPerLogin?: number
   readonly onEvent?: (event: SocketEvent) => void
 }
 
@@ -78,26 +86,28 @@ export function socketProxy(options: SocketProxyOptions): SocketProxy {
   const pingMs = positive('pingSeconds', options.pingSeconds ?? 25) * 1000
   const maxMessageBytes = positive('maxMessageBytes', options.maxMessageBytes ?? 134_217_728)
   const maxSockets = positive('maxSockets', options.maxSockets ?? 10_000)
+  const places = seats(positive('maxSocketsPerLogin', options.maxSocketsPerLogin ?? 100))
+  const limits = { plain: { extensions: false, maxMessageBytes }, extended: { extensions: true, maxMessageBytes } }
   const agent = socketAgent()
-  const handshakes = new Set<AbortController>()
-  const splices = new Set<Splice>()
+  const pings = pulse(pingMs)
+  const conversations = new Set<Conversation>()
   let isClosing = false
+  let emptied = (): void => {}
 
-  /** Opens the tenant's side, or answers why not. It ends before the conversation begins, so that nothing of the request stays in memory. */
-  async function shakeHands(request: IncomingMessage, browser: Duplex, head: Buffer, find: FindAccess): Promise<Conversation | undefined> {
-    const handshake = new AbortController()
-    const waiting = waitingBrowser(browser, head, () => handshake.abort(browserLeft))
-    const timer = setTimeout(() => handshake.abort(new Refusal('ERR_UPSTREAM_HEADERS_TIMEOUT', 'Try again later.')), handshakeTimeoutMs)
-    const login = loginWatch(() =>
-      handshake.abort(new QlikOAuthError('ERR_SESSION_EXPIRED', 'The login ended while a socket was being opened')),
-    )
-    handshakes.add(handshake)
+  /** Opens the tenant's side, or answers why not. What is kept of a conversation that begins keeps nothing of its request. */
+  async function converse(request: IncomingMessage, browser: Duplex, head: Buffer, find: FindAccess): Promise<void> {
+    const conversation = new Conversation(places, ended)
+    conversations.add(conversation)
+    const { handshake } = conversation
+    const waiting = waitingBrowser(browser, head, () => conversation.giveUp(browserLeft))
+    const timer = setTimeout(() => conversation.giveUp(new Refusal('ERR_UPSTREAM_HEADERS_TIMEOUT', 'Try again later.')), handshakeTimeoutMs)
     try {
-      const opened = await unlessAborted(handshake.signal, open(request, find, handshake.signal, login.follow))
-      return begin(browser, waiting.take(), opened, login)
+      const upstream = await unlessAborted(handshake, () => open(request, find, conversation))
+      begin(conversation, browser, waiting.take(), upstream)
     } catch (error) {
       waiting.take()
-      login.leave()
+      conversation.leave()
+      remove(conversation)
       if (error === browserLeft) {
         browser.destroy()
       } else {
@@ -105,50 +115,51 @@ export function socketProxy(options: SocketProxyOptions): SocketProxy {
         tell(refused(request, error, traceId))
         refuse(browser, error, traceId)
       }
-      return undefined
     } finally {
       clearTimeout(timer)
-      handshakes.delete(handshake)
     }
   }
 
-  function begin(browser: Duplex, early: Buffer, { access, target, upstream }: Opened, login: LoginWatch): Conversation {
-    browser.write(switchingProtocols(upstream.headers))
+  function begin(conversation: Conversation, browser: Duplex, early: Buffer, { socket, head, headers }: UpstreamSocket): void {
+    browser.write(switchingProtocols(headers))
     const joined = splice({
       browser: tuned(browser, pingMs),
-      tenant: tuned(upstream.socket, pingMs),
-      extensions: upstream.headers['sec-websocket-extensions'] !== undefined,
-      maxMessageBytes,
-      pingMs,
-      onActivity: () => access.active?.(),
+      tenant: tuned(socket, pingMs),
+      limits: headers['sec-websocket-extensions'] === undefined ? limits.plain : limits.extended,
+      listener: conversation,
     })
-    splices.add(joined)
-    login.onEnd = () => joined.close(loginEnded, done, partingMs)
-    tell({ type: 'opened', appId: target.appId })
-    joined.begin({ browser: early, tenant: upstream.head })
-    return { joined, login, appId: target.appId }
+    conversation.begin(joined)
+    pings.add(joined)
+    tell({ type: 'opened', appId: conversation.appId })
+    joined.begin({ browser: early, tenant: head })
   }
 
-  async function converse({ joined, login, appId }: Conversation): Promise<void> {
-    const end = await joined.closed
-    splices.delete(joined)
-    login.leave()
-    tell({ type: 'closed', appId, ...end })
+  function ended(conversation: Conversation, end: SpliceEnd): void {
+    if (conversation.splice !== undefined) pings.remove(conversation.splice)
+    remove(conversation)
+    tell({ type: 'closed', appId: conversation.appId, ...end })
+  }
+
+  function remove(conversation: Conversation): void {
+    conversations.delete(conversation)
+    if (conversations.size === 0) emptied()
   }
 
   /** The checks in the order in which they cost: nothing is asked of the store before the request is well-formed, nor of the tenant before it is allowed. */
-  async function open(request: IncomingMessage, find: FindAccess, signal: AbortSignal, follow: (access: Access) => void): Promise<Opened> {
+  async function open(request: IncomingMessage, find: FindAccess, conversation: Conversation): Promise<UpstreamSocket> {
     if (isClosing) throw new Refusal('ERR_CLOSING', 'Connect again in a moment.')
     checkUpgrade(request)
     const target = socketTarget(request.url ?? '', mount)
-    if (splices.size + handshakes.size > maxSockets) throw new Refusal('ERR_TOO_MANY_SOCKETS', 'Try again later.')
+    if (conversations.size > maxSockets) throw new Refusal('ERR_TOO_MANY_SOCKETS', 'Try again later.')
 
+    const { handshake } = conversation
     const access = await find(request)
     if (access === undefined) throw new QlikOAuthError('ERR_LOGIN_REQUIRED', 'An upgrade came without a login')
     checkOrigin(request, origin)
-    signal.throwIfAborted()
-    follow(access)
-    return { access, target, upstream: await openUpstream(access, target, request.headers, signal) }
+    handshake.throwIfAborted()
+    conversation.appId = target.appId
+    conversation.follow(access)
+    return await openUpstream(access, target, request.headers, handshake)
   }
 
   /** With one more attempt when the tenant rejects a token that looked fresh. */
@@ -178,27 +189,29 @@ export function socketProxy(options: SocketProxyOptions): SocketProxy {
   }
 
   function tell(event: SocketEvent): void {
-    try {
-      onEvent?.(event)
-    } catch {
-      // Whoever listens must not be able to end other people's sockets.
-    }
+    harmless(() => onEvent?.(event))
   }
 
   return {
     upgrade(request, socket, head, find = findAccess) {
       if (!isBelow(request.url ?? '', mount)) return false
-      void shakeHands(request, socket, head, find).then(conversation => conversation && converse(conversation))
+      void converse(request, socket, head, find)
       return true
     },
     get open() {
-      return splices.size + handshakes.size
+      return conversations.size
     },
     async close(graceMs) {
       isClosing = true
-      for (const handshake of handshakes) handshake.abort(new Refusal('ERR_CLOSING', 'Connect again in a moment.'))
-      for (const joined of splices) joined.close(goingAway, goingAway, graceMs)
-      await Promise.all([...splices].map(joined => joined.closed))
+      for (const conversation of conversations) conversation.goAway(graceMs)
+      if (conversations.size === 0) return
+      await new Promise<void>(resolve => {
+        const before = emptied
+        emptied = () => {
+          before()
+          resolve()
+        }
+      })
     },
   }
 }
@@ -216,56 +229,21 @@ function refused({ url = '' }: IncomingMessage, error: unknown, traceId: string)
   }
 }
 
-interface Opened {
-  readonly access: Access
-  readonly target: SocketTarget
-  readonly upstream: UpstreamSocket
-}
-
-/** A pair of connections, for as long as it lasts. */
-interface Conversation {
-  readonly joined: Splice
-  readonly login: LoginWatch
-  readonly appId: string
-}
-
 const browserLeft = Symbol('the browser left')
-const done = closing(1000, '')
-const loginEnded = closing(4006, 'the login has ended')
-const goingAway = closing(1001, 'the server is shutting down')
-/** A login that ended must not be used for longer than a second, so neither side gets longer to answer. */
-const partingMs = 800
-
-interface LoginWatch {
-  /** What the end of the login means changes when the handshake is done. */
-  onEnd: () => void
-  follow(access: Access): void
-  leave(): void
-}
-
-function loginWatch(onEnd: () => void): LoginWatch {
-  let leave: (() => void) | undefined
-  const watch: LoginWatch = {
-    onEnd,
-    follow(access) {
-      leave = access.onEnd?.(() => watch.onEnd())
-    },
-    leave: () => leave?.(),
-  }
-  return watch
-}
 
 /** Waits for work no longer than until the signal; an upstream socket that comes too late is not left open. */
-async function unlessAborted(signal: AbortSignal, work: Promise<Opened>): Promise<Opened> {
+async function unlessAborted(signal: AbortSignal, work: () => Promise<UpstreamSocket>): Promise<UpstreamSocket> {
+  signal.throwIfAborted()
   const aborted = new Promise<never>((_resolve, reject) => {
     signal.addEventListener('abort', () => reject(signal.reason), { once: true })
   })
+  const working = work()
   try {
-    const opened = await Promise.race([work, aborted])
+    const upstream = await Promise.race([working, aborted])
     signal.throwIfAborted()
-    return opened
+    return upstream
   } catch (error) {
-    work.then(({ upstream }) => upstream.socket.destroy()).catch(() => {})
+    working.then(({ socket }) => socket.destroy()).catch(() => {})
     throw error
   }
 }

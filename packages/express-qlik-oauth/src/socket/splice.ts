@@ -1,17 +1,21 @@
 import { randomBytes } from 'node:crypto'
 import type { Duplex } from 'node:stream'
 import { type ControlFrame, closing, frameBytes, opcodes } from './frame.ts'
-import { type FrameReader, frameReader, type Piece } from './frame-reader.ts'
+import { type FrameLimits, FrameReader, type FrameSink, type ViolationCode } from './frame-reader.ts'
+import type { Beating } from './pulse.ts'
 
 export interface SpliceOptions {
   readonly browser: Duplex
   readonly tenant: Duplex
-  /** Whether the two agreed on an extension. */
-  readonly extensions: boolean
-  readonly maxMessageBytes: number
-  readonly pingMs: number
+  readonly limits: FrameLimits
+  readonly listener: SpliceListener
+}
+
+export interface SpliceListener {
   /** The browser sent data: somebody is there. */
-  readonly onActivity: () => void
+  active(): void
+  /** Both connections are closed. Called once. */
+  closed(end: SpliceEnd): void
 }
 
 /** Why a pair of connections ended: the first close code that was sent, and who sent it. */
@@ -20,9 +24,8 @@ export interface SpliceEnd {
   readonly code: number
 }
 
-export interface Splice {
-  /** Resolves when both connections are closed; never rejects. */
-  readonly closed: Promise<SpliceEnd>
+/** `beat` pings a silent browser; it is to be called once in each period of silence that is allowed. */
+export interface Splice extends Beating {
   /** Hands over what a side sent before the connections were joined. */
   begin(early: { readonly browser: Buffer; readonly tenant: Buffer }): void
   /** Ends both connections with a close code each; what has not closed after `withinMs` is cut off. */
@@ -36,160 +39,235 @@ export interface Splice {
  * told of an end, and a ping to a silent browser.
  */
 export function splice(options: SpliceOptions): Splice {
-  const { extensions, maxMessageBytes, onActivity } = options
-  const browser = side('browser', options.browser, frameReader({ masked: true, extensions, maxMessageBytes }))
-  const tenant = side('tenant', options.tenant, frameReader({ masked: false, extensions, maxMessageBytes }))
-  let end: SpliceEnd | undefined
-  let cut: { readonly at: number; readonly timer: NodeJS.Timeout } | undefined
-  let silentPeriods = 0
-  let resolveClosed: (end: SpliceEnd) => void
-  const closed = new Promise<SpliceEnd>(resolve => {
-    resolveClosed = resolve
-  })
-  const pulse = setInterval(checkPulse, options.pingMs)
-  join(browser, tenant)
-  join(tenant, browser)
+  return new Pair(options)
+}
 
-  function join(from: Side, to: Side): void {
-    from.socket.on('data', (chunk: Buffer) => receive(from, to, chunk))
-    from.socket.on('drain', () => {
-      silentPeriods = 0
-      to.socket.resume()
-    })
-    from.socket.on('end', () => left(from, to))
-    from.socket.on('error', () => left(from, to))
-    from.socket.on('close', () => {
-      left(from, to)
-      from.closed = true
-      if (to.closed) finish()
-    })
+/** A class, like its sides, against the habit of this house: with closures, an idle socket took twice the memory in the heap. */
+class Pair implements Splice {
+  readonly #browser: Side
+  readonly #tenant: Side
+  readonly #listener: SpliceListener
+  #end: SpliceEnd | undefined
+  #cut: NodeJS.Timeout | undefined
+  #cutAt = 0
+  #silentPeriods = 0
+
+  constructor({ browser, tenant, limits, listener }: SpliceOptions) {
+    this.#listener = listener
+    this.#browser = new Side(this, browser, 'browser', limits)
+    this.#tenant = new Side(this, tenant, 'tenant', limits)
+    this.#browser.join(this.#tenant)
+    this.#tenant.join(this.#browser)
   }
 
-  function receive(from: Side, to: Side, chunk: Buffer): void {
-    if (from === browser) silentPeriods = 0
-    for (const piece of from.reader.read(chunk)) {
-      if (piece.kind === 'data') passData(piece, from, to)
-      else if (piece.kind === 'violation') violated(piece, from, to)
-      else if (piece.opcode === opcodes.close) passClose(piece, from, to)
-      else if (!to.told && !isAnswerToOurPing(piece, from)) to.socket.write(piece.bytes)
-    }
-    if (!to.told && to.socket.writableNeedDrain) from.socket.pause()
+  begin(early: { readonly browser: Buffer; readonly tenant: Buffer }): void {
+    if (early.tenant.length > 0) this.#tenant.receive(early.tenant)
+    if (early.browser.length > 0) this.#browser.receive(early.browser)
   }
 
-  function passData({ bytes, boundary }: Piece & { kind: 'data' }, from: Side, to: Side): void {
-    if (to.told) return
-    if (from === browser) onActivity()
-    if (to.parting === undefined) {
-      to.socket.write(bytes)
-      return
-    }
-    to.socket.write(bytes.subarray(0, boundary))
-    if (boundary !== undefined) part(to, to.parting)
-  }
-
-  function passClose({ bytes, payload }: Piece & { kind: 'control' }, from: Side, to: Side): void {
-    end ??= { by: from.name, code: payload.length === 0 ? 1005 : payload.readUInt16BE() }
-    from.said = true
-    cutIn(handshakeMs)
-    if (!to.told) {
-      to.told = true
-      to.socket.write(bytes)
-    }
-    settle(to)
-    settle(from)
-  }
-
-  function violated({ code, reason }: Piece & { kind: 'violation' }, from: Side, to: Side): void {
-    from.said = true
-    end ??= { by: 'proxy', code }
-    cutIn(handshakeMs)
-    tell(from, to, closing(code, reason))
-    tell(to, from, code === 1009 && to === browser ? closing(code, reason) : departed(from))
-  }
-
-  /** The connection of a side has ended, with or without a close frame. */
-  function left(from: Side, to: Side): void {
-    if (from.left) return
-    from.left = true
-    end ??= { by: from.name, code: 1006 }
-    from.said = true
-    from.told = true
-    from.socket.end()
-    cutIn(handshakeMs)
-    // The frame that is under way will never be complete, so no other can follow it.
-    if (from.reader.midFrame && !to.told) to.socket.destroy()
-    else tell(to, from, departed(from))
-    settle(to)
-    to.socket.resume()
-  }
-
-  /** Sends a close frame, after the frame from the other side that is under way. */
-  function tell(to: Side, from: Side, frame: ControlFrame): void {
-    if (to.told || to.parting !== undefined) return
-    if (from.reader.midFrame) {
-      to.parting = frame
-      cutIn(partingMs)
-    } else {
-      part(to, frame)
-    }
-  }
-
-  function part(to: Side, frame: ControlFrame): void {
-    to.told = true
-    to.socket.write(frameBytes(frame, to === tenant))
-    // Nothing is passed on any more, but the answer to this frame is still to be read.
-    const from = to === browser ? tenant : browser
-    from.socket.resume()
-    settle(to)
-  }
-
-  /** Ends a connection on which both close frames have been sent, or ours when nobody is left to pass an answer on to. */
-  function settle(to: Side): void {
-    const from = to === browser ? tenant : browser
-    if (to.told && (to.said || from.left)) to.socket.end()
-  }
-
-  function cutIn(withinMs: number): void {
-    const at = performance.now() + withinMs
-    if (cut !== undefined && cut.at <= at) return
-    clearTimeout(cut?.timer)
-    cut = { at, timer: setTimeout(cutOff, withinMs) }
-  }
-
-  function cutOff(): void {
-    browser.socket.destroy()
-    tenant.socket.destroy()
+  close(toBrowser: ControlFrame, toTenant: ControlFrame, withinMs: number): void {
+    this.ended('proxy', toBrowser.payload.readUInt16BE())
+    this.cutIn(withinMs)
+    this.#browser.tell(toBrowser)
+    this.#tenant.tell(toTenant)
   }
 
   /**
    * Pings a browser from which nothing came for a whole period, and gives it up when nothing came in the next one either. A side that is sent
    * something and takes none of it counts as silent too, since nobody reads from the other one meanwhile.
    */
-  function checkPulse(): void {
-    silentPeriods += 1
-    if (silentPeriods > 2) cutOff()
-    else if (silentPeriods === 2 && !browser.told && browser.parting === undefined && !tenant.reader.midFrame) browser.socket.write(ourPing)
+  beat(): void {
+    this.#silentPeriods += 1
+    if (this.#silentPeriods > 2) this.#cutOff()
+    else if (this.#silentPeriods === 2 && !this.#tenant.midFrame) this.#browser.ping()
   }
 
-  function finish(): void {
-    clearInterval(pulse)
-    clearTimeout(cut?.timer)
-    resolveClosed(end ?? { by: 'proxy', code: 1006 })
+  /** A sign of life: the browser sent something, or somebody who was slow has taken what was sent. */
+  alive(): void {
+    this.#silentPeriods = 0
   }
 
-  return {
-    closed,
-    begin(early) {
-      if (early.tenant.length > 0) receive(tenant, browser, early.tenant)
-      if (early.browser.length > 0) receive(browser, tenant, early.browser)
-    },
-    close(toBrowser, toTenant, withinMs) {
-      end ??= { by: 'proxy', code: toBrowser.payload.readUInt16BE() }
-      cutIn(withinMs)
-      tell(browser, tenant, toBrowser)
-      tell(tenant, browser, toTenant)
-    },
+  /** The browser sent data. */
+  active(): void {
+    this.#listener.active()
   }
+
+  ended(by: SpliceEnd['by'], code: number): void {
+    this.#end ??= { by, code }
+  }
+
+  cutIn(withinMs: number): void {
+    const at = performance.now() + withinMs
+    if (this.#cut !== undefined && this.#cutAt <= at) return
+    clearTimeout(this.#cut)
+    this.#cutAt = at
+    this.#cut = setTimeout(() => this.#cutOff(), withinMs)
+  }
+
+  #cutOff(): void {
+    this.#browser.socket.destroy()
+    this.#tenant.socket.destroy()
+  }
+
+  finish(): void {
+    clearTimeout(this.#cut)
+    this.#listener.closed(this.#end ?? { by: 'proxy', code: 1006 })
+  }
+}
+
+/** One of the two connections, which takes the frames that its own peer sends. */
+class Side implements FrameSink {
+  readonly socket: Duplex
+  readonly #pair: Pair
+  readonly #name: 'browser' | 'tenant'
+  /** Reads what this side sends. */
+  readonly #reader: FrameReader
+  #other: Side = this
+  /** A close frame that waits until the frame on its way to this side has ended. */
+  #parting: ControlFrame | undefined
+  /** This side was sent a close frame: nothing may follow it. */
+  #told = false
+  /** This side sent its close frame: nothing of it is read any more. */
+  #said = false
+  #left = false
+  #closed = false
+
+  constructor(pair: Pair, socket: Duplex, name: 'browser' | 'tenant', limits: FrameLimits) {
+    this.#pair = pair
+    this.socket = socket
+    this.#name = name
+    this.#reader = new FrameReader(name === 'browser', limits)
+  }
+
+  join(other: Side): void {
+    this.#other = other
+    const socket: SplicedSocket = this.socket
+    socket[side] = this
+    socket.on('data', onData).on('drain', onDrain).on('end', onEnd).on('close', onClose)
+  }
+
+  get midFrame(): boolean {
+    return this.#reader.midFrame
+  }
+
+  receive(chunk: Buffer): void {
+    if (this.#name === 'browser') this.#pair.alive()
+    this.#reader.read(chunk, this)
+    const other = this.#other
+    if (!other.#told && other.socket.writableNeedDrain) this.socket.pause()
+  }
+
+  drained(): void {
+    this.#pair.alive()
+    this.#other.socket.resume()
+  }
+
+  data(bytes: Buffer, boundary: number | undefined): void {
+    const to = this.#other
+    if (to.#told) return
+    if (to.#parting === undefined) {
+      to.socket.write(bytes)
+    } else {
+      to.socket.write(bytes.subarray(0, boundary))
+      if (boundary !== undefined) to.#part(to.#parting)
+    }
+    if (this.#name === 'browser') this.#pair.active()
+  }
+
+  control(opcode: number, bytes: Buffer, payload: Buffer): void {
+    const to = this.#other
+    if (opcode === opcodes.close) this.#passClose(bytes, payload)
+    else if (!to.#told && !(opcode === opcodes.pong && this.#name === 'browser' && payload.equals(pingPayload))) to.socket.write(bytes)
+  }
+
+  violation(code: ViolationCode, reason: string): void {
+    this.#said = true
+    this.#pair.ended('proxy', code)
+    this.#pair.cutIn(handshakeMs)
+    const frame = closing(code, reason)
+    this.tell(frame)
+    this.#other.tell(code === 1009 && this.#name === 'tenant' ? frame : departed(this.#name))
+  }
+
+  #passClose(bytes: Buffer, payload: Buffer): void {
+    const to = this.#other
+    this.#pair.ended(this.#name, payload.length === 0 ? 1005 : payload.readUInt16BE())
+    this.#said = true
+    this.#pair.cutIn(handshakeMs)
+    if (!to.#told) {
+      to.#told = true
+      to.socket.write(bytes)
+    }
+    to.#settle()
+    this.#settle()
+  }
+
+  /** The connection has ended, with or without a close frame. */
+  leave(): void {
+    if (this.#left) return
+    const to = this.#other
+    this.#left = this.#said = this.#told = true
+    this.#pair.ended(this.#name, 1006)
+    this.socket.end()
+    this.#pair.cutIn(handshakeMs)
+    // The frame that is under way will never be complete, so no other can follow it.
+    if (this.#reader.midFrame && !to.#told) to.socket.destroy()
+    else to.tell(departed(this.#name))
+    to.#settle()
+    to.socket.resume()
+  }
+
+  close(): void {
+    this.leave()
+    this.#closed = true
+    if (this.#other.#closed) this.#pair.finish()
+  }
+
+  ping(): void {
+    if (!this.#told && this.#parting === undefined) this.socket.write(ourPing)
+  }
+
+  /** Sends a close frame, after the frame from the other side that is under way. */
+  tell(frame: ControlFrame): void {
+    if (this.#told || this.#parting !== undefined) return
+    if (this.#other.#reader.midFrame) {
+      this.#parting = frame
+      this.#pair.cutIn(partingMs)
+    } else {
+      this.#part(frame)
+    }
+  }
+
+  #part(frame: ControlFrame): void {
+    this.#told = true
+    this.socket.write(frameBytes(frame, this.#name === 'tenant'))
+    // Nothing is passed on any more, but the answer to this frame is still to be read.
+    this.#other.socket.resume()
+    this.#settle()
+  }
+
+  /** Ends a connection on which both close frames have been sent, or ours when nobody is left to pass an answer on to. */
+  #settle(): void {
+    if (this.#told && (this.#said || this.#other.#left)) this.socket.end()
+  }
+}
+
+const side = Symbol('side of a splice')
+
+/** The sockets know their sides, so that all of them share these listeners. */
+type SplicedSocket = Duplex & { [side]?: Side }
+
+function onData(this: SplicedSocket, chunk: Buffer): void {
+  this[side]?.receive(chunk)
+}
+function onDrain(this: SplicedSocket): void {
+  this[side]?.drained()
+}
+function onEnd(this: SplicedSocket): void {
+  this[side]?.leave()
+}
+function onClose(this: SplicedSocket): void {
+  this[side]?.close()
 }
 
 /** How long a side may take to answer a close frame that the other one sent; it may have much to read before it gets there. */
@@ -200,30 +278,7 @@ const partingMs = 500
 const pingPayload = randomBytes(8)
 const ourPing = frameBytes({ opcode: opcodes.ping, payload: pingPayload }, false)
 
-interface Side {
-  readonly name: 'browser' | 'tenant'
-  readonly socket: Duplex
-  /** Reads what this side sends. */
-  readonly reader: FrameReader
-  /** A close frame that waits until the frame on its way to this side has ended. */
-  parting: ControlFrame | undefined
-  /** This side was sent a close frame: nothing may follow it. */
-  told: boolean
-  /** This side sent its close frame: nothing of it is read any more. */
-  said: boolean
-  left: boolean
-  closed: boolean
-}
-
-function side(name: Side['name'], socket: Duplex, reader: FrameReader): Side {
-  return { name, socket, reader, parting: undefined, told: false, said: false, left: false, closed: false }
-}
-
 /** What the other one is told when a side went without a close frame, or was sent away. */
-function departed({ name }: Side): ControlFrame {
+function departed(name: 'browser' | 'tenant'): ControlFrame {
   return name === 'tenant' ? closing(1011, 'the connection to the tenant ended') : closing(1001, 'the browser left')
-}
-
-function isAnswerToOurPing({ opcode, payload }: Piece & { kind: 'control' }, from: Side): boolean {
-  return from.name === 'browser' && opcode === opcodes.pong && payload.equals(pingPayload)
 }

@@ -22,6 +22,8 @@ export function waitingBrowser(socket: Duplex, head: Buffer, onLeft: () => void)
   }
   surviveErrors(socket)
   socket.on('data', keep).on('end', onLeft).on('close', onLeft)
+  // One that is gone already says nothing any more.
+  if (socket.destroyed) onLeft()
 
   return {
     take() {

@@ -1,0 +1,24 @@
+/** The sockets of each login, in this process. */
+export interface Seats {
+  /** @returns False when the login has all it may have. */
+  take(login: string): boolean
+  leave(login: string): void
+}
+
+/** Counts sockets from the moment in which a login is known, so that two upgrades at once do not pass the limit together. */
+export function seats(perLogin: number): Seats {
+  const taken = new Map<string, number>()
+  return {
+    take(login) {
+      const count = taken.get(login) ?? 0
+      if (count >= perLogin) return false
+      taken.set(login, count + 1)
+      return true
+    },
+    leave(login) {
+      const count = taken.get(login) ?? 0
+      if (count > 1) taken.set(login, count - 1)
+      else taken.delete(login)
+    },
+  }
+}

@@ -1,0 +1,236 @@
+import { createHash } from 'node:crypto'
+import { EventEmitter, once } from 'node:events'
+import { createServer, type IncomingMessage, type Server } from 'node:http'
+import { type AddressInfo, connect, type Socket } from 'node:net'
+import type { Duplex } from 'node:stream'
+import { type ClientOptions, WebSocket, WebSocketServer } from 'ws'
+import type { Access } from '../../src/access.ts'
+import { type SocketEvent, type SocketProxy, type SocketProxyOptions, socketProxy } from '../../src/socket/socket-proxy.ts'
+
+export const appId = '4d3c6b2a-6b1c-4e0b-9a51-7f8e2d1c0b9a'
+export const appPath = `/qlik/app/${appId}`
+
+/** One end of a WebSocket, with what arrived kept until it is asked for. */
+export interface End {
+  readonly socket: WebSocket
+  send(data: string | Buffer): void
+  message(): Promise<{ data: string; binary: boolean }>
+  readonly closed: Promise<{ code: number; reason: string }>
+}
+
+export interface Setup {
+  readonly proxy: SocketProxy
+  readonly server: Server
+  readonly upstream: Server
+  readonly events: SocketEvent[]
+  /** Upgrade requests that reached the tenant. */
+  readonly arrived: IncomingMessage[]
+  readonly port: number
+  readonly origin: string
+  readonly tenant: string
+  /** Tokens handed out so far; the last argument of each is the one that was rejected. */
+  readonly rejected: string[]
+  active: number
+  /** Ends the login, as a logout does. */
+  endLogin(): void
+  open(path?: string, options?: ClientOptions, protocols?: string[]): WebSocket
+  connect(options?: ClientOptions, protocols?: string[]): Promise<{ browser: End; tenant: End }>
+  /** The tenant's end of the next socket. */
+  accepted(): Promise<End>
+  /** The tenant's end of the next socket, as a stream of bytes. */
+  rawTenant(): Promise<Socket>
+  /** Bytes that the tenant has sent. */
+  proxied(): number
+  /** Resolves when the proxy holds no socket any more. */
+  proxyClosed(): Promise<void>
+  /** Resolves when neither the proxy nor the tenant has a connection any more. */
+  allClosed(): Promise<void>
+  stop(): Promise<void>
+}
+
+export interface SetupOptions extends Partial<SocketProxyOptions> {
+  /** Takes upgrades instead of a WebSocket server that accepts them all. */
+  readonly onUpgrade?: (request: IncomingMessage, socket: Duplex, head: Buffer) => void
+  readonly deflate?: boolean
+  /** The tenant accepts any upgrade and then speaks bytes. */
+  readonly raw?: boolean
+  /** Tells whose request it is, where there is more than one login. */
+  readonly loginOf?: (request: IncomingMessage) => string
+}
+
+/** A WebSocket server that stands for the tenant, and the proxy before it, with a login that the test can end. */
+export async function socketSetup(given: SetupOptions = {}): Promise<Setup> {
+  const { onUpgrade: takes, deflate = false, raw = false, loginOf, ...options } = given
+  const upstream = createServer()
+  const accepted = new WebSocketServer({ noServer: true, perMessageDeflate: deflate, maxPayload: 2 ** 30 })
+  const arrived: IncomingMessage[] = []
+  const rawTenants = new EventEmitter()
+  const acceptRaw: SetupOptions['onUpgrade'] = (request, socket) => {
+    socket.write(`${switching(request)}\r\n`)
+    rawTenants.emit('connection', socket)
+  }
+  const onUpgrade = raw ? acceptRaw : takes
+  upstream.on('upgrade', (request, socket, head) => {
+    arrived.push(request)
+    if (onUpgrade === undefined) accepted.handleUpgrade(request, socket, head, ws => accepted.emit('connection', ws, request))
+    else {
+      socket.on('error', () => {}).on('end', () => socket.end())
+      onUpgrade(request, socket, head)
+      socket.resume()
+    }
+  })
+  const tenant = `http://127.0.0.1:${await listen(upstream)}`
+
+  const server = createServer((_request, response) => response.end())
+  const port = await listen(server)
+  const origin = `http://localhost:${port}`
+  const endings = new Set<() => void>()
+  const events: SocketEvent[] = []
+  const rejected: string[] = []
+  const access: Access = {
+    tokens: {
+      tenant,
+      async accessToken({ rejected: token } = {}) {
+        if (token !== undefined) rejected.push(token)
+        return `token-${rejected.length}`
+      },
+    },
+    onEnd(listener) {
+      endings.add(listener)
+      return () => endings.delete(listener)
+    },
+    active() {
+      setup.active += 1
+    },
+  }
+  const find = async (request: IncomingMessage) => (loginOf === undefined ? access : { ...access, id: loginOf(request) })
+  const proxy = socketProxy({ access: find, publicUrl: origin, onEvent: event => events.push(event), ...options })
+  server.on('upgrade', (request, socket, head) => {
+    if (!proxy.upgrade(request, socket, head)) socket.destroy()
+  })
+
+  const connections = new Set<Socket>()
+  const sentByTenant: Socket[] = []
+  upstream.on('connection', socket => sentByTenant.push(socket))
+  for (const listening of [upstream, server]) listening.on('connection', socket => connections.add(socket))
+  const setup: Setup = {
+    proxy,
+    server,
+    upstream,
+    events,
+    arrived,
+    port,
+    origin,
+    tenant,
+    rejected,
+    active: 0,
+    endLogin: () => {
+      for (const listener of endings) listener()
+    },
+    open: (path = appPath, socketOptions = {}, protocols = []) =>
+      new WebSocket(`ws://127.0.0.1:${port}${path}`, protocols, { origin, perMessageDeflate: deflate, ...socketOptions }),
+    async connect(socketOptions, protocols) {
+      const connected = setup.accepted()
+      const browser = endOf(setup.open(appPath, socketOptions, protocols))
+      await once(browser.socket, 'open')
+      return { browser, tenant: await connected }
+    },
+    accepted: () => once(accepted, 'connection').then(([socket]) => endOf(socket)),
+    rawTenant: () => once(rawTenants, 'connection').then(([socket]) => socket),
+    proxied: () => sentByTenant.reduce((sum, socket) => sum + socket.bytesWritten, 0),
+    async proxyClosed() {
+      while (proxy.open > 0) await new Promise(setImmediate)
+    },
+    async allClosed() {
+      while (proxy.open > 0 || (await connectionsOf(server)) > 0 || (await connectionsOf(upstream)) > 0) await new Promise(setImmediate)
+    },
+    async stop() {
+      for (const socket of connections) socket.destroy()
+      await Promise.all([upstream, server].map(listening => new Promise(done => listening.close(done))))
+      accepted.close()
+    },
+  }
+  return setup
+}
+
+export async function listen(server: Server): Promise<number> {
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  return (server.address() as AddressInfo).port
+}
+
+function connectionsOf(server: Server): Promise<number> {
+  return new Promise((resolve, reject) => server.getConnections((error, count) => (error === null ? resolve(count) : reject(error))))
+}
+
+export function endOf(socket: WebSocket): End {
+  const messages: { data: string; binary: boolean }[] = []
+  const waiting: (() => void)[] = []
+  socket.on('error', () => {})
+  socket.on('message', (data, binary) => {
+    messages.push({ data: data.toString(), binary })
+    waiting.shift()?.()
+  })
+  return {
+    socket,
+    send: data => socket.send(data),
+    async message() {
+      if (messages.length === 0) await new Promise<void>(resolve => waiting.push(resolve))
+      const message = messages.shift()
+      if (message === undefined) throw new Error('No message')
+      return message
+    },
+    closed: new Promise(resolve => socket.once('close', (code, reason) => resolve({ code, reason: String(reason) }))),
+  }
+}
+
+/** A tenant's answer to an upgrade, without the empty line at its end. */
+export function switching({ headers }: Pick<IncomingMessage, 'headers'>): string {
+  const accept = createHash('sha1').update(`${headers['sec-websocket-key']}258EAFA5-E914-47DA-95CA-C5AB0DC85B11`).digest('base64')
+  return `HTTP/1.1 101 Switching Protocols\r\nupgrade: websocket\r\nconnection: upgrade\r\nsec-websocket-accept: ${accept}\r\n`
+}
+
+/** The lines of an opening handshake as a browser sends it; `lines` replace those of the same name, an empty one leaves it out. */
+export function handshakeText({ origin }: Setup, path = appPath, lines: Readonly<Record<string, string>> = {}, method = 'GET'): string {
+  const headers = {
+    Host: new URL(origin).host,
+    Upgrade: 'websocket',
+    Connection: 'Upgrade',
+    Origin: origin,
+    'Sec-WebSocket-Key': 'dGhlIHNhbXBsZSBub25jZQ==',
+    'Sec-WebSocket-Version': '13',
+    ...lines,
+  }
+  const given = Object.entries(headers).filter(([, value]) => value !== '')
+  return `${method} ${path} HTTP/1.1\r\n${given.map(([name, value]) => `${name}: ${value}\r\n`).join('')}\r\n`
+}
+
+/** A peer that speaks bytes. */
+export interface RawPeer {
+  readonly socket: Socket
+  /** Everything received, once it contains `text`. */
+  until(text: string): Promise<string>
+  /** Everything received, once the connection is closed. */
+  readonly all: Promise<Buffer>
+}
+
+export function rawPeer({ port }: Pick<Setup, 'port'>, text = ''): RawPeer {
+  const socket = connect(port, '127.0.0.1')
+  const received: Buffer[] = []
+  socket.on('error', () => {})
+  socket.on('data', chunk => received.push(chunk))
+  if (text !== '') socket.write(text)
+  const closed = new Promise(resolve => socket.once('close', resolve))
+  return {
+    socket,
+    async until(wanted) {
+      while (!Buffer.concat(received).includes(wanted, 0, 'latin1')) await Promise.race([once(socket, 'data'), closed.then(failed)])
+      return Buffer.concat(received).toString('latin1')
+    },
+    all: closed.then(() => Buffer.concat(received)),
+  }
+
+  function failed(): never {
+    throw new Error(`Closed after ${JSON.stringify(Buffer.concat(received).toString('latin1'))}`)
+  }
+}
