@@ -22,6 +22,8 @@ const start = async (options: SetupOptions = {}) => {
 }
 afterEach(() => setup.stop())
 
+const key = 'dGhlIHNhbXBsZSBub25jZQ=='
+
 async function answerTo(text: string): Promise<{ status: number; head: string; code: string | undefined; text: string }> {
   const answer = (await rawPeer(setup, text).all).toString()
   const [head = '', body = ''] = answer.split('\r\n\r\n')
@@ -128,7 +130,7 @@ describe('an upgrade that is not allowed', () => {
 describe('an upgrade that the tenant does not accept', () => {
   const answering = (text: string): SetupOptions => ({ onUpgrade: (_request, socket) => socket.end(text) })
 
-  it.each([302, 403, 404, 429, 500, 503])('gets the status of the tenant: %i', async status => {
+  it.each([302, 307, 403, 404, 426, 429, 500, 503, 599])('gets the status of the tenant, and no more of its answer: %i', async status => {
     await start(
       answering(`HTTP/1.1 ${status} No\r\nretry-after: 17\r\nlocation: https://tenant.example/login\r\ncontent-length: 6\r\n\r\nsecret`),
     )
@@ -141,6 +143,17 @@ describe('an upgrade that the tenant does not accept', () => {
 
   it.each([
     ['200', 'HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n'],
+    ['304', 'HTTP/1.1 304 Not Modified\r\n\r\n'],
+    ['999', 'HTTP/1.1 999 Strange\r\ncontent-length: 0\r\n\r\n'],
+    [
+      'an upgrade to something else',
+      switching({ headers: { 'sec-websocket-key': key } })
+        .replace('websocket', 'h2c')
+        .concat('\r\n'),
+    ],
+    ['an extension nobody offered', `${switching({ headers: { 'sec-websocket-key': key } })}sec-websocket-extensions: x\r\n\r\n`],
+    ['a subprotocol nobody offered', `${switching({ headers: { 'sec-websocket-key': key } })}sec-websocket-protocol: x\r\n\r\n`],
+    ['a head without end', `HTTP/1.1 101 Switching Protocols\r\nx: ${'x'.repeat(100_000)}`],
     ['no HTTP', 'SSH-2.0-OpenSSH_9.2\r\n'],
     ['a handshake for somebody else', `${switching({ headers: { 'sec-websocket-key': 'x' } })}\r\n`],
     ['a handshake without an answer to the key', 'HTTP/1.1 101 Switching Protocols\r\nupgrade: websocket\r\nconnection: upgrade\r\n\r\n'],
@@ -232,7 +245,7 @@ describe('what reaches the tenant', () => {
       onUpgrade: (request, socket) =>
         socket.write(`${switching(request)}set-cookie: a=b\r\nserver: tenant\r\nsec-websocket-protocol: qix\r\n\r\n`),
     })
-    const peer = rawPeer(setup, handshakeText(setup))
+    const peer = rawPeer(setup, handshakeText(setup, appPath, { 'Sec-WebSocket-Protocol': 'qix' }))
     expect(await peer.until('\r\n\r\n')).toBe(
       'HTTP/1.1 101 Switching Protocols\r\nupgrade: websocket\r\nconnection: Upgrade\r\n' +
         'sec-websocket-accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\nsec-websocket-protocol: qix\r\n\r\n',

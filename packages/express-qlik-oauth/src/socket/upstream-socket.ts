@@ -64,7 +64,7 @@ function handshake({ headers: asked }: UpstreamRequest, request: ClientRequest):
     })
     request.on('upgrade', (response, socket, head) => {
       surviveErrors(socket)
-      if (response.headers['sec-websocket-accept'] === acceptOf(asked['sec-websocket-key'] ?? '')) {
+      if (isAnswerTo(asked, response.headers)) {
         resolve({ socket, head, headers: response.headers })
       } else {
         reject(new Refusal('ERR_UPSTREAM_RESPONSE', 'The tenant agreed to something else than this WebSocket.'))
@@ -75,13 +75,28 @@ function handshake({ headers: asked }: UpstreamRequest, request: ClientRequest):
   })
 }
 
+/**
+ * The tenant's status is passed on, but nothing else of its answer. A redirect keeps its status, too, without `Location`: that leads to the tenant's
+ * own login, and no browser follows redirects of an upgrade.
+ */
 function answered({ statusCode = 502, headers }: IncomingMessage): Refusal {
-  if (statusCode < 300) return new Refusal('ERR_UPSTREAM_RESPONSE', 'The tenant answered without opening a WebSocket.')
-  const seconds = Number(headers['retry-after'])
+  if (statusCode < 300 || statusCode === 304 || statusCode > 599)
+    return new Refusal('ERR_UPSTREAM_RESPONSE', 'The tenant answered without opening a WebSocket.')
+  const seconds = headers['retry-after'] ?? ''
   return new Refusal('ERR_UPSTREAM_STATUS', `The tenant answered with status ${statusCode}.`, {
     status: statusCode,
-    ...(Number.isFinite(seconds) ? { retryAfterSeconds: seconds } : {}),
+    ...(/^\d{1,9}$/.test(seconds) ? { retryAfterSeconds: Number(seconds) } : {}),
   })
+}
+
+/** Whether this is the other half of our handshake, with nothing in it that was not offered. RFC 6455, section 4.1. */
+function isAnswerTo(asked: IncomingHttpHeaders, given: IncomingHttpHeaders): boolean {
+  return (
+    given['sec-websocket-accept'] === acceptOf(asked['sec-websocket-key'] ?? '') &&
+    given.upgrade?.toLowerCase() === 'websocket' &&
+    (given['sec-websocket-extensions'] === undefined || asked['sec-websocket-extensions'] !== undefined) &&
+    (given['sec-websocket-protocol'] === undefined || asked['sec-websocket-protocol'] !== undefined)
+  )
 }
 
 function failure(error: NodeJS.ErrnoException): RefusalCode {

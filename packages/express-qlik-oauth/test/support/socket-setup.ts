@@ -191,7 +191,12 @@ export function switching({ headers }: Pick<IncomingMessage, 'headers'>): string
 }
 
 /** The lines of an opening handshake as a browser sends it; `lines` replace those of the same name, an empty one leaves it out. */
-export function handshakeText({ origin }: Setup, path = appPath, lines: Readonly<Record<string, string>> = {}, method = 'GET'): string {
+export function handshakeText(
+  { origin }: Pick<Setup, 'origin'>,
+  path = appPath,
+  lines: Readonly<Record<string, string>> = {},
+  method = 'GET',
+): string {
   const headers = {
     Host: new URL(origin).host,
     Upgrade: 'websocket',

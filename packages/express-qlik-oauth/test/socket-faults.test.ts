@@ -1,0 +1,242 @@
+import { once } from 'node:events'
+import { createServer, type Socket } from 'node:net'
+import type { Duplex } from 'node:stream'
+import { afterEach, describe, expect, it } from '@jest/globals'
+import type { TokenSource } from 'qlik-oauth'
+import {
+  endOf,
+  handshakeText,
+  type RawPeer,
+  rawPeer,
+  type Setup,
+  type SetupOptions,
+  socketSetup,
+  switching,
+} from './support/socket-setup.ts'
+
+let setup: Setup
+const start = async (options: SetupOptions = {}) => {
+  setup = await socketSetup(options)
+}
+afterEach(() => setup.stop())
+
+const withTokens = (accessToken: TokenSource['accessToken']): SetupOptions => ({
+  access: async () => ({ tokens: { tenant: setup.tenant, accessToken } }),
+})
+const reset = (socket: Duplex) => void (socket as Socket).resetAndDestroy()
+const answerTo = (text: string) => rawPeer(setup, text).all.then(bytes => bytes.toString('latin1'))
+
+describe('a browser that resets its connection', () => {
+  it('while a token is fetched ends that, and the tenant is not asked', async () => {
+    const asked = deferred<AbortSignal | undefined>()
+    const token = deferred<string>()
+    await start(
+      withTokens(({ signal } = {}) => {
+        asked.resolve(signal)
+        return token.promise
+      }),
+    )
+    const peer = rawPeer(setup, handshakeText(setup))
+    const signal = await asked.promise
+    peer.socket.resetAndDestroy()
+    await setup.allClosed()
+    expect(signal?.aborted).toBe(true)
+    token.resolve('token')
+    await new Promise(setImmediate)
+    expect(setup.arrived).toEqual([])
+    expect(setup.events).toEqual([])
+  })
+
+  it('while a rejected token is renewed is not tried once more', async () => {
+    const asked = deferred<true>()
+    const token = deferred<string>()
+    await start({
+      ...withTokens(async ({ rejected } = {}) => {
+        if (rejected === undefined) return 'stale'
+        asked.resolve(true)
+        return await token.promise
+      }),
+      onUpgrade: (_request, socket) => socket.end('HTTP/1.1 401 Unauthorized\r\n\r\n'),
+    })
+    const peer = rawPeer(setup, handshakeText(setup))
+    await asked.promise
+    peer.socket.resetAndDestroy()
+    await setup.allClosed()
+    token.resolve('fresh')
+    await new Promise(setImmediate)
+    expect(setup.arrived.map(({ headers }) => headers.authorization)).toEqual(['Bearer stale'])
+  })
+
+  it('while the tenant answers leaves nothing open', async () => {
+    const peers: RawPeer[] = []
+    await start({
+      onUpgrade: (request, socket) => {
+        peers[0]?.socket.resetAndDestroy()
+        socket.write(`${switching(request)}\r\n`)
+      },
+    })
+    peers.push(rawPeer(setup, handshakeText(setup)))
+    await once(setup.upstream, 'upgrade')
+    await setup.allClosed()
+  })
+
+  it('in the middle of a frame: the tenant gets no frame in its place', async () => {
+    const { peer, tenant, received } = await withRawPeers()
+    const frame = Buffer.from('828a00000000616263', 'hex')
+    peer.socket.write(frame)
+    await received(frame.length)
+    peer.socket.resetAndDestroy()
+    await setup.allClosed()
+    expect(Buffer.concat(tenant.chunks)).toEqual(frame)
+    expect(setup.events.at(-1)).toMatchObject({ type: 'closed', by: 'browser', code: 1006 })
+  })
+
+  it('in the middle of the head of a frame: the tenant is told that it left', async () => {
+    const { peer, tenant } = await withRawPeers()
+    peer.socket.write(Buffer.from('82fe', 'hex'))
+    while (setup.proxy.open === 0) await new Promise(setImmediate)
+    peer.socket.resetAndDestroy()
+    await setup.allClosed()
+    expect(Buffer.concat(tenant.chunks)[0]).toBe(0x88)
+  })
+
+  it.each(['at once', 'after the answer'])('when it is refused, %s', async moment => {
+    await start({ access: async () => undefined })
+    const peer = rawPeer(setup, handshakeText(setup))
+    if (moment === 'after the answer') await peer.until('traceId')
+    peer.socket.resetAndDestroy()
+    await setup.allClosed()
+  })
+
+  it('while its close frame is answered', async () => {
+    const { peer, tenant, received } = await withRawPeers()
+    peer.socket.write(Buffer.from('88820000000003e8', 'hex'))
+    await received(8)
+    peer.socket.resetAndDestroy()
+    tenant.socket.write(Buffer.from('880203e8', 'hex'))
+    await setup.allClosed()
+    expect(setup.events.at(-1)).toMatchObject({ type: 'closed', by: 'browser', code: 1000 })
+  })
+})
+
+describe('a tenant that resets its connection', () => {
+  it('when it is connected to: the browser gets 502', async () => {
+    const resetting = createServer(socket => reset(socket)).listen(0, '127.0.0.1')
+    await once(resetting, 'listening')
+    const { port } = resetting.address() as { port: number }
+    await start({ access: async () => ({ tokens: { tenant: `http://127.0.0.1:${port}`, accessToken: async () => 'token' } }) })
+    expect(await answerTo(handshakeText(setup))).toMatch(/^HTTP\/1\.1 502 [\s\S]*upstream_reset/)
+    await setup.allClosed()
+    await new Promise(done => resetting.close(done))
+  })
+
+  it.each([
+    ['before it answers', ''],
+    ['in the middle of its answer', 'HTTP/1.1 101 Switching Protocols\r\nupgrade: webs'],
+  ])('%s: the browser gets 502', async (_title, text) => {
+    await start({ onUpgrade: (_request, socket) => void (text === '' ? reset(socket) : socket.write(text, () => reset(socket))) })
+    expect(await answerTo(handshakeText(setup))).toMatch(/^HTTP\/1\.1 502 [\s\S]*upstream_re/)
+    await setup.allClosed()
+  })
+
+  it('at the second attempt: the browser gets 502, not the 401 of the first', async () => {
+    await start({
+      onUpgrade: (_request, socket) => void (setup.arrived.length === 1 ? socket.end('HTTP/1.1 401 Unauthorized\r\n\r\n') : reset(socket)),
+    })
+    expect(await answerTo(handshakeText(setup))).toMatch(/^HTTP\/1\.1 502 [\s\S]*upstream_reset/)
+    expect(setup.arrived).toHaveLength(2)
+    await setup.allClosed()
+  })
+
+  it('while it refuses: the browser gets the refusal all the same', async () => {
+    await start({
+      onUpgrade: (_request, socket) => void socket.write('HTTP/1.1 403 Forbidden\r\ncontent-length: 1000\r\n\r\nno', () => reset(socket)),
+    })
+    expect(await answerTo(handshakeText(setup))).toMatch(/^HTTP\/1\.1 (?:403|502) /)
+    await setup.allClosed()
+  })
+
+  it('right after its handshake: nothing stays open', async () => {
+    await start({ onUpgrade: (request, socket) => void socket.write(`${switching(request)}\r\n`, () => reset(socket)) })
+    expect(await answerTo(handshakeText(setup))).toMatch(/^HTTP\/1\.1 (?:101|502) /)
+    await setup.allClosed()
+  })
+
+  it('between frames: the browser gets 1011', async () => {
+    const { browser, tenant } = await withRawTenant()
+    tenant.write(Buffer.from('820161', 'hex'))
+    await browser.message()
+    reset(tenant)
+    expect((await browser.closed).code).toBe(1011)
+    await setup.allClosed()
+    expect(setup.events.at(-1)).toMatchObject({ type: 'closed', by: 'tenant', code: 1006 })
+  })
+
+  it('in the middle of a frame: the browser gets no frame in its place', async () => {
+    const { peer, tenant } = await withRawPeers()
+    tenant.socket.write(Buffer.from('8205616263', 'hex'))
+    await peer.until('abc')
+    reset(tenant.socket)
+    expect((await peer.all).toString('latin1').endsWith('\r\n\r\n\x82\x05abc')).toBe(true)
+    await setup.allClosed()
+  })
+
+  it('instead of answering a close frame: the browser is let go at once', async () => {
+    const { browser, tenant } = await withRawTenant()
+    tenant.once('data', () => reset(tenant))
+    const began = performance.now()
+    browser.socket.close(1000)
+    await browser.closed
+    await setup.allClosed()
+    expect(performance.now() - began).toBeLessThan(2000)
+  })
+})
+
+describe('after all that', () => {
+  it('others who are connected notice nothing', async () => {
+    await start()
+    const bystander = await setup.connect()
+    for (let count = 0; count < 20; count += 1) {
+      const peer = rawPeer(setup, handshakeText(setup))
+      if (count % 2 === 0) await peer.until('\r\n\r\n')
+      peer.socket.resetAndDestroy()
+    }
+    while (setup.proxy.open > 1) await new Promise(setImmediate)
+    bystander.browser.send('still here')
+    expect(await bystander.tenant.message()).toMatchObject({ data: 'still here' })
+  })
+})
+
+/** A real browser end, and a tenant that speaks bytes. */
+async function withRawTenant() {
+  await start({ raw: true })
+  const tenant = setup.rawTenant()
+  const browser = endOf(setup.open())
+  await once(browser.socket, 'open')
+  return { browser, tenant: await tenant }
+}
+
+async function withRawPeers() {
+  await start({ raw: true })
+  const accepted = setup.rawTenant()
+  const peer = rawPeer(setup, handshakeText(setup))
+  await peer.until('\r\n\r\n')
+  const socket = await accepted
+  const chunks: Buffer[] = []
+  socket.on('data', chunk => chunks.push(chunk))
+  return {
+    peer,
+    tenant: { socket, chunks },
+    async received(length: number) {
+      while (Buffer.concat(chunks).length < length) await once(socket, 'data')
+    },
+  }
+}
+
+function deferred<T>(): { promise: Promise<T>; resolve: (value: T) => void } {
+  let resolve: (value: T) => void = () => {}
+  const promise = new Promise<T>(settle => {
+    resolve = settle
+  })
+  return { promise, resolve }
+}
