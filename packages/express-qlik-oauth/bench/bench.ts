@@ -1,3 +1,4 @@
+/** Runs the sections that were asked for, one after another. `pnpm bench --help` lists them and the options. */
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { cpus } from 'node:os'
@@ -22,7 +23,13 @@ All of it takes about nine minutes. Needs Linux with redis-server, nginx, wrk an
   --cpu-prof      writes a profile of every Node process that is measured to qlik-bench-profiles in the temporary directory
 `
 
-const sections: Readonly<Record<string, () => Promise<void>>> = { requests, stampede, login: loginCost, stored: storedLogins, sockets }
+const sections: Readonly<Record<string, { readonly title: string; readonly run: () => Promise<void> }>> = {
+  requests: { title: 'Requests', run: requests },
+  stampede: { title: 'Refresh stampede', run: stampede },
+  login: { title: 'Login', run: loginCost },
+  stored: { title: 'Stored logins', run: storedLogins },
+  sockets: { title: 'WebSockets', run: sockets },
+}
 
 const unknown = chosen().find(name => sections[name] === undefined)
 try {
@@ -42,8 +49,8 @@ function chosen(): readonly string[] {
 async function measure(names: readonly string[]): Promise<void> {
   print(`Node ${process.version}, ${cpus().length} x ${cpus()[0]?.model}, ${new Date().toISOString().slice(0, 10)}\n`)
   for (const name of names) {
-    print(`## ${name}\n`)
-    await sections[name]?.()
+    print(`## ${sections[name]?.title}\n`)
+    await sections[name]?.run()
     await stop()
   }
 }

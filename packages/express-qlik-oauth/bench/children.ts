@@ -1,5 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { rmSync } from 'node:fs'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { connect, createServer } from 'node:net'
 import { tmpdir } from 'node:os'
@@ -86,6 +87,7 @@ export async function answering(port: number): Promise<void> {
 
 function interrupted(): void {
   for (const child of children) child.kill('SIGTERM')
+  rmSync(directory, { recursive: true, force: true })
   process.exit(1)
 }
 for (const event of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(event, interrupted)

@@ -69,7 +69,7 @@ export async function stampede(): Promise<void> {
     rows.push(...report(one, taken))
   }
   printTable(
-    `Refresh stampede: ${processes} processes at the same moment`,
+    `${processes} processes, all requests at the same moment`,
     ['requests to each', 'rounds', '', 'refreshes per round', 'failed requests', 'p50 ms', 'p99 ms', 'last ms', ...over],
     rows,
   )

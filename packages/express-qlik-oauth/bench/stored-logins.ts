@@ -56,7 +56,7 @@ export async function storedLogins(): Promise<void> {
     ]
   })
   printTable(
-    `Stored logins, each request of any of them: 2 KB JSON, 32 connections, ${rounds} rounds of ${seconds} s`,
+    `Each request of any of them: 2 KB JSON, 32 connections, ${rounds} rounds of ${seconds} s`,
     ['logins', '', 'CPU us/request, median (least-most)', 'requests/s', 'RSS MB', 'KB in Redis per login'],
     await Promise.all(rows),
   )
