@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
-import { createTenant, type SimulatedTenant } from 'qlik-tenant-simulator'
+import { createTenant, type Fault, type SimulatedTenant } from 'qlik-tenant-simulator'
 import { type RedisServer, startRedis } from '../../../packages/qlik-oauth/test/support/redis-server.ts'
 import { until } from '../../../packages/qlik-oauth/test/support/until.ts'
 import { type DemoProcess, refusedStart, startDemo } from './support/demo-process.ts'
@@ -69,6 +69,22 @@ describe('the running demo', () => {
     expect((await get('/qlik/api/v1/items', { cookie })).status).toBe(401)
   })
 
+  it.each<[string, string, number, (callback: URL) => void]>([
+    ['a code of somebody else', 'Login out of date', 400, ({ searchParams }) => searchParams.set('code', 'made-up')],
+    ['another issuer', 'Login out of date', 400, ({ searchParams }) => searchParams.set('iss', 'https://evil.example')],
+    ['no consent', 'Login refused', 403, ({ searchParams }) => searchParams.set('error', 'access_denied')],
+    ['a refused client', 'Login not possible', 502, () => redemptionFails({ status: 401, body: { error: 'invalid_client' } })],
+    ['a tenant that fails', 'Not reachable', 503, () => redemptionFails({ status: 500 })],
+    ['a web page instead of tokens', 'Not reachable', 502, () => redemptionFails({ garbage: true })],
+  ])('explains to a person who comes back with %s', async (_what, eyebrow, status, spoil) => {
+    const login = await get('/auth/login', page)
+    const callback = new URL(await tenant.authorize(login.headers.get('location') ?? '', 'ada'))
+    spoil(callback)
+    const answer = await fetch(callback, { redirect: 'manual', headers: { ...page, cookie: pairs(login) } })
+    expect([answer.status, answer.headers.get('cache-control')]).toEqual([status, 'no-store'])
+    expect(await answer.text()).toContain(`<p class="eyebrow">${eyebrow}</p>`)
+  })
+
   it('survives Redis: 503 within a second with the cookie kept, public pages served, and back again', async () => {
     const cookie = await logIn()
     await redis.kill()
@@ -130,6 +146,8 @@ describe('a wrong environment', () => {
     expect(said).toMatch(/PORT \d+ is taken/)
   })
 })
+
+const redemptionFails = (fault: Fault) => void tenant.faults.next({ grant: 'authorization_code', ...fault })
 
 async function logIn(): Promise<string> {
   const login = await get('/auth/login', page)

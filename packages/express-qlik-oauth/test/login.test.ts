@@ -256,8 +256,29 @@ describe('callback', () => {
     const swapped = await tab.get(
       `${application.origin}/auth/callback?code=${first.searchParams.get('code')}&state=${second.searchParams.get('state')}`,
     )
-    expect([swapped.status, await swapped.text()]).toEqual([502, 'ERR_TOKEN_REFUSED'])
+    expect([swapped.status, await swapped.text()]).toEqual([400, 'ERR_CALLBACK_INVALID'])
+    expect(application.named('denied')).toMatchObject([{ message: expect.stringContaining('invalid_grant') }])
     expect(await session(tab, application)).toEqual({ authenticated: false })
+  })
+
+  it('refuses a user whom the tenant gives no token', async () => {
+    const application = await start()
+    const tab = browser()
+    const eve = { id: 'eve', name: 'Eve', email: 'eve@example.com', subject: 'simulator|eve' }
+    tenant.registerUser(eve)
+    const callback = await authorized(tab, application, '/', 'eve')
+    tenant.registerUser({ ...eve, status: 'disabled' })
+    const answer = await tab.get(callback)
+    expect([answer.status, await answer.text()]).toEqual([403, 'ERR_LOGIN_DENIED'])
+    expect(application.named('denied')).toMatchObject([{ code: 'ERR_LOGIN_DENIED' }])
+  })
+
+  it('calls it the application’s own mistake when the tenant refuses its secret', async () => {
+    const application = await start({ clientSecret: 'another-secret' })
+    const tab = browser()
+    const answer = await tab.get(await authorized(tab, application))
+    expect([answer.status, await answer.text()]).toEqual([502, 'ERR_TOKEN_REFUSED'])
+    expect(application.named('denied')).toEqual([])
   })
 
   it('refuses an answer of another issuer before any code is redeemed', async () => {
@@ -265,8 +286,25 @@ describe('callback', () => {
     const tab = browser()
     const callback = await authorized(tab, application)
     const before = redemptions()
-    expect(await (await tab.get(`${callback}&iss=https://evil.example`)).text()).toBe('ERR_ISSUER')
+    const answer = await tab.get(`${callback}&iss=https://evil.example`)
+    expect([answer.status, await answer.text()]).toEqual([400, 'ERR_CALLBACK_INVALID'])
+    expect(application.named('denied')).toMatchObject([{ message: expect.stringContaining('another issuer') }])
     expect(redemptions()).toBe(before)
+  })
+
+  it('is neither started nor used up by a program that only looks at the links', async () => {
+    const application = await start({ loginRateLimit: 1 })
+    const tab = browser()
+    const look = (url: string) => tab.request(url, { method: 'HEAD' })
+    const looked = await look(`${application.origin}/auth/login?returnTo=/private`)
+    expect([looked.status, looked.headers.get('set-cookie'), looked.headers.get('location')]).toEqual([204, null, null])
+
+    // The one attempt that the limit allows was not spent.
+    const callback = await authorized(tab, application, '/private')
+    const before = redemptions()
+    expect((await look(callback)).status).toBe(204)
+    expect(redemptions()).toBe(before)
+    expect((await tab.get(callback)).headers.get('location')).toBe('/private')
   })
 
   it.each(['code', 'iss'])('refuses a genuine answer with a second %s', async name => {
@@ -281,7 +319,7 @@ describe('callback', () => {
   it('answers a form post with the method it takes', async () => {
     const application = await start()
     const answer = await browser().post(`${application.origin}/auth/callback`, 'code=a&state=b')
-    expect([answer.status, answer.headers.get('allow')]).toEqual([405, 'GET'])
+    expect([answer.status, answer.headers.get('allow')]).toEqual([405, 'GET, HEAD'])
   })
 
   it.each([
@@ -322,11 +360,34 @@ describe('session', () => {
     }
   })
 
-  it('is nobody, and the cookie is taken away, when the signature is wrong', async () => {
+  it.each([
+    ['/', 200],
+    ['/private', 302],
+    ['/auth/session', 200],
+    ['/auth/login', 302],
+  ])('is nobody, and the cookie is taken away at %s, when the signature is wrong', async (path, status) => {
     const application = await start()
-    const answer = await browser().get(`${application.origin}/`, { cookie: 'sid=s%3Aforged.AAAA' })
-    expect([answer.status, answer.headers.get('cache-control')]).toEqual([200, 'no-store'])
-    expect(answer.headers.get('set-cookie')).toMatch(/^sid=; Max-Age=0/)
+    const answer = await browser().get(application.origin + path, { cookie: 'sid=s%3Aforged.AAAA' })
+    expect([answer.status, answer.headers.get('cache-control')]).toEqual([status, 'no-store'])
+    expect(answer.headers.getSetCookie().filter(cookie => cookie.startsWith('sid='))).toEqual([expect.stringMatching(/^sid=; Max-Age=0/)])
+    expect(application.named('denied')).toHaveLength(1)
+  })
+
+  it('is nobody for the proxy when the signature is wrong, which sets no cookie whatever happens', async () => {
+    const application = await start()
+    const answer = await browser().get(`${application.origin}/qlik/api/v1/items`, { cookie: 'sid=s%3Aforged.AAAA' })
+    expect([answer.status, answer.headers.get('set-cookie')]).toEqual([401, null])
+  })
+
+  it('is told to HEAD without a body, as to GET', async () => {
+    const application = await start()
+    const tab = await loggedIn(application)
+    const [head, got] = [
+      await tab.request(`${application.origin}/auth/session`, { method: 'HEAD' }),
+      await tab.get(`${application.origin}/auth/session`),
+    ]
+    expect([head.status, await head.text()]).toEqual([200, ''])
+    for (const name of ['content-type', 'content-length', 'cache-control']) expect(head.headers.get(name)).toBe(got.headers.get(name))
   })
 
   it('is signed anew after the secret was rotated, and over when the secret is gone', async () => {

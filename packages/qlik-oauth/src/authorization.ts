@@ -44,7 +44,7 @@ export async function authorizationRequest(client: Client, options: Authorizatio
  * it is compared again here.
  *
  * @returns The authorization code.
- * @throws ERR_LOGIN_DENIED when the tenant reports an error, ERR_ISSUER for another issuer, ERR_CALLBACK_INVALID for everything else.
+ * @throws ERR_LOGIN_DENIED when the tenant reports an error, ERR_CALLBACK_INVALID for everything else.
  */
 export async function authorizationResponse(client: Client, parameters: URLSearchParams, state: string): Promise<string> {
   // RFC 6749, section 3.1: no parameter twice. Which one would count is nobody's choice.
@@ -55,7 +55,7 @@ export async function authorizationResponse(client: Client, parameters: URLSearc
   const server = { issuer: metadata.issuer, authorization_response_iss_parameter_supported: metadata.issPromised }
   const iss = parameters.getAll('iss')
   if (iss.length === 1 ? iss[0] !== metadata.issuer : metadata.issPromised) {
-    throw new QlikOAuthError('ERR_ISSUER', `The authorization response does not come from ${client.tenant}`)
+    throw new QlikOAuthError('ERR_CALLBACK_INVALID', `The authorization response names another issuer than ${metadata.issuer}, or none`)
   }
   try {
     oauth.validateAuthResponse(server, { client_id: client.clientId }, parameters, state)

@@ -60,8 +60,15 @@ const failed: Message = {
 const tenantAway: Message = {
   eyebrow: 'Not reachable',
   heading: 'Qlik Cloud does not answer.',
-  advice: 'You are still logged in here. Try again in a minute.',
+  advice: 'Whoever was logged in here still is. Try again in a minute.',
   actions: [{ href: '/apps', text: 'Try again' }, home],
+}
+
+const applicationRefused: Message = {
+  eyebrow: 'Login not possible',
+  heading: 'Qlik Cloud does not accept this application.',
+  advice: 'It is not you. Whoever runs this application has to look at how it is registered; what is wrong has been written down.',
+  actions: [home],
 }
 
 const messages: Readonly<Partial<Record<string, Message>>> = {
@@ -74,8 +81,8 @@ const messages: Readonly<Partial<Record<string, Message>>> = {
   },
   ERR_CALLBACK_INVALID: {
     eyebrow: 'Login out of date',
-    heading: 'This login was not started here, or too long ago.',
-    advice: 'A login has to be finished within ten minutes, in the browser that began it. Starting again takes a moment.',
+    heading: 'This login cannot be finished.',
+    advice: 'It took longer than ten minutes, was finished before, or began in another browser. Starting again takes a moment.',
     actions: [logInAgain, home],
   },
   ERR_LOGIN_LOOP: {
@@ -109,6 +116,9 @@ const messages: Readonly<Partial<Record<string, Message>>> = {
       'The application was not granted the scope that this page needs. Log in again and agree to it, or ask your tenant administrator.',
     actions: [logIn, home],
   },
+  ERR_ISSUER: applicationRefused,
+  ERR_TOKEN_REFUSED: applicationRefused,
+  ERR_TOKEN_RESPONSE: tenantAway,
   ERR_TOKEN_UNAVAILABLE: tenantAway,
   ERR_TENANT_UNREACHABLE: tenantAway,
   ERR_TENANT_TIMEOUT: tenantAway,
@@ -119,6 +129,8 @@ function codeOf(error: unknown): string {
   return error instanceof QlikOAuthError || error instanceof Refusal ? error.code : ''
 }
 
+/** Scripts accept anything; browsers tell them from people in `Sec-Fetch-Mode`, which comes with `Sec-Fetch-Dest`. */
 function wantsPage(request: Request): boolean {
-  return (request.get('sec-fetch-mode') ?? 'navigate') === 'navigate' && request.accepts(['json', 'html']) === 'html'
+  if (request.get('sec-fetch-dest') !== undefined && request.get('sec-fetch-mode') !== 'navigate') return false
+  return request.accepts(['json', 'html']) === 'html'
 }

@@ -10,6 +10,7 @@ import {
   type QlikUser,
   requestTokens,
   revokeTokens,
+  TokenResponseError,
   type TokenSet,
 } from 'qlik-oauth'
 import type { AuthContext } from '../auth-context.ts'
@@ -22,8 +23,18 @@ import { unavailable } from './session-life.ts'
 
 /** `GET /auth/callback`: takes the authorization response, redeems the code, and gives the browser a session with a new id. */
 export async function callbackRoute(context: AuthContext, request: Request, response: Response): Promise<void> {
-  const { states, store, sites, home } = context
   response.set('cache-control', 'no-store')
+  try {
+    await callback(context, request, response)
+  } catch (error) {
+    // What the browser brought was wrong. That nobody could say whether it is, is no refusal.
+    if (error instanceof QlikOAuthError && error.status < 500) context.emit('denied', { code: error.code, message: error.message })
+    throw error
+  }
+}
+
+async function callback(context: AuthContext, request: Request, response: Response): Promise<void> {
+  const { states, store, sites, home } = context
   const parameters = new URL(request.originalUrl, 'http://app.invalid').searchParams
   const state = parameters.getAll('state').length === 1 ? (parameters.get('state') ?? '') : ''
   const known = state.length > longestState ? undefined : states.open(state)
@@ -60,7 +71,6 @@ async function stale(context: AuthContext, request: Request, response: Response,
   if ((await context.peekLogin(request)) !== undefined) return response.redirect(302, context.home)
   const site = context.sites.of(request) ?? context.sites.all.find(({ redirectUri }) => new URL(redirectUri).pathname === request.path)
   if (known === undefined || known.restarts > 0 || site === undefined || !isNavigation(request) || !request.originalUrl.includes('code=')) {
-    context.emit('denied', { code: 'ERR_CALLBACK_INVALID', message: 'An authorization response without an attempt of this browser' })
     throw new QlikOAuthError('ERR_CALLBACK_INVALID', 'The login attempt is unknown, was used before, or was started in another browser')
   }
   await startAttempt(context, request, response, site, { returnTo: known.returnTo, restarts: known.restarts + 1 })
@@ -72,13 +82,24 @@ async function redeemed(
   code: string,
   attempt: LoginAttempt,
 ): Promise<{ tokens: TokenSet; user: QlikUser }> {
-  const tokens = await requestTokens(client, authorizationCode(code, attempt.redirectUri, attempt.codeVerifier))
+  const tokens = await requestTokens(client, authorizationCode(code, attempt.redirectUri, attempt.codeVerifier)).catch(cause => {
+    throw refusedCode(cause)
+  })
   try {
     return { tokens, user: await currentUser(client, tokens.accessToken) }
   } catch (error) {
     await revokeTokens(client, tokens, message => emit('revocationFailed', { login: '', tenant: client.tenant, message }))
     throw error
   }
+}
+
+/** Code and user came with the browser. A client or a scope that is refused is the application's own matter, and stays what it is. */
+function refusedCode(cause: unknown): unknown {
+  if (!(cause instanceof TokenResponseError)) return cause
+  if (cause.error === 'invalid_grant')
+    return new QlikOAuthError('ERR_CALLBACK_INVALID', `No login for this code. ${cause.message}`, { cause })
+  if (cause.error === 'access_denied') return new QlikOAuthError('ERR_LOGIN_DENIED', `No login for this user. ${cause.message}`, { cause })
+  return cause
 }
 
 /** Gives the login a session id that nobody knew before, and ends the login that this browser had. */

@@ -7,14 +7,12 @@ import { type BrowserCookie, browserHash } from './browser-cookie.ts'
 import { attemptKey } from './login-state.ts'
 import { isPrefetch } from './navigation.ts'
 import { returnPath } from './return-path.ts'
+import { forgetForged } from './session-life.ts'
 
 /** `GET /auth/login?returnTo=/path`: starts a login attempt and sends the browser to the tenant. */
 export async function loginRoute(context: AuthContext, request: Request, response: Response): Promise<void> {
   const { sites, home } = context
-  if (isPrefetch(request)) {
-    response.set('cache-control', 'no-store').status(204).end()
-    return
-  }
+  if (isPrefetch(request)) return void response.set('cache-control', 'no-store').status(204).end()
   // An image on a foreign page may not start logins; a link on one may.
   if (request.headers['sec-fetch-site'] === 'cross-site' && request.headers['sec-fetch-mode'] !== 'navigate') {
     throw new Refusal('ERR_CROSS_SITE', 'A login starts with a visit to this page.')
@@ -24,6 +22,7 @@ export async function loginRoute(context: AuthContext, request: Request, respons
   const site = sites.of(request)
   if (site === undefined) throw configuration('tenantOf does not say at which tenant this login is to take place.')
 
+  forgetForged(context, request, response)
   refuseInsecure(context, request)
   await limitRate(context, request)
   await startAttempt(context, request, response, site, {

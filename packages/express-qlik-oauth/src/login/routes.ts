@@ -20,9 +20,12 @@ export function loginRoutes(context: AuthContext): RequestHandler {
   return function qlikRoutes(request, response, next) {
     const found = routeOf(request)
     if (found === undefined) return follow(request, response, next)
-    const [method, route] = found
-    if (request.method !== method) {
-      return answer(response, new Refusal('ERR_METHOD_NOT_ALLOWED', `This address takes ${method} only.`, { allow: [method] }))
+    const { methods, route } = found
+    if (!methods.includes(request.method)) {
+      return answer(
+        response,
+        new Refusal('ERR_METHOD_NOT_ALLOWED', `This address takes ${methods.join(' and ')} only.`, { allow: methods }),
+      )
     }
     return route(context, request, response).catch((error: unknown) => {
       if (isNavigation(request) || !(error instanceof QlikOAuthError || error instanceof Refusal)) next(error)
@@ -31,13 +34,30 @@ export function loginRoutes(context: AuthContext): RequestHandler {
   }
 }
 
-function routeOf({ path }: Request): readonly [method: string, route: Route] | undefined {
-  if (path === callbackPath || path.startsWith(`${callbackPath}/`)) return ['GET', callbackRoute]
+interface Entry {
+  readonly methods: readonly string[]
+  readonly route: Route
+}
+
+function routeOf({ path }: Request): Entry | undefined {
+  if (path.startsWith(`${callbackPath}/`)) return routes.get(callbackPath)
   return routes.get(path)
 }
 
-const routes = new Map<string, readonly [method: string, route: Route]>([
-  [loginPath, ['GET', loginRoute]],
-  [logoutPath, ['POST', logoutRoute]],
-  [sessionPath, ['GET', sessionRoute]],
+/**
+ * Programs that look at links before people do ask with HEAD. It is safe (RFC 9110, section 9.2.1), so it may start no attempt and use none up;
+ * refused with 405, many of them would try GET.
+ */
+function withoutEffect(route: Route): Route {
+  return async (context, request, response) => {
+    if (request.method !== 'HEAD') return await route(context, request, response)
+    response.set('cache-control', 'no-store').status(204).end()
+  }
+}
+
+const routes = new Map<string, Entry>([
+  [loginPath, { methods: ['GET', 'HEAD'], route: withoutEffect(loginRoute) }],
+  [callbackPath, { methods: ['GET', 'HEAD'], route: withoutEffect(callbackRoute) }],
+  [logoutPath, { methods: ['POST'], route: logoutRoute }],
+  [sessionPath, { methods: ['GET', 'HEAD'], route: sessionRoute }],
 ])

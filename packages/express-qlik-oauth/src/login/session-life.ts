@@ -96,11 +96,8 @@ export function unavailable(cause: unknown): QlikOAuthError {
 export function followLogin(context: AuthContext): RequestHandler {
   return async function followLogin(request: Request, response: Response, next: NextFunction) {
     const cookie = context.sessionId(request)
-    if (cookie === undefined) {
-      forgetForged(context, request, response)
-      return next()
-    }
-    if (request.session === undefined) return next()
+    forgetForged(context, request, response)
+    if (cookie === undefined || request.session === undefined) return next()
     try {
       if (request.sessionID !== cookie.id && (await context.peekLogin(request)) !== undefined) adopt(context, request, cookie)
     } catch {
@@ -112,9 +109,9 @@ export function followLogin(context: AuthContext): RequestHandler {
 }
 
 /** A cookie that this application did not sign is taken away, so that the browser stops sending it. */
-function forgetForged({ session, emit }: AuthContext, request: Request, response: Response): void {
+export function forgetForged({ session, sessionId, emit }: AuthContext, request: Request, response: Response): void {
   const name = session.name ?? 'connect.sid'
-  if (parse(request.headers.cookie ?? '')[name] === undefined) return
+  if (parse(request.headers.cookie ?? '')[name] === undefined || sessionId(request) !== undefined) return
   emit('denied', { code: 'ERR_LOGIN_REQUIRED', message: 'A session cookie without a valid signature' })
   response.append('set-cookie', serialize(name, '', { ...cookieOptions(session), maxAge: 0 }))
   response.set('cache-control', 'no-store')

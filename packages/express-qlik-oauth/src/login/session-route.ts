@@ -1,9 +1,11 @@
 import type { Request, Response } from 'express'
 import type { AuthContext } from '../auth-context.ts'
+import { forgetForged } from './session-life.ts'
 
 /** `GET /auth/session`: tells scripts who is logged in. Asking keeps nobody logged in, so pages may poll it. */
-export async function sessionRoute({ peekLogin }: AuthContext, request: Request, response: Response): Promise<void> {
-  const login = await peekLogin(request)
+export async function sessionRoute(context: AuthContext, request: Request, response: Response): Promise<void> {
+  forgetForged(context, request, response)
+  const login = await context.peekLogin(request)
   response.set('cache-control', 'no-store')
   if (login === undefined) {
     response.json({ authenticated: false })
