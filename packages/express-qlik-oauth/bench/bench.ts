@@ -1,12 +1,10 @@
 /** Runs the sections that were asked for, one after another. `pnpm bench --help` lists them and the options. */
-import { spawn } from 'node:child_process'
-import { once } from 'node:events'
 import { cpus } from 'node:os'
-import { fileURLToPath } from 'node:url'
 import { option, quick } from './arguments.ts'
 import { cleanUp, stop } from './children.ts'
 import { loginCost } from './login-cost.ts'
 import { requests } from './requests.ts'
+import { sockets } from './sockets.ts'
 import { stampede } from './stampede.ts'
 import { storedLogins } from './stored-logins.ts'
 import { print } from './table.ts'
@@ -53,13 +51,4 @@ async function measure(names: readonly string[]): Promise<void> {
     await sections[name]?.run()
     await stop()
   }
-}
-
-/** A bench of its own, since its subjects tell their own counters. */
-async function sockets(): Promise<void> {
-  const file = fileURLToPath(new URL('sockets.ts', import.meta.url))
-  const child = spawn(process.execPath, ['--conditions=source', '--import', 'tsx', file], { stdio: ['ignore', 'inherit', 'inherit'] })
-  const [code] = await once(child, 'exit')
-  if (code !== 0) throw new Error('The bench of the sockets failed')
-  print('')
 }

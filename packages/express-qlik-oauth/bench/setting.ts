@@ -48,3 +48,14 @@ export const landing = '/landing'
 
 /** A base URL on loopback, as express-openid-connect wants it for cookies that need no https. */
 export const openIdUrl = 'http://localhost:3000'
+
+export const socketSubjects = ['this proxy', 'http-proxy', '`ws` on both sides'] as const
+
+export type SocketSubject = (typeof socketSubjects)[number]
+
+/** What a process has used so far. */
+export interface SocketCost {
+  readonly cpuMicroseconds: number
+  readonly residentBytes: number
+  readonly heapBytes: number
+}
