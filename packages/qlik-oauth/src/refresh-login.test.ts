@@ -90,6 +90,17 @@ describe('refresh of a login', () => {
     expect(endpoint.requests).toHaveLength(1)
   })
 
+  it('is not forced again and again by a resource that refuses every token', async () => {
+    await loggedIn()
+    const logins = process()
+    expect(await token(logins, 'first')).toBe('token-1')
+    expect(await Promise.all([token(logins, 'token-1'), token(logins, 'token-1')])).toEqual(['token-1', 'token-1'])
+    expect(endpoint.requests).toHaveLength(1)
+    clock += 60_000
+    expect(await token(logins, 'token-1')).toBe('token-2')
+    expect(endpoint.requests).toHaveLength(2)
+  })
+
   it('stores a new refresh token, keeps the old where none comes, and never moves the end', async () => {
     await loggedIn()
     const endsAt = (await process().peek('key'))?.record.endsAt

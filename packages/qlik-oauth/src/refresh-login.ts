@@ -26,15 +26,20 @@ export interface RefreshOptions {
  * only valid tokens, and one that comes after a logout stores nothing.
  *
  * @returns A function that gives the login with valid tokens. Where renewing fails and the old access token is still good, it gives the old one.
- * `rejected` is an access token that the tenant refused, whatever its expiry says.
+ * `rejected` is an access token that the tenant refused, whatever its expiry says; where its successor is refused as well, that one is given back
+ * for a minute, so that a resource that answers 401 to everybody does not cost a refresh each time.
  * @throws ERR_SESSION_EXPIRED when the login is over; ERR_TOKEN_UNAVAILABLE when no valid token can be had now.
  */
 export function refreshLogins(options: RefreshOptions): (key: string, seen: StoredLogin, rejected?: string) => Promise<StoredLogin> {
   const { store, clientOf, emit, end, leewayMs, leaseMs, now } = options
   const once = exclusive<StoredLogin>({ store, leaseMs, waitMs: longestRefreshMs })
   const unsaved = new Map<string, StoredLogin>()
+  const forced = new Map<string, { accessToken: string; at: number }>()
 
   return async (key, seen, rejected) => {
+    // The tenant refuses what it has just issued: it is not the token's age, and asking for more of them would never end.
+    const last = forced.get(key)
+    if (rejected !== undefined && last?.accessToken === rejected && now() < last.at + forcedPauseMs && keeps(seen, rejected)) return seen
     const good = ({ record: { tokens } }: StoredLogin) => tokens.accessToken !== rejected && !needsRefresh(tokens, now(), leewayMs)
     const work = {
       async recall() {
@@ -46,13 +51,25 @@ export function refreshLogins(options: RefreshOptions): (key: string, seen: Stor
     try {
       const stored = await once(key, work)
       // A flight that others began may have read its tokens before they were rejected.
-      return stored.record.tokens.accessToken === rejected ? await once(key, work) : stored
+      const fresh = stored.record.tokens.accessToken === rejected ? await once(key, work) : stored
+      if (rejected !== undefined) remember(key, fresh)
+      return fresh
     } catch (error) {
       if (error instanceof QlikOAuthError && error.code === 'ERR_SESSION_EXPIRED') throw error
       const { tokens } = seen.record
       if (tokens.accessToken !== rejected && tokens.expiresAt > now()) return seen
       throw unavailable(error)
     }
+  }
+
+  function keeps({ record: { tokens } }: StoredLogin, accessToken: string): boolean {
+    return tokens.accessToken === accessToken && !needsRefresh(tokens, now(), leewayMs)
+  }
+
+  function remember(key: string, { record }: StoredLogin): void {
+    const [oldest] = forced.size < mostForced ? [] : forced.keys()
+    if (oldest !== undefined) forced.delete(oldest)
+    forced.set(key, { accessToken: record.tokens.accessToken, at: now() })
   }
 
   async function present(key: string): Promise<StoredLogin> {
@@ -146,6 +163,9 @@ export function refreshLogins(options: RefreshOptions): (key: string, seen: Stor
 
 /** Three leases and the token endpoint's own limit: nobody gives up on a holder who may still succeed. */
 const longestRefreshMs = 45_000
+/** A token that came of a forced refresh is not renewed for being rejected again, in the same process, for so long. */
+const forcedPauseMs = 60_000
+const mostForced = 10_000
 
 function merged(old: TokenSet, fresh: TokenSet): TokenSet {
   return {

@@ -1,6 +1,7 @@
 import type { IncomingMessage } from 'node:http'
 import { describe, expect, it } from '@jest/globals'
 import { sign } from 'cookie-signature'
+import { loginKey } from 'qlik-oauth'
 import { sessionCookie, sessionIdReader } from './session-cookie.ts'
 
 const read = (cookie: string | undefined, secret: string | string[] = ['new-secret', 'old-secret']) =>
@@ -19,10 +20,14 @@ describe('session cookie', () => {
 
 describe('session id', () => {
   it('is read from a cookie among others', () =>
-    expect(read(`a=b; sid=${encodeURIComponent(`s:${sign('the-id', 'new-secret')}`)}; c=d`)).toEqual({ id: 'the-id', outdated: false }))
+    expect(read(`a=b; sid=${encodeURIComponent(`s:${sign('the-id', 'new-secret')}`)}; c=d`)).toEqual({
+      id: 'the-id',
+      login: loginKey('the-id'),
+      outdated: false,
+    }))
 
   it('is accepted under an older secret, and marked', () =>
-    expect(read(`sid=s:${sign('the-id', 'old-secret')}`)).toEqual({ id: 'the-id', outdated: true }))
+    expect(read(`sid=s:${sign('the-id', 'old-secret')}`)).toEqual({ id: 'the-id', login: loginKey('the-id'), outdated: true }))
 
   it.each([
     ['no cookie', undefined],
