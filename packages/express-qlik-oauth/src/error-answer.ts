@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import type { ServerResponse } from 'node:http'
+import { type IncomingHttpHeaders, type ServerResponse, STATUS_CODES } from 'node:http'
 import { errorTable, QlikOAuthError } from 'qlik-oauth'
 import { Refusal } from './refusal.ts'
 
@@ -45,13 +45,15 @@ export function errorAnswer(error: unknown, traceId = newTraceId()): ErrorAnswer
  */
 export function answer(response: ServerResponse, error: unknown, traceId?: string): void {
   if (response.headersSent) {
-    response.destroy()
+    cutOff(response)
     return
   }
   const { status, headers, body } = errorAnswer(error, traceId)
   const { req: request } = response
+  response.statusMessage = STATUS_CODES[status] ?? ''
   for (const [name, value] of Object.entries(headers)) response.setHeader(name, value)
-  if (request.complete || !hasBody(request.headers)) {
+  if (request.complete || (!request.readableDidRead && isShort(request.headers))) {
+    // Node reads the rest of a short body by itself, and takes what follows for the next request.
     response.writeHead(status).end(body)
     return
   }
@@ -69,12 +71,20 @@ export function answer(response: ServerResponse, error: unknown, traceId?: strin
   request.once('end', end).once('close', end).resume()
 }
 
+/** Without chunks or a length, the end of the connection would be taken for the end of the answer. */
+function cutOff(response: ServerResponse): void {
+  const { socket, req: request } = response
+  if (request.httpVersionMinor === 0 && socket !== null && !('encrypted' in socket)) socket.resetAndDestroy()
+  response.destroy()
+}
+
 /** A name for one failure, in the form of a W3C trace id. */
 export function newTraceId(): string {
   return randomBytes(16).toString('hex')
 }
 
 const lingerMs = 1000
+const longestUnread = 64 * 1024
 const defaultRetryAfterSeconds: Readonly<Record<number, number>> = { 429: 60, 503: 5 }
 
 interface Description {
@@ -105,6 +115,7 @@ function adviceOn(status: number, retryAfterSeconds: number | undefined): string
   return status >= 500 ? 'The log of the application says more under this trace id.' : 'Sending the same request again does not help.'
 }
 
-function hasBody(headers: { 'content-length'?: string | undefined; 'transfer-encoding'?: string | undefined }): boolean {
-  return headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > 0
+/** Whoever waits for `100 Continue` may send the body or not, once it has been refused. */
+function isShort({ expect, ...headers }: IncomingHttpHeaders): boolean {
+  return expect === undefined && headers['transfer-encoding'] === undefined && Number(headers['content-length'] ?? 0) <= longestUnread
 }

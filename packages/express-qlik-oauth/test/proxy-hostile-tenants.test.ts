@@ -102,6 +102,8 @@ describe('headers of the tenant', () => {
     ['framing in two ways', 'transfer-encoding: chunked\r\n'],
     ['a null byte', 'x: a\0b\r\n'],
     ['a name with a space', 'x y: b\r\n'],
+    ['a carriage return', 'x: a\rset-cookie: b=c\r\n'],
+    ['a line feed', 'x: a\nset-cookie: b=c\r\n'],
     ['a megabyte', `x: ${'x'.repeat(1024 * 1024)}\r\n`],
   ])('%s is answered with 502', async (_title, headers) => {
     const { port } = await proxyTo((await saying(ok(headers))).origin)
@@ -120,6 +122,11 @@ describe('redirects', () => {
     ['the tenant with a user name', origin => `${origin.replace('//', '//user:pass@')}/api/v1/a`, '/qlik/api/v1/a'],
     ['another host', () => 'https://storage.example/file?signature=x', 'https://storage.example/file?signature=x'],
     ['a host that begins like the tenant', origin => `${origin}.evil.example/x`, undefined],
+    ['another host without a scheme', () => '//other.example/a', 'http://other.example/a'],
+    ['another host with backslashes', () => '\\\\other.example\\a', 'http://other.example/a'],
+    ['another host behind a slash', () => '/\\other.example/a', 'http://other.example/a'],
+    ['the tenant by another protocol', origin => `${origin.replace('http', 'ftp')}/a`, undefined],
+    ['a path that looks like a host', origin => `${origin}//other.example/a`, '/qlik//other.example/a'],
     ['no web page', () => 'javascript:alert(1)', undefined],
     ['nothing', () => 'http://[', undefined],
   ])('to %s', async (_title, location, expected) => {
@@ -241,6 +248,7 @@ describe('answers without a body', () => {
     ['HEAD', 'HTTP/1.1 200 x\r\ncontent-type: application/json\r\ncontent-length: 1234\r\n\r\n', 200, '1234'],
     ['GET', 'HTTP/1.1 304 x\r\netag: "a"\r\ncontent-length: 1234\r\n\r\n', 304, '1234'],
     ['DELETE', 'HTTP/1.1 204 x\r\n\r\n', 204, undefined],
+    ['DELETE', 'HTTP/1.1 204 x\r\ncontent-length: 5\r\n\r\nhello', 204, undefined],
     ['GET', 'HTTP/1.1 200 x\r\ncontent-type: application/json\r\ncontent-length: 0\r\n\r\n', 200, '0'],
   ])('%s %j', async (method, answer, status, length) => {
     const { port } = await proxyTo((await saying(answer)).origin)

@@ -6,8 +6,9 @@ import { Refusal } from '../refusal.ts'
 import { type JsonCoding, jsonCoding, jsonRewriter, longestWhole, ofTheBytes, recoding, rewritten } from './json-answer.ts'
 import type { LinkRewriter } from './link-rewriter.ts'
 import { requestHeaders } from './request-headers.ts'
-import { type ResponseHead, responseHead, responseTrailers, without } from './response-headers.ts'
+import { type ResponseHead, responseHead, responseTrailers, without, withoutRepeats } from './response-headers.ts'
 import type { RestProxySettings } from './rest-proxy-options.ts'
+import type { Connection, ConnectionHandler } from './tenant-connection.ts'
 import { upload } from './upload.ts'
 import type { Upstream } from './upstream.ts'
 import { upstreamRefusal } from './upstream-refusal.ts'
@@ -39,10 +40,13 @@ type Passage = 'plain' | 'whole' | 'links' | 'recoded'
  * The request's handler at undici: one object per request with the methods undici calls. A class, against the habit of this house, because ten
  * closures for each request cost more than everything else here.
  */
-class Exchange implements Dispatcher.DispatchHandler {
+class Exchange implements ConnectionHandler {
+  connection: Connection = unsent
   readonly #context: ExchangeContext
   #accessToken = ''
-  #resent = false
+  #refreshed = false
+  #sentAgain = false
+  #sentAt = 0
   #abort: ((error?: Error) => void) | undefined
   #body: Readable | undefined
   #waiting: NodeJS.Timeout | undefined
@@ -76,7 +80,8 @@ class Exchange implements Dispatcher.DispatchHandler {
     this.#send(accessToken)
   }
 
-  #send(accessToken: string): void {
+  /** @param headersMs Time for the head of the answer. */
+  #send(accessToken: string, headersMs = this.#context.settings.headersMs): void {
     const { request, method, target, hasBody, upstream, settings } = this.#context
     if (upstream.active >= settings.connections + settings.waiting) throw busy()
 
@@ -96,6 +101,7 @@ class Exchange implements Dispatcher.DispatchHandler {
         path: target,
         headers,
         body: this.#body ?? null,
+        headersTimeout: headersMs,
         bodyTimeout: eventStream ? 0 : settings.bodyMs,
       },
       this,
@@ -105,6 +111,9 @@ class Exchange implements Dispatcher.DispatchHandler {
   onConnect(abort: (error?: Error) => void): void {
     clearTimeout(this.#waiting)
     this.#abort = abort
+    this.connection.requests += 1
+    this.connection.answer = 'nothing'
+    this.#sentAt = performance.now()
     if (this.#over) abort()
   }
 
@@ -113,16 +122,16 @@ class Exchange implements Dispatcher.DispatchHandler {
       this.#hint(status, raw)
       return true
     }
-    if (status === 401 && !this.#resent && this.#refresh()) return false
+    if (status === 401 && !this.#refreshed && this.#refresh()) return false
 
-    const { response, method, path, upstream, access } = this.#context
+    const { request, response, method, path, upstream, access } = this.#context
     // Qlik's clients take a redirected product-info.json for a sign of Qlik Sense on Windows.
     if (path === productInfo && status >= 300 && status < 400 && status !== 304) {
       this.#giveUp(new Refusal('ERR_NOT_FOUND', 'The tenant does not say what product it is.'))
       return false
     }
 
-    const head = responseHead(raw, upstream.links, path)
+    const head = responseHead(raw, upstream.links, path, status)
     this.#status = status
     this.#head = head
     this.#resume = resume
@@ -132,6 +141,8 @@ class Exchange implements Dispatcher.DispatchHandler {
       return true
     }
 
+    // Only chunks have trailers after them.
+    if (head.trailer !== '' && head.contentLength < 0 && request.httpVersionMinor > 0) head.headers.push('trailer', head.trailer)
     const coding = jsonCoding(status, head)
     if (coding !== undefined) this.#rewrite(coding, head)
     if (this.#passage === 'whole') return true
@@ -159,6 +170,11 @@ class Exchange implements Dispatcher.DispatchHandler {
   }
 
   onComplete(trailers: readonly (string | Buffer)[] | null): void {
+    // undici takes a connection that breaks for the end of a body whose length nobody has told.
+    if (this.connection.broken) {
+      this.onError(new Refusal('ERR_UPSTREAM_RESET', 'The connection ended before the answer did.'))
+      return
+    }
     this.#settle()
     if (!this.#ended && this.#passage === 'whole') this.#whole(trailers)
     if (!this.#ended) {
@@ -172,9 +188,11 @@ class Exchange implements Dispatcher.DispatchHandler {
   onError(error: Error): void {
     this.#settle()
     if (this.#over || this.#ended) return
+    const refusal = upstreamRefusal(error)
+    if (this.#sendAgain(refusal)) return
     this.#over = true
     const { request, response, fail } = this.#context
-    fail(request, response, upstreamRefusal(error))
+    fail(request, response, refusal)
   }
 
   /** Sends what is known of the head when nothing of the body has come in the meantime. */
@@ -241,7 +259,8 @@ class Exchange implements Dispatcher.DispatchHandler {
     const { headers = [], contentLength = -1 } = this.#head ?? {}
     const chunked = trailers !== null && trailers.length > 0
     if (changed === body && (chunked || contentLength >= 0)) this.#begin(headers)
-    else this.#begin([...without(headers, ofTheBytes), ...(chunked ? [] : ['content-length', String(changed.length)])])
+    else if (chunked) this.#begin(without(headers, ofTheBytes))
+    else this.#begin([...without(headers, ofTheFraming), 'content-length', String(changed.length)])
     this.#trail(trailers)
     this.#end(changed)
   }
@@ -250,7 +269,9 @@ class Exchange implements Dispatcher.DispatchHandler {
   #begin(headers: string[] = this.#head?.headers ?? []): void {
     if (this.#begun) return
     this.#begun = true
-    this.#context.response.writeHead(this.#status, headers)
+    const { response } = this.#context
+    // Beside headers that the application has set, Node keeps only the last of several with one name.
+    response.writeHead(this.#status, response.getHeaderNames().length === 0 ? headers : withoutRepeats(headers))
   }
 
   /** @returns False when undici is to wait until the browser has read. */
@@ -309,7 +330,7 @@ class Exchange implements Dispatcher.DispatchHandler {
   #refresh(): boolean {
     const { access, hasBody, request, response, fail } = this.#context
     const next = access.tokens.accessToken({ rejected: this.#accessToken })
-    this.#resent = true
+    this.#refreshed = true
     if (hasBody) {
       // Its body is gone, so the tenant's answer stands; the next request finds the new token.
       next.catch(() => {})
@@ -321,6 +342,23 @@ class Exchange implements Dispatcher.DispatchHandler {
         if (!response.destroyed) this.#send(accessToken)
       })
       .catch((error: unknown) => fail(request, response, error))
+    return true
+  }
+
+  /**
+   * A connection that has served a request may have been closed by the tenant in the same moment in which the next one was sent. What changes
+   * nothing is sent once more then, within the time it had. RFC 9110, section 9.2.2.
+   */
+  #sendAgain({ code }: Refusal): boolean {
+    const { method, hasBody, settings } = this.#context
+    const { requests, answer } = this.connection
+    if (code !== 'ERR_UPSTREAM_RESET' || this.#sentAgain || this.#abort === undefined || requests < 2 || answer !== 'nothing') return false
+    if (hasBody || (method !== 'GET' && method !== 'HEAD' && method !== 'OPTIONS')) return false
+
+    const leftMs = settings.headersMs - Math.ceil(performance.now() - this.#sentAt)
+    if (leftMs <= 0) return false
+    this.#sentAgain = true
+    this.#send(this.#accessToken, leftMs)
     return true
   }
 
@@ -378,6 +416,8 @@ function busy(): Refusal {
   return new Refusal('ERR_UPSTREAM_BUSY', 'Too many requests wait for the tenant already.')
 }
 
+const ofTheFraming: ReadonlySet<string> = new Set([...ofTheBytes, 'trailer'])
+const unsent: Connection = { requests: 0, answer: 'nothing', broken: false }
 const productInfo = '/resources/autogenerated/product-info.json'
 /** More than one write of a socket, so that a quick browser is never the reason to stop reading. */
 const mostBuffered = 256 * 1024

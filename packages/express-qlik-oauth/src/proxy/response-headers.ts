@@ -1,3 +1,4 @@
+import { Refusal } from '../refusal.ts'
 import type { TenantLinks } from './tenant-links.ts'
 
 /** Headers of the tenant that concern the tenant's own origin, its cookies or this connection: they never reach the browser. */
@@ -50,10 +51,16 @@ export interface ResponseHead {
   readonly contentEncoding: string
   /** -1 when the tenant does not say. */
   readonly contentLength: number
+  /** Trailers that are announced; not among the headers, since not every answer of ours can have them. */
+  readonly trailer: string
 }
 
-/** Turns the headers of the tenant's answer into those of ours. */
-export function responseHead(raw: readonly Buffer[], links: TenantLinks, requestPath: string): ResponseHead {
+/**
+ * Turns the headers of the tenant's answer into those of ours.
+ *
+ * @throws Refusal ERR_UPSTREAM_RESPONSE
+ */
+export function responseHead(raw: readonly Buffer[], links: TenantLinks, requestPath: string, status: number): ResponseHead {
   const headers: string[] = []
   let contentType = ''
   let contentEncoding = ''
@@ -61,11 +68,13 @@ export function responseHead(raw: readonly Buffer[], links: TenantLinks, request
   let cacheControl = ''
   let vary = ''
   let connection = ''
+  let trailer = ''
 
   for (let index = 0; index + 1 < raw.length; index += 2) {
     const name = latin1(raw[index]).toLowerCase()
     if (dropped.has(name)) {
       if (name === 'connection') connection += `,${latin1(raw[index + 1])}`
+      else if (name === 'transfer-encoding') requireChunked(latin1(raw[index + 1]))
       continue
     }
     if (name.startsWith('access-control-')) continue
@@ -84,7 +93,12 @@ export function responseHead(raw: readonly Buffer[], links: TenantLinks, request
         if (here !== undefined) headers.push(name, here)
         continue
       }
+      case 'trailer':
+        trailer = trailer === '' ? value : `${trailer}, ${value}`
+        continue
       case 'content-length':
+        // RFC 9110, section 8.6
+        if (status === 204) continue
         contentLength = Number(value)
         break
       case 'content-type':
@@ -98,7 +112,7 @@ export function responseHead(raw: readonly Buffer[], links: TenantLinks, request
   }
 
   headers.push('cache-control', privately(cacheControl), 'vary', withCookie(vary))
-  return { headers: named(connection, headers), contentType, contentEncoding, contentLength }
+  return { headers: named(connection, headers), contentType, contentEncoding, contentLength, trailer }
 }
 
 /** Trailers that may go down: what is kept from the browser as a header is kept from it as a trailer too. */
@@ -121,6 +135,17 @@ export function without(headers: readonly string[], names: ReadonlySet<string>):
   return kept
 }
 
+/** Joins the values of headers with one name. */
+export function withoutRepeats(headers: readonly string[]): string[] {
+  const values = new Map<string, string>()
+  for (let index = 0; index + 1 < headers.length; index += 2) {
+    const [name = '', value = ''] = [headers[index], headers[index + 1]]
+    const before = values.get(name)
+    values.set(name, before === undefined ? value : `${before}, ${value}`)
+  }
+  return [...values].flat()
+}
+
 const dropped: ReadonlySet<string> = new Set(keptFromBrowser)
 const framing: ReadonlySet<string> = new Set([
   'content-length',
@@ -133,6 +158,12 @@ const framing: ReadonlySet<string> = new Set([
   'trailer',
   'host',
 ])
+
+/** Any other transfer coding would have to be undone here, and the browser could not know of it. */
+function requireChunked(transferEncoding: string): void {
+  if (transferEncoding.trim().toLowerCase() === 'chunked') return
+  throw new Refusal('ERR_UPSTREAM_RESPONSE', 'The answer has a transfer coding other than chunked.')
+}
 
 function latin1(bytes: string | Buffer | undefined): string {
   return typeof bytes === 'string' ? bytes : (bytes?.toString('latin1') ?? '')

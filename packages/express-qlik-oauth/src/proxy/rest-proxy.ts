@@ -49,7 +49,13 @@ export function restProxy(options: RestProxyOptions): RestProxy {
       else next()
       return
     }
-    passOn(request, response, target.slice(mount.length), find).catch((error: unknown) => fail(request, response, error))
+    const begin = (): void => {
+      passOn(request, response, target.slice(mount.length), find).catch((error: unknown) => fail(request, response, error))
+    }
+    // The answer before it is still under way: only then does a pipelined request have its turn, or none when the connection ends with that answer.
+    // RFC 9112, sections 9.3.2 and 9.6.
+    if (response.socket === null) response.once('socket', begin)
+    else begin()
   }
   restProxy.close = () => tenants.close()
   return restProxy
@@ -128,8 +134,8 @@ function checkBody(request: IncomingMessage, longest: number): boolean {
   const length = headers['content-length']
   if (encoding === undefined && (length === undefined || length === '0')) return false
 
-  if (encoding !== undefined && encoding.toLowerCase() !== 'chunked')
-    throw new Refusal('ERR_REQUEST_INVALID', 'Of the transfer codings only chunked is accepted.')
+  if (encoding !== undefined && (encoding.toLowerCase() !== 'chunked' || request.httpVersionMinor === 0))
+    throw new Refusal('ERR_REQUEST_INVALID', 'Of the transfer codings only chunked is accepted, and from HTTP/1.1 on.')
   if (method === 'GET' || method === 'HEAD' || method === 'OPTIONS')
     throw new Refusal('ERR_REQUEST_INVALID', `A ${method} request has no body.`)
   if (Number(length ?? 0) > longest) throw tooLong(longest)

@@ -28,8 +28,10 @@ export function tenantLinks(tenant: string, publicOrigin: string, mount: string)
     location(value, requestPath) {
       if (!URL.canParse(value, tenant + requestPath)) return undefined
       const url = new URL(value, tenant + requestPath)
+      if (url.protocol !== 'https:' && url.protocol !== 'http:') return undefined
       if (url.host === host) return mount + url.pathname + url.search + url.hash
-      return url.protocol === 'https:' || url.protocol === 'http:' ? value : undefined
+      // A browser would resolve everything else against our origin.
+      return /^https?:\/\//i.test(value) ? value : url.href
     },
     jsonText(text) {
       const found = atTenant.exec(text)

@@ -4,7 +4,7 @@ import { Refusal, type RefusalCode } from '../refusal.ts'
 export function upstreamRefusal(cause: Error): Refusal {
   if (cause instanceof Refusal) return cause
   const { code = '', name } = cause as NodeJS.ErrnoException
-  const known = byCode.get(code) ?? (name === 'HTTPParserError' ? 'ERR_UPSTREAM_RESPONSE' : 'ERR_UPSTREAM_REFUSED')
+  const known = byCode.get(code) ?? (ofTheAnswer.test(`${name} ${code}`) ? 'ERR_UPSTREAM_RESPONSE' : 'ERR_UPSTREAM_REFUSED')
   return new Refusal(known, sentences[known] ?? 'The request could not be passed on.', { cause })
 }
 
@@ -18,9 +18,7 @@ const byCode: ReadonlyMap<string, RefusalCode> = new Map([
   ['EPIPE', 'ERR_UPSTREAM_RESET'],
   ['UND_ERR_HEADERS_OVERFLOW', 'ERR_UPSTREAM_RESPONSE'],
   ['UND_ERR_RES_CONTENT_LENGTH_MISMATCH', 'ERR_UPSTREAM_RESPONSE'],
-  ['ERR_HTTP_INVALID_STATUS_CODE', 'ERR_UPSTREAM_RESPONSE'],
   ['ERR_INVALID_CHAR', 'ERR_UPSTREAM_RESPONSE'],
-  ['ERR_HTTP_INVALID_HEADER_VALUE', 'ERR_UPSTREAM_RESPONSE'],
   ['ERR_INVALID_HTTP_TOKEN', 'ERR_UPSTREAM_RESPONSE'],
   ['Z_DATA_ERROR', 'ERR_UPSTREAM_RESPONSE'],
   ['Z_BUF_ERROR', 'ERR_UPSTREAM_RESPONSE'],
@@ -30,6 +28,9 @@ const byCode: ReadonlyMap<string, RefusalCode> = new Map([
   ['UND_ERR_CLOSED', 'ERR_CLOSING'],
   ['UND_ERR_DESTROYED', 'ERR_CLOSING'],
 ])
+
+/** What undici's parser and Node's writer say of an answer that they do not accept. */
+const ofTheAnswer = /^(?:HTTPParserError|AssertionError) | ERR_HTTP_/
 
 const sentences: Readonly<Partial<Record<RefusalCode, string>>> = {
   ERR_UPSTREAM_REFUSED: 'No connection could be made.',

@@ -1,6 +1,7 @@
 import { tenantOrigin } from 'qlik-oauth'
-import { Pool } from 'undici'
+import { buildConnector, Pool } from 'undici'
 import type { RestProxySettings } from './rest-proxy-options.ts'
+import { TenantConnection } from './tenant-connection.ts'
 import { type TenantLinks, tenantLinks } from './tenant-links.ts'
 
 /** The connections to one tenant. */
@@ -30,11 +31,12 @@ export function upstreams(settings: RestProxySettings): Upstreams {
       if (existing !== undefined) return existing
 
       const origin = tenantOrigin(tenant)
+      const connect = buildConnector({ timeout: settings.connectMs })
       const pool = new Pool(origin, {
+        factory: (url, options) => new TenantConnection(url, { ...options, connect }),
         connections: settings.connections,
         headersTimeout: settings.headersMs,
         bodyTimeout: settings.bodyMs,
-        connect: { timeout: settings.connectMs },
         keepAliveTimeout: keepAliveMs,
       })
       const upstream: Upstream = { pool, links: tenantLinks(origin, settings.publicOrigin, settings.mount), active: 0 }

@@ -137,7 +137,7 @@ function unframed(raw: string, headers: Readonly<Record<string, string>>): { bod
   return { body, complete: false }
 }
 
-async function listening(server: NetServer): Promise<{ port: number; origin: string }> {
+export async function listening(server: NetServer): Promise<{ port: number; origin: string }> {
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')
   const { port } = server.address() as AddressInfo

@@ -1,0 +1,131 @@
+import { afterEach, describe, expect, it } from '@jest/globals'
+import express from 'express'
+import { fromOurPage, proxyTo } from './support/rest-proxy.ts'
+import { closeAll, get, httpServer, open, rawServer, read } from './support/wire.ts'
+
+afterEach(closeAll)
+
+const ok = 'HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 2\r\n\r\nok'
+const codeOf = (body: string): unknown => JSON.parse(body).errors[0].code
+
+/** A tenant that answers in these pieces, one packet each. */
+async function inPieces(...pieces: string[]): Promise<string> {
+  const { origin } = await rawServer(async socket => {
+    socket.setNoDelay(true)
+    for (const piece of pieces) {
+      socket.write(piece, 'latin1')
+      await new Promise(done => setTimeout(done, 5))
+    }
+  })
+  return origin
+}
+
+describe('interim answers', () => {
+  const hundred = 'HTTP/1.1 100 Continue\r\n\r\n'
+  const hint = 'HTTP/1.1 103 Early Hints\r\nlink: </qlik-embed/a.css>; rel=preload\r\n\r\n'
+
+  it.each<[string, string[]]>([
+    ['100', [hundred + ok]],
+    ['100 with headers, twice', [`HTTP/1.1 100 x\r\na: b\r\n\r\n${hundred}${ok}`]],
+    ['100 before its answer', [hundred, ok]],
+    ['100 in pieces', ['HTTP/1.', '1 1', '00 Continue\r\n\r', '\n', ok]],
+    ['100 with the beginning of its answer', [`${hundred}HTTP/1.1 `, ok.slice(9)]],
+    ['100 and 103 in any order', [hundred + hint + hundred, hint, hundred + ok]],
+    ['102', [`HTTP/1.1 102 Processing\r\n\r\n${ok}`]],
+    ['103 without a link', [`HTTP/1.1 103 x\r\n\r\n${ok}`]],
+    ['103 with a link that is none', [`HTTP/1.1 103 x\r\nlink: nonsense\r\n\r\n${ok}`]],
+    ['103 with a length', [`HTTP/1.1 103 x\r\ncontent-length: 5\r\n\r\n${ok}`]],
+    ['one that nobody knows', [`HTTP/1.1 199 x\r\n\r\n${ok}`]],
+    ['none, in the smallest pieces', [...ok]],
+  ])('%s', async (_title, pieces) => {
+    const { port, events } = await proxyTo(await inPieces(...pieces))
+    for (const method of ['GET', 'POST']) {
+      const headers = { ...fromOurPage, ...(method === 'POST' ? { 'content-length': '3' } : {}) }
+      expect(await get(port, '/qlik/api/v1/x', headers, method, method === 'POST' ? 'abc' : '')).toMatchObject({
+        status: 200,
+        body: 'ok',
+        complete: true,
+      })
+    }
+    expect(events).toEqual([])
+  })
+
+  it('are not looked for in a body', async () => {
+    const body = `${hundred}${hundred}`
+    const origin = await inPieces(`HTTP/1.1 200 OK\r\ncontent-length: ${body.length}\r\n\r\n`, hundred, hundred)
+    const { port } = await proxyTo(origin)
+    expect(await get(port, '/qlik/api/v1/x')).toMatchObject({ body, complete: true })
+  })
+
+  it('without an answer after them end in time', async () => {
+    const { port } = await proxyTo(await inPieces(hundred, hundred), { timeouts: { headersMs: 100 } })
+    expect((await get(port, '/qlik/api/v1/x')).status).toBe(504)
+  })
+
+  it.each([
+    ['a protocol that nobody asked for', 'HTTP/1.1 101 x\r\nupgrade: x\r\nconnection: upgrade\r\n\r\n'],
+    ['the same without its name', `HTTP/1.1 101 x\r\n\r\n${ok}`],
+    ['an interim head without end', `HTTP/1.1 100 x\r\nx: ${'x'.repeat(100_000)}`],
+    ['no status', 'HTTP/1.1 000 x\r\ncontent-length: 0\r\n\r\n'],
+  ])('%s is no answer', async (_title, bytes) => {
+    const { port } = await proxyTo(await inPieces(bytes))
+    expect(await get(port, '/qlik/api/v1/x')).toMatchObject({ status: 502, complete: true })
+  })
+})
+
+describe('transfer codings of the tenant', () => {
+  it.each(['gzip, chunked', 'gzip', 'chunked, gzip', 'identity'])('%s is not passed on as if it were nothing', async coding => {
+    const { port } = await proxyTo(await inPieces(`HTTP/1.1 200 OK\r\ntransfer-encoding: ${coding}\r\n\r\n2\r\nok\r\n0\r\n\r\n`))
+    const answer = await get(port, '/qlik/api/v1/x')
+    expect(answer).toMatchObject({ status: 502, complete: true })
+    expect(codeOf(answer.body)).toBe('upstream_response')
+  })
+})
+
+describe('trailers', () => {
+  const json = 'content-type: application/json\r\n'
+  const chunks = 'transfer-encoding: chunked\r\ntrailer: x\r\n\r\n2\r\n{}\r\n0\r\n'
+
+  it.each([
+    ['with a length', 'HTTP/1.1 200 OK\r\ntrailer: x\r\ncontent-length: 2\r\n\r\n{}', 'GET'],
+    ['and left out', `HTTP/1.1 200 OK\r\n${chunks}\r\n`, 'GET'],
+    ['and left out of JSON', `HTTP/1.1 200 OK\r\n${json}${chunks}\r\n`, 'GET'],
+    ['after a head alone', 'HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\ntrailer: x\r\n\r\n', 'HEAD'],
+    ['without content', 'HTTP/1.1 204 OK\r\ntrailer: x\r\n\r\n', 'GET'],
+  ])('that are announced %s do no harm', async (_title, bytes, method) => {
+    const { port, events } = await proxyTo(await inPieces(bytes))
+    const { status, body } = await get(port, '/qlik/api/v1/x', {}, method)
+    const contents = bytes.includes('{}') ? '{}' : ''
+    expect({ events, status, body }).toEqual({ events: [], status: Number(bytes.slice(9, 12)), body: contents })
+  })
+
+  it('do not reach a browser of HTTP/1.0, and JSON keeps its own', async () => {
+    const { port } = await proxyTo(
+      await inPieces(`HTTP/1.1 200 OK\r\nconnection: close\r\n${json}${chunks}x: y\r\nset-cookie: a=b\r\n\r\n`),
+    )
+    expect((await get(port, '/qlik/api/v1/x')).raw).toBe('2\r\n{}\r\n0\r\nx: y\r\n\r\n')
+    const old = await read(open(port, 'GET /qlik/api/v1/x HTTP/1.0\r\n\r\n'))
+    expect(old).toMatch(/^HTTP\/1\.1 200 OK\r\n[\s\S]*\r\n\r\n\{\}$/)
+  })
+})
+
+describe('headers that come several times', () => {
+  it('all pass, also where the application has set headers of its own', async () => {
+    const tenant = await httpServer((_request, response) => {
+      response.setHeader('link', ['<https://a.example/>; rel=a', '<https://b.example/>; rel=b']).end('ok')
+    })
+    const { port, proxy } = await proxyTo(tenant.origin)
+    const mounted = await httpServer(express().use('/qlik', proxy))
+    const link = '<https://a.example/>; rel=a, <https://b.example/>; rel=b'
+    expect((await get(port, '/qlik/api/v1/x')).headers.link).toBe(link)
+    expect((await get(mounted.port, '/qlik/api/v1/x')).headers).toMatchObject({ link, 'x-powered-by': 'Express' })
+  })
+})
+
+describe('errors after a tenant has been asked', () => {
+  it('have the words of their own status', async () => {
+    const { port } = await proxyTo(await inPieces(`HTTP/1.1 200 OK\r\ntransfer-encoding: gzip\r\n\r\n`))
+    const text = await read(open(port, 'GET /qlik/api/v1/x HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n'))
+    expect(text).toMatch(/^HTTP\/1\.1 502 Bad Gateway\r\n/)
+  })
+})
