@@ -1,7 +1,7 @@
 /** Like minimal.ts, for two tenants. People choose theirs when they log in; where they are logged in says the rest. */
 import type { IncomingMessage } from 'node:http'
 import express from 'express'
-import { qlikAuth, sessionCookie } from 'express-qlik-oauth'
+import { qlikAuth, sessionCookie, type TenantOptions } from 'express-qlik-oauth'
 import session from 'express-session'
 import { memoryLoginStore } from 'qlik-oauth'
 import { announce, port, publicUrl, registered } from './tenant.ts'
@@ -10,9 +10,10 @@ const registration = (tenant: string) => ({
   appType: 'web' as const,
   redirectUris: [`${publicUrl}/auth/callback/${new URL(tenant).host}`],
 })
-const tenants = new Map([
+const tenants = new Map<string, TenantOptions>([
   ['north', await registered(registration, 'QLIK_NORTH')],
-  ['south', await registered(registration, 'QLIK_SOUTH')],
+  // Its pages may read, and nothing else: a tenant's own options take the place of the application's.
+  ['south', { ...(await registered(registration, 'QLIK_SOUTH')), proxy: { allow: [{ path: '/api/**', methods: ['GET'] }] } }],
 ])
 const secret = process.env.SESSION_SECRET ?? 'for development only'
 
@@ -20,8 +21,8 @@ const secret = process.env.SESSION_SECRET ?? 'for development only'
  * `/auth/login?tenant=north` and pages below `/north` are about that tenant; everything else, `/qlik` too, about the one where its user is logged
  * in. With a host name for each tenant this is a look at the host name, and each tenant gets its own `publicUrl`.
  */
-function tenantOf({ url = '' }: IncomingMessage & { originalUrl?: string }): string | undefined {
-  const { pathname, searchParams } = new URL(url, publicUrl)
+function tenantOf({ url = '', originalUrl = url }: IncomingMessage & { originalUrl?: string }): string | undefined {
+  const { pathname, searchParams } = new URL(originalUrl, publicUrl)
   const name = pathname === '/auth/login' ? searchParams.get('tenant') : pathname.split('/')[1]
   return tenants.get(name ?? '')?.tenant
 }

@@ -7,16 +7,27 @@ import type { QlikProxyOptions } from './qlik-proxy.ts'
 export interface TenantOptions extends ClientOptions {
   /** Where this tenant's users see the application. @default the application's `publicUrl` */
   readonly publicUrl?: string
+  /** Its own path rules, limits and timeouts. What is not named here, field by field, is as in the application's `proxy`. */
+  readonly proxy?: ProxyOptions
+  /** The same for its sockets. */
+  readonly sockets?: SocketsOptions
 }
+
+type ProxyOptions = NonNullable<QlikProxyOptions['proxy']>
+type SocketsOptions = NonNullable<QlikProxyOptions['sockets']>
+
+/** A request as Node has it, or as Express has changed it: within a router, `url` lacks the path of the router. */
+export type NamingRequest = IncomingMessage & { readonly originalUrl?: string }
 
 export interface QlikAuthOptions extends Partial<ClientOptions> {
   /** Instead of `tenant`, `clientId`, …: several tenants, each with its client. Their redirect URIs end in `/auth/callback/{tenant host}`. */
   readonly tenants?: readonly TenantOptions[]
   /**
    * Which tenant a request is about, by host name, path, or the user's choice at `/auth/login`; needed with `tenants`.
-   * @returns The tenant's origin; `undefined` where the request does not say, so that the login decides.
+   * @returns The tenant's origin; `undefined` where the request does not say. Then the login decides, if all tenants have the same `publicUrl`;
+   * otherwise the request is refused.
    */
-  readonly tenantOf?: (request: IncomingMessage) => string | undefined
+  readonly tenantOf?: (request: NamingRequest) => string | undefined
   /** Origin at which browsers see this application, such as `https://app.example.com`. Never taken from a Host header. `http:` on loopback only. */
   readonly publicUrl: string
   /** The options that `session()` is mounted with: the same object, with its store. */
@@ -38,20 +49,25 @@ export interface QlikAuthOptions extends Partial<ClientOptions> {
   /** Path below which the tenant appears. @default '/qlik' */
   readonly mount?: string
   /** Path rules, limits and timeouts of the REST proxy. */
-  readonly proxy?: NonNullable<QlikProxyOptions['proxy']>
+  readonly proxy?: ProxyOptions
   /** Limits and timeouts of the WebSocket proxy. */
-  readonly sockets?: NonNullable<QlikProxyOptions['sockets']>
+  readonly sockets?: SocketsOptions
 }
 
 export interface Site {
   readonly client: Client
   readonly publicUrl: string
   readonly redirectUri: string
+  /** The application's options, with the tenant's own in their place. */
+  readonly proxy: ProxyOptions
+  readonly sockets: SocketsOptions
 }
 
 /** The tenants of the application, each with its client and the URL its users see. */
 export interface Sites {
   readonly all: readonly Site[]
+  /** Whether a request that does not say its tenant is about the one where its user is logged in: not where tenants have host names of their own. */
+  readonly loginDecides: boolean
   /** The site that a request is about; `undefined` when the request does not say. */
   of(request: IncomingMessage): Site | undefined
   forLogin(record: { tenant: string; clientId: string }): Site | undefined
@@ -69,23 +85,24 @@ export function sitesOf(options: QlikAuthOptions): Sites {
     if (options.tenant === undefined || options.clientId === undefined) {
       throw configuration(`qlikAuth needs tenant and clientId, or tenants, got neither.`)
     }
-    const site = siteOf({ ...options, tenant: options.tenant, clientId: options.clientId }, options.publicUrl, callbackPath)
-    return { all: [site], of: () => site, forLogin: record => (isOf(site, record) ? site : undefined) }
+    const { proxy = {}, sockets = {}, publicUrl } = options
+    const site = siteOf({ ...options, tenant: options.tenant, clientId: options.clientId }, publicUrl, callbackPath, { proxy, sockets })
+    return { all: [site], loginDecides: true, of: () => site, forLogin: record => (isOf(site, record) ? site : undefined) }
   }
 
   if (options.tenant !== undefined || options.clientId !== undefined)
     throw configuration('qlikAuth takes either tenant and clientId, or tenants, not both.')
-  if (tenants.length === 0 || tenantOf === undefined)
+  if (tenants.length === 0 || typeof tenantOf !== 'function')
     throw configuration('tenants needs at least one tenant, and tenantOf to tell which one a request is about.')
-  const all = tenants.map(tenant =>
-    siteOf(tenant, tenant.publicUrl ?? options.publicUrl, `${callbackPath}/${new URL(tenantOrigin(tenant.tenant)).host}`),
-  )
+  const all = tenants.map((tenant, index) => namingTenant(index, tenant.tenant, () => siteAmong(options, tenant)))
   const byTenant = new Map(all.map(site => [site.client.tenant, site]))
   if (byTenant.size < all.length) throw configuration('tenants must name each tenant once.')
-  if (new Set(all.map(site => new URL(site.publicUrl).protocol)).size > 1)
-    throw configuration('The publicUrl of all tenants must be https, or all http.')
+  const publicUrls = new Set(all.map(site => site.publicUrl))
+  if (new Set([publicOrigin(options.publicUrl), ...publicUrls].map(url => new URL(url).protocol)).size > 1)
+    throw configuration('The publicUrl of the application and of all tenants must be https, or all http.')
   return {
     all,
+    loginDecides: publicUrls.size === 1,
     of(request) {
       try {
         return byTenant.get(tenantOf(request) ?? '')
@@ -124,9 +141,43 @@ export function configuration(message: string): QlikOAuthError {
   return new QlikOAuthError('ERR_CONFIGURATION', message)
 }
 
-function siteOf(options: ClientOptions, publicUrl: string, path: string): Site {
+/**
+ * Makes what belongs to one of `tenants`.
+ * @throws ERR_CONFIGURATION that says which one is wrong, and why
+ */
+export function namingTenant<T>(index: number, tenant: string, make: () => T): T {
+  try {
+    return make()
+  } catch (error) {
+    throw configuration(`tenants[${index}] (${tenant}): ${error instanceof Error ? error.message : String(error)}`)
+  }
+}
+
+function siteAmong(common: QlikAuthOptions, tenant: TenantOptions): Site {
+  const path = `${callbackPath}/${new URL(tenantOrigin(tenant.tenant)).host}`
+  return siteOf(tenant, tenant.publicUrl ?? common.publicUrl, path, {
+    proxy: {
+      ...overridden('proxy', common.proxy, tenant.proxy),
+      timeouts: overridden('proxy.timeouts', common.proxy?.timeouts, tenant.proxy?.timeouts),
+      limits: overridden('proxy.limits', common.proxy?.limits, tenant.proxy?.limits),
+    },
+    sockets: overridden('sockets', common.sockets, tenant.sockets),
+  })
+}
+
+/** A field of `own` that is `undefined` counts as not given: the default of `allow` may be wider than the application's list. */
+function overridden<T extends object>(name: string, common: T | undefined, own: T | undefined): Partial<T> {
+  if (own === undefined) return { ...common }
+  if (typeof own !== 'object' || own === null || Array.isArray(own))
+    throw configuration(`${name} must be an object with options, got ${JSON.stringify(own)}.`)
+  const given: Partial<T> = { ...own }
+  for (const field in given) if (given[field] === undefined) delete given[field]
+  return { ...common, ...given }
+}
+
+function siteOf(options: ClientOptions, publicUrl: string, path: string, proxies: Pick<Site, 'proxy' | 'sockets'>): Site {
   const origin = publicOrigin(publicUrl)
-  return { client: client(options), publicUrl: origin, redirectUri: origin + path }
+  return { client: client(options), publicUrl: origin, redirectUri: origin + path, ...proxies }
 }
 
 function isOf({ client }: Site, record: { tenant: string; clientId: string }): boolean {

@@ -12,9 +12,8 @@ import { loginRoutes } from './login/routes.ts'
 import { sessionIdReader, sessionSecrets } from './login/session-cookie.ts'
 import { bindSessionStore } from './login/session-life.ts'
 import { configuration, publicOrigin, type QlikAuthOptions, sitesOf, wholeNumber } from './options.ts'
-import type { RestProxyEvent } from './proxy/rest-proxy-options.ts'
-import { mountProxies, proxyPair, type QlikProxy } from './qlik-proxy.ts'
-import type { SocketEvent } from './socket/socket-proxy.ts'
+import { mountProxies, type QlikProxy } from './qlik-proxy.ts'
+import { tenantProxies } from './tenant-proxies.ts'
 
 /** A login as an administrator or its owner sees it. */
 export interface LoginSummary {
@@ -75,9 +74,11 @@ export function qlikAuth(options: QlikAuthOptions): QlikAuth {
   const sessionId = sessionIdReader(session)
   const current = (find: (key: string) => Promise<Login | undefined>) => async (request: IncomingMessage) => {
     const cookie = sessionId(request)
-    const login = cookie === undefined ? undefined : await find(cookie.login)
-    if (login === undefined || sites.forLogin(login.record) === undefined) return undefined
+    if (cookie === undefined) return undefined
     const site = sites.of(request)
+    if (site === undefined && !sites.loginDecides) return undefined
+    const login = await find(cookie.login)
+    if (login === undefined || sites.forLogin(login.record) === undefined) return undefined
     return site === undefined || site.client.tenant === login.tenant ? login : undefined
   }
   const context: AuthContext = {
@@ -112,12 +113,8 @@ export function qlikAuth(options: QlikAuthOptions): QlikAuth {
     }
   }
 
-  const proxy = { onEvent: (event: RestProxyEvent) => emit('proxy', event), ...options.proxy }
-  const sockets = { onEvent: (event: SocketEvent) => emit('socket', event), ...options.sockets }
-  const urls = [...new Set(sites.all.map(({ publicUrl }) => publicUrl))]
-  const proxies = new Map(urls.map(publicUrl => [publicUrl, proxyPair({ access, publicUrl, mount, proxy, sockets })]))
-  const [onlyOne] = proxies.size === 1 ? proxies.values() : []
-  const mounted = mountProxies([...proxies.values()], request => onlyOne ?? proxies.get(sites.of(request)?.publicUrl ?? ''), mount)
+  const proxies = tenantProxies({ sites, options, access, mount, emit })
+  const mounted = mountProxies(proxies.all, proxies.of, mount)
   const tenantsFor = (tenant: string | undefined) => (tenant === undefined ? sites.all.map(site => site.client.tenant) : [tenant])
 
   const qlik: QlikAuth = {

@@ -47,8 +47,14 @@ export function qlikProxy(options: QlikProxyOptions): QlikProxy {
   return mountProxies([pair], () => pair, options.mount)
 }
 
-/** REST proxy and socket proxy for one public URL. */
-export interface ProxyPair {
+/** Serves what is below a mount. */
+export interface ProxyServer {
+  rest(request: IncomingMessage, response: ServerResponse, next?: () => void): void
+  readonly sockets: Pick<SocketProxy, 'upgrade'>
+}
+
+/** REST proxy and socket proxy with the same options. */
+export interface ProxyPair extends ProxyServer {
   readonly rest: RestProxy
   readonly sockets: SocketProxy
 }
@@ -59,13 +65,14 @@ export function proxyPair({ access, publicUrl, mount = '/qlik', proxy = {}, sock
 }
 
 /**
- * Puts proxies below one path, one for each public URL.
+ * Puts proxies below one path.
  *
+ * @param all Those to be closed.
  * @param choose Which one serves a request; `undefined` refuses it.
  */
 export function mountProxies(
   all: readonly ProxyPair[],
-  choose: (request: IncomingMessage) => ProxyPair | undefined,
+  choose: (request: IncomingMessage) => ProxyServer | undefined,
   mount = '/qlik',
 ): QlikProxy {
   const proxy: ProxyHandler = (request, response, next) => {
@@ -90,7 +97,9 @@ export function mountProxies(
 /** Time for browsers to answer a close frame. */
 const drainMs = 5000
 
-function isBelow(mount: string, { url = '' }: IncomingMessage): boolean {
+/** Express takes the path of a router off `url` and keeps the whole in `originalUrl`. */
+export function isBelow(mount: string, request: IncomingMessage & { readonly originalUrl?: string }): boolean {
+  const url = request.originalUrl ?? request.url ?? ''
   return url.startsWith(mount) && (url.length === mount.length || url[mount.length] === '/' || url[mount.length] === '?')
 }
 

@@ -67,6 +67,35 @@ describe('single-page client', () => {
     expect(headers['content-security-policy']).toContain('ws://localhost:4000')
   })
 
+  it('names on the pages of each tenant no other tenant', async () => {
+    const app = express()
+    for (const name of ['north', 'south']) {
+      const tenant = `https://${name}.eu.qlikcloud.com`
+      const page = singlePageClient({ ...options, tenant, clientId: name, callbackPath: `/${name}/callback` })
+      app.get(`/${name}/callback`, page.callback)
+      app.use(`/${name}`, helmet({ contentSecurityPolicy: { directives: page.contentSecurityPolicy } }), (_request, response) => {
+        response.send(`<script ${page.attributes}></script>`)
+      })
+    }
+    // What is drawn through the proxy comes from this origin, whichever tenant it belongs to.
+    app.get('/proxied', helmet(), (_request, response) => void response.send('page'))
+
+    const both = async (paths: readonly string[]) =>
+      await Promise.all(
+        paths.map(async path => {
+          const { headers, text } = await request(app).get(path)
+          return `${headers['content-security-policy']}\n${text}`
+        }),
+      )
+    for (const [north = '', south = ''] of [await both(['/north', '/south']), await both(['/north/callback', '/south/callback'])]) {
+      expect(north).toMatch(/connect-src [^;]*wss:\/\/north\.eu\.qlikcloud\.com/)
+      expect(north).not.toContain('south')
+      expect(south).toMatch(/connect-src [^;]*wss:\/\/south\.eu\.qlikcloud\.com/)
+      expect(south).not.toContain('north')
+    }
+    expect((await both(['/proxied']))[0]).not.toContain('qlikcloud')
+  })
+
   it('serves a callback page without inline script, which nobody caches and which sends its address to nobody', async () => {
     const app = express()
     app.get('/spa/callback', singlePageClient(options).callback)

@@ -1,6 +1,6 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals'
 import { type RedisServer, startRedis } from '../../qlik-oauth/test/support/redis-server.ts'
-import { browser } from './support/browser.ts'
+import { type Browser, browser } from './support/browser.ts'
 import { engineSocket } from './support/engine-socket.ts'
 import { type Example, logIn, startExample } from './support/example.ts'
 
@@ -106,7 +106,7 @@ describe('examples', () => {
     }
   })
 
-  it('many-tenants.ts keeps a login at one tenant from the other', async () => {
+  it('many-tenants.ts keeps a login at one tenant from the other, and opens to each what its list says', async () => {
     const origin = await start('many-tenants.ts')
     const tab = await logIn(origin, '/north', 'ada')
     expect(await (await tab.get(`${origin}/north`)).text()).toBe('Ada Lovelace at north')
@@ -114,5 +114,7 @@ describe('examples', () => {
     expect([south.status, south.headers.get('location')]).toEqual([302, '/auth/login?tenant=south&returnTo=/south'])
     expect((await tab.get(origin + items)).status).toBe(200)
     expect((await tab.get(`${origin}/auth/login?tenant=east`)).status).toBe(500)
+    const write = (one: Browser) => one.post(`${origin}/qlik/api/v1/spaces`, '{}')
+    expect([(await write(tab)).status, (await write(await logIn(origin, '/south'))).status]).toEqual([415, 405])
   })
 })

@@ -249,7 +249,7 @@ function isRedirectUri(uri: unknown, appType: string): boolean {
   if (typeof uri !== 'string' || !URL.canParse(uri) || uri.includes('#')) return false
   const { protocol, hostname } = new URL(uri)
   if (protocol === 'https:') return true
-  if (protocol === 'http:') return ['localhost', '127.0.0.1', '[::1]'].includes(hostname)
+  if (protocol === 'http:') return ['localhost', '127.0.0.1', '[::1]'].includes(hostname) || hostname.endsWith('.localhost')
   return appType === 'native' && /^[a-z][a-z0-9+-]*(\.[a-z0-9+-]+)+:$/.test(protocol)
 }
 

@@ -7,8 +7,8 @@ import { cookieOptions } from './session-cookie.ts'
 /** `POST /auth/logout`: ends the login everywhere, revokes its tokens, and destroys the session. Doing it twice is fine. */
 export async function logoutRoute(context: AuthContext, request: Request, response: Response): Promise<void> {
   const { sites, sessionId, logins, browsers, home, session } = context
-  // With several public URLs, the one that the browser names: only a page of that origin can make it say so.
-  const { publicUrl = '' } = sites.all.find(site => site.publicUrl === request.headers.origin) ?? sites.all[0] ?? {}
+  // With several public URLs: the tenant's, or else the one that the browser names, since only a page of that origin can make it say so.
+  const { publicUrl = '' } = sites.of(request) ?? sites.all.find(site => site.publicUrl === request.headers.origin) ?? sites.all[0] ?? {}
   requireSameOrigin(request, publicUrl)
   response.set('cache-control', 'no-store')
   const cookie = sessionId(request)

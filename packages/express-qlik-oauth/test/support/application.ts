@@ -26,12 +26,21 @@ export interface ApplicationOptions extends Partial<Omit<QlikAuthOptions, 'sessi
 
 export const sessionSecret = 'a-session-secret-for-tests'
 
-/** An application as the README mounts it, on a free port, with a client registered for it at the simulated tenant. */
-export async function startApplication(tenant: SimulatedTenant, options: ApplicationOptions = {}): Promise<Application> {
-  const { session: sessionOptions = {}, extend, trustProxy, ...rest } = options
+/**
+ * An application as the README mounts it, on a free port, with a client registered for it at the simulated tenant.
+ *
+ * @param given Options, or what makes them of the port.
+ */
+export async function startApplication(
+  tenant: SimulatedTenant,
+  given: ApplicationOptions | ((port: number) => ApplicationOptions) = {},
+): Promise<Application> {
   const server = createServer()
   await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve))
-  const origin = `http://localhost:${(server.address() as AddressInfo).port}`
+  const { port } = server.address() as AddressInfo
+  const options = typeof given === 'function' ? given(port) : given
+  const { session: sessionOptions = {}, extend, trustProxy, ...rest } = options
+  const origin = `http://localhost:${port}`
   const publicUrl = options.publicUrl ?? origin
   const client = registered(tenant, publicUrl)
 
