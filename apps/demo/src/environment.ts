@@ -233,6 +233,6 @@ function complaint(issues: readonly z.core.$ZodIssue[], given: Record<string, st
 
 function shown(variableName: string, value: string): string {
   if (secrets.includes(variableName)) return 'something else, which is not shown because it is a secret'
-  const text = JSON.stringify(withoutPassword(value))
+  const text = JSON.stringify(variableName.endsWith('_URL') ? withoutPassword(value) : value)
   return text.length > 120 ? `${text.slice(0, 120)}…` : text
 }

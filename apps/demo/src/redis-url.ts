@@ -50,14 +50,22 @@ export function isRedisUrl(text: string): boolean {
   return redisAddress(text) !== undefined
 }
 
-/** The same text without the user names and passwords that it carries, also where a wrong character in them makes it no URL. */
+/**
+ * The same text without what may be a user name or a password, also where a wrong character in them makes it no URL: all before the last `@`,
+ * since a password may hold what separates addresses; all after a `?`; and what stands in the place of a port and is none.
+ */
 export function withoutPassword(text: string): string {
-  return text.replace(/((?:^|,)\s*(?:[a-z+.-]+:\/\/)?)[^,]*@/gi, '$1***@')
+  return text
+    .replace(/^([a-z][a-z+.-]*:\/\/)?.*@/is, '$1***@')
+    .replace(/\?.*/s, '?***')
+    .replace(/(?<!\[[^\]]*):(?!\/\/|\d{1,5}(?:[,/]|$))[^,/]*/g, ':***')
 }
 
 function parse(text: string): URL | undefined {
   if (!URL.canParse(text)) return undefined
   const url = new URL(text)
+  // A password with a bare # or ? ends the address before its host, and options in a query would be overlooked.
+  if (url.search !== '' || url.hash !== '') return undefined
   return wellEncoded(url.username + url.password + url.pathname) ? url : undefined
 }
 

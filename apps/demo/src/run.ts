@@ -1,6 +1,6 @@
 import { type Environment, EnvironmentError, readEnvironment } from './environment.ts'
 import { endWithPackageManager } from './package-manager.ts'
-import { type RunningDemo, serve } from './server.ts'
+import type { RunningDemo } from './server.ts'
 
 /**
  * Runs the application until it is told to stop, and sets the exit code. Whatever is wrong at start is one line on standard error.
@@ -27,6 +27,8 @@ export async function run(prepare: () => Promise<Preparation> = async () => ({ v
   try {
     preparation = await prepare()
     const environment = readEnvironment(preparation.variables)
+    // Only now: a wrong environment is told at once, before all the rest is loaded.
+    const { serve } = await import('./server.ts')
     running = await serve(environment)
     preparation.started?.(environment, stop)
     endWithPackageManager(() => void stop(0))
