@@ -159,7 +159,14 @@ describe('JSON', () => {
     JSON.stringify({
       data: [{ id: 1, url: `${origin}/x`, links: { self: { href: `${origin}/api/v1/items/1` } } }],
       text: `"links":{"a":{"href":"${origin}/"}}`,
-      links: { next: { href: `${origin}/api/v1/items?page=2&a=ü` }, prev: { href: null }, other: { href: 'https://elsewhere.example/' } },
+      links: {
+        next: { href: `${origin}/api/v1/items?page=2&a=ü` },
+        prev: { href: null },
+        first: { href: '/api/v1/items' },
+        open: { href: `${origin}/sense/app/1` },
+        log: `${origin}/api/v1/logs`,
+        other: { href: 'https://elsewhere.example/' },
+      },
     })
   const expected = (origin: string): unknown => ({
     data: [{ id: 1, url: `${origin}/x`, links: { self: { href: `${publicUrl}/qlik/api/v1/items/1` } } }],
@@ -167,6 +174,9 @@ describe('JSON', () => {
     links: {
       next: { href: `${publicUrl}/qlik/api/v1/items?page=2&a=ü` },
       prev: { href: null },
+      first: { href: '/qlik/api/v1/items' },
+      open: { href: `${origin}/sense/app/1` },
+      log: `${publicUrl}/qlik/api/v1/logs`,
       other: { href: 'https://elsewhere.example/' },
     },
   })

@@ -73,7 +73,9 @@ describe('streaming', () => {
     })
     const { port } = await proxyTo(tenant.origin)
     const text = await read(open(port, asking('/qlik/api/v1/x', 'connection: close\r\n')))
-    expect(text).toMatch(/^HTTP\/1\.1 103 Early Hints\r\nLink: <\/assets\/x\.css>[\s\S]*HTTP\/1\.1 102 Processing\r\n\r\nHTTP\/1\.1 200 OK/)
+    expect(text).toMatch(
+      /^HTTP\/1\.1 103 Early Hints\r\nLink: <\/qlik\/assets\/x\.css>[\s\S]*HTTP\/1\.1 102 Processing\r\n\r\nHTTP\/1\.1 200 OK/,
+    )
   })
 
   it('passes ranges, conditions and codings untouched', async () => {

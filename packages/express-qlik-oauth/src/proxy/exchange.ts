@@ -363,13 +363,13 @@ class Exchange implements ConnectionHandler {
   }
 
   #hint(status: number, raw: readonly Buffer[]): void {
-    const { request, response } = this.#context
+    const { request, response, upstream } = this.#context
     if (request.httpVersionMinor === 0 || response.headersSent) return
     if (status === 102) response.writeProcessing()
     if (status !== 103) return
     const link: string[] = []
     for (let index = 0; index + 1 < raw.length; index += 2) {
-      if (raw[index]?.toString('latin1').toLowerCase() === 'link') link.push(raw[index + 1]?.toString('latin1') ?? '')
+      if (raw[index]?.toString('latin1').toLowerCase() === 'link') link.push(upstream.links.link(raw[index + 1]?.toString('latin1') ?? ''))
     }
     try {
       response.writeEarlyHints({ link })

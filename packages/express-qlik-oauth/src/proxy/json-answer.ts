@@ -11,7 +11,7 @@ import {
   gzipSync,
 } from 'node:zlib'
 import { Refusal } from '../refusal.ts'
-import { type LinkRewriter, linkRewriter } from './link-rewriter.ts'
+import { type LinkRewriter, linkRewriter, linksKey } from './link-rewriter.ts'
 import type { ResponseHead } from './response-headers.ts'
 import type { TenantLinks } from './tenant-links.ts'
 
@@ -102,7 +102,7 @@ const fastGzip = { level: 1 }
 const fastBrotli = { params: { [constants.BROTLI_PARAM_QUALITY]: 1 } }
 
 function rewrittenText(text: Buffer, links: TenantLinks): Buffer {
-  if (!text.includes(links.host)) return text
+  if (!text.includes(linksKey)) return text
   const rewriter = jsonRewriter(links)
   const changed = rewriter.push(text)
   const rest = rewriter.end()

@@ -1,10 +1,11 @@
 import { describe, expect, it } from '@jest/globals'
 import fc from 'fast-check'
 import { linkRewriter } from './link-rewriter.ts'
+import { openPaths } from './path-rules.ts'
 import { tenantLinks } from './tenant-links.ts'
 
 const tenant = 'https://acme.eu.qlikcloud.com'
-const { jsonText } = tenantLinks(tenant, 'https://app.example.com', '/qlik')
+const { jsonText, link } = tenantLinks(tenant, 'https://app.example.com', '/qlik', openPaths())
 const ours = 'https://app.example.com/qlik'
 
 /** Feeds a document in pieces that end at the given places. */
@@ -16,26 +17,19 @@ function inPieces(document: Buffer, ends: readonly number[]): string {
 }
 
 /** The same rule, applied to the parsed document. */
-function expected(value: unknown): unknown {
-  if (Array.isArray(value)) return value.map(expected)
+function expected(value: unknown, isLinks = false, isLink = false): unknown {
+  if (Array.isArray(value)) return value.map(member => expected(member, false, isLinks && isObject(member)))
   if (!isObject(value)) return value
   return Object.fromEntries(
-    Object.entries(value).map(([key, member]) => [key, key === 'links' && isObject(member) ? linksExpected(member) : expected(member)]),
-  )
-}
-function linksExpected(links: Record<string, unknown>): unknown {
-  return Object.fromEntries(
-    Object.entries(links).map(([key, member]) => {
-      if (!isObject(member)) return [key, expected(member)]
-      const inside = Object.entries(key === 'links' ? Object(linksExpected(member)) : Object(expected(member)))
-      return [
-        key,
-        Object.fromEntries(
-          inside.map(([name, text]) => [name, name === 'href' && typeof text === 'string' ? text.replace(tenant, ours) : text]),
-        ),
-      ]
+    Object.entries(value).map(([key, member]) => {
+      if (typeof member === 'string') return [key, isLinks || (isLink && key === 'href') ? expectedLink(member) : member]
+      return [key, expected(member, key === 'links' || (isLinks && Array.isArray(member)), isLinks && isObject(member))]
     }),
   )
+}
+function expectedLink(text: string): string {
+  if (text.startsWith(`${tenant}/api/`)) return text.replace(tenant, ours)
+  return text.startsWith('/api/') ? `/qlik${text}` : text
 }
 function isObject(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value)
@@ -44,6 +38,8 @@ function isObject(value: unknown): value is Record<string, unknown> {
 const text = fc.oneof(
   fc.constantFrom(
     `${tenant}/api/v1/items?page=2`,
+    '/api/v1/items?page=2',
+    `${tenant}/sense/app/1`,
     `${tenant}`,
     'https://elsewhere.example/',
     '"links":{"a":{"href":"x"}}',
@@ -91,11 +87,11 @@ describe('link rewriter', () => {
 
   it('does byte by byte the same', () => {
     const document = Buffer.from(
-      `{"a":"\\\\\\"links\\": {","links" :\n{"next":{"rel":"x","href":"${tenant}/a?\\u0041"},"self":{"href" : "${tenant}"}},"b":[{"links":{"x":{"href":"${tenant}#f"}}}]}`,
+      `{"a":"\\\\\\"links\\": {","links" :\n{"next":{"rel":"x","href":"${tenant}/api/?\\u0041"},"self":{"href" : "${tenant}/assets/b"}},"b":[{"links":[{"href":"${tenant}/api/#f"}]}]}`,
     )
     const all = Array.from({ length: document.length }, (_, index) => index)
     expect(inPieces(document, all)).toBe(
-      `{"a":"\\\\\\"links\\": {","links" :\n{"next":{"rel":"x","href":"${ours}/a?\\u0041"},"self":{"href" : "${ours}"}},"b":[{"links":{"x":{"href":"${ours}#f"}}}]}`,
+      `{"a":"\\\\\\"links\\": {","links" :\n{"next":{"rel":"x","href":"${ours}/api/?\\u0041"},"self":{"href" : "${ours}/assets/b"}},"b":[{"links":[{"href":"${ours}/api/#f"}]}]}`,
     )
   })
 
@@ -114,16 +110,38 @@ describe('link rewriter', () => {
   })
 
   it.each([
-    ['an escaped slash', 'https:\\/\\/acme.eu.qlikcloud.com\\/api', `${ours}\\/api`],
-    ['another case', 'HTTPS://ACME.eu.qlikcloud.com/api', `${ours}/api`],
-    ['the default port', 'https://acme.eu.qlikcloud.com:443/api', `${ours}/api`],
-    ['another port', 'https://acme.eu.qlikcloud.com:8443/api', undefined],
-    ['a longer host', 'https://acme.eu.qlikcloud.com.evil.example/api', undefined],
-    ['a user name', 'https://a@acme.eu.qlikcloud.com/api', undefined],
-    ['another dot', 'https://acme-eu.qlikcloud.com/api', undefined],
-    ['a path', '/api/v1/items', undefined],
-    ['a query that names the tenant', `https://elsewhere.example/?u=${tenant}/`, undefined],
+    ['an escaped slash', 'https:\\/\\/acme.eu.qlikcloud.com\\/api\\/v1', `${ours}\\/api\\/v1`],
+    ['another case', 'HTTPS://ACME.eu.qlikcloud.com/api/v1', `${ours}/api/v1`],
+    ['the default port', 'https://acme.eu.qlikcloud.com:443/api/v1', `${ours}/api/v1`],
+    ['no scheme', '//acme.eu.qlikcloud.com/api/v1', `${ours}/api/v1`],
+    ['a path', '/api/v1/items?page=2#a', '/qlik/api/v1/items?page=2#a'],
+    ['an escaped path', '\\/api\\/v1', '/qlik\\/api\\/v1'],
+    ['another port', 'https://acme.eu.qlikcloud.com:8443/api/v1', undefined],
+    ['a longer host', 'https://acme.eu.qlikcloud.com.evil.example/api/v1', undefined],
+    ['a user name', 'https://a@acme.eu.qlikcloud.com/api/v1', undefined],
+    ['another dot', 'https://acme-eu.qlikcloud.com/api/v1', undefined],
+    ['another host without a scheme', '//evil.example/api/v1', undefined],
+    ['two slashes', `${tenant}//api/v1`, undefined],
+    ['a page of the tenant', `${tenant}/sense/app/1`, undefined],
+    ['the login of the tenant', `${tenant}/oauth/token`, undefined],
+    ['the tenant itself', tenant, undefined],
+    ['a path that the proxy does not serve', '/sense/app/1', undefined],
+    ['a relative path, which leads to the proxy as it is', 'items?page=2', undefined],
+    ['a query that names the tenant', `https://elsewhere.example/?u=${tenant}/api/v1`, undefined],
+    ['something else', 'next', undefined],
   ])('with %s', (_title, href, result) => expect(jsonText(href)).toBe(result))
+
+  it.each([
+    [`<${tenant}/api/v1/items?page=2>; rel="next"`, `<${ours}/api/v1/items?page=2>; rel="next"`],
+    [`</api/v1/a>; rel=prev, <${tenant}/api/v1/b,c>;rel=next`, `</qlik/api/v1/a>; rel=prev, <${ours}/api/v1/b,c>;rel=next`],
+    ['<https://qlik.dev/changelog>; rel="deprecation"', '<https://qlik.dev/changelog>; rel="deprecation"'],
+    [
+      `<https://qlik.dev/>; title="a \\" <${tenant}/api/v1/x>", </assets/b>`,
+      `<https://qlik.dev/>; title="a \\" <${tenant}/api/v1/x>", </qlik/assets/b>`,
+    ],
+    [`<${tenant}/sense/app/1>; rel=x`, `<${tenant}/sense/app/1>; rel=x`],
+    ['nonsense <', 'nonsense <'],
+  ])('in a header: %s', (value, result) => expect(link(value)).toBe(result))
 
   it('leaves an href that is too long to be one, and holds nothing back', () => {
     const rewriter = linkRewriter(jsonText)

@@ -1,4 +1,4 @@
-/** Rewrites the `href` of links in a JSON document that passes by in pieces. */
+/** Rewrites the links in a JSON document that passes by in pieces. */
 export interface LinkRewriter {
   /** @returns What can go on: the same bytes in the same memory where nothing was rewritten. */
   push(chunk: Buffer): Buffer
@@ -7,10 +7,11 @@ export interface LinkRewriter {
 }
 
 /**
- * Finds the strings at `links.*.href`, at any depth, and leaves every other byte as it is.
+ * Finds the strings at `links.*.href`, at any depth, and leaves every other byte as it is. `links` may also be a list, or hold lists, of objects
+ * with `href`, or hold the links as strings.
  *
- * Paging follows these links as they stand, so they must lead to the proxy. Outside of `links` objects the document is only searched for the key,
- * which costs next to nothing; inside, brackets and strings are followed byte by byte. At most one `href` is held back.
+ * Paging follows these links as they stand, so they must lead to the proxy. Outside of `links` the document is only searched for the key, which
+ * costs next to nothing; inside, brackets and strings are followed byte by byte. At most one link is held back.
  *
  * @param rewrite Gets the inside of a JSON string, escapes and all; `undefined` leaves it as it is.
  */
@@ -59,9 +60,11 @@ export function linkRewriter(rewrite: (text: string) => string | undefined): Lin
           const byte = bytes[index]
           if (string !== 'none') {
             if (escaped) escaped = false
-            else if (byte === backslash) escaped = true
             else if (byte === quote) closeString(bytes, index)
-            else if (string === 'key' && key.length <= longestKey) key += String.fromCharCode(byte ?? 0)
+            else {
+              escaped = byte === backslash
+              if (string === 'key' && key.length <= longestKey) key += String.fromCharCode(byte ?? 0)
+            }
             continue
           }
           const top = stack[stack.length - 1] ?? 0
@@ -71,7 +74,7 @@ export function linkRewriter(rewrite: (text: string) => string | undefined): Lin
               state = 'done'
               return bytes.length
             }
-            stack.push(byte === openBracket ? 0 : contents(top))
+            stack.push(contents(top, byte === openBrace))
             expectKey = byte === openBrace
           } else if (byte === closeBrace || byte === closeBracket) {
             stack.pop()
@@ -91,7 +94,7 @@ export function linkRewriter(rewrite: (text: string) => string | undefined): Lin
           string = 'key'
           key = ''
           expectKey = false
-        } else if ((top & link) !== 0 && key === 'href') {
+        } else if (((top & link) !== 0 && key === 'href') || (top & linksObject) === linksObject) {
           string = 'href'
           out.push(bytes.subarray(from, index + 1))
           from = index + 1
@@ -124,10 +127,10 @@ export function linkRewriter(rewrite: (text: string) => string | undefined): Lin
     let at = start
     while (matched > 0 && at < chunk.length) {
       const byte = chunk[at]
-      if (byte === needle[matched]) {
+      if (byte === linksKey[matched]) {
         matched += 1
         at += 1
-        if (matched === needle.length) return found(at)
+        if (matched === linksKey.length) return found(at)
       } else if (byte === quote) {
         matched = 1
         at += 1
@@ -138,8 +141,8 @@ export function linkRewriter(rewrite: (text: string) => string | undefined): Lin
     }
     if (at >= chunk.length) return at
 
-    for (let index = chunk.indexOf(needle, at); index !== -1; index = chunk.indexOf(needle, index + 1)) {
-      if (backslashesBefore(chunk, index, at) % 2 === 0) return found(index + needle.length)
+    for (let index = chunk.indexOf(linksKey, at); index !== -1; index = chunk.indexOf(linksKey, index + 1)) {
+      if (backslashesBefore(chunk, index, at) % 2 === 0) return found(index + linksKey.length)
     }
     const tail = partial(chunk, at)
     matched = tail > 0 && backslashesBefore(chunk, chunk.length - tail, at) % 2 === 0 ? tail : 0
@@ -160,7 +163,7 @@ export function linkRewriter(rewrite: (text: string) => string | undefined): Lin
     return index - count === start ? count + (start === 0 ? backslashes : 0) : count
   }
 
-  /** A key is followed by a colon, and links stand in an object. */
+  /** A key is followed by a colon, and links stand in an object or in a list. */
   function follow(chunk: Buffer, start: number): number {
     for (let at = start; at < chunk.length; at += 1) {
       const byte = chunk[at]
@@ -169,10 +172,10 @@ export function linkRewriter(rewrite: (text: string) => string | undefined): Lin
         state = 'brace'
         continue
       }
-      if (state === 'brace' && byte === openBrace) {
+      if (state === 'brace' && (byte === openBrace || byte === openBracket)) {
         state = 'inside'
-        stack = [object | links]
-        expectKey = true
+        expectKey = byte === openBrace
+        stack = [expectKey ? linksObject : links]
         return at + 1
       }
       state = 'search'
@@ -181,9 +184,10 @@ export function linkRewriter(rewrite: (text: string) => string | undefined): Lin
     return chunk.length
   }
 
-  function contents(parent: number): number {
-    if ((parent & object) === 0) return object
-    return object | (key === 'links' ? links : 0) | ((parent & links) !== 0 ? link : 0)
+  function contents(parent: number, isObject: boolean): number {
+    const ofLinks = (parent & links) !== 0
+    const isLinks = (parent & object) !== 0 && (key === 'links' || (ofLinks && !isObject))
+    return (isObject ? object : 0) | (isLinks ? links : 0) | (isObject && ofLinks ? link : 0)
   }
 
   function release(out: Buffer[]): void {
@@ -194,12 +198,14 @@ export function linkRewriter(rewrite: (text: string) => string | undefined): Lin
   }
 }
 
-/** What a container is: an object, the value of `links`, a member of such an object. */
+/** What a container is: an object, what holds links, one link. */
 const object = 1
 const links = 2
 const link = 4
+const linksObject = object | links
 
-const needle = Buffer.from('"links"')
+/** Without these bytes a document holds nothing to rewrite. */
+export const linksKey = Buffer.from('"links"')
 const longestKey = 8
 const longestHref = 16 * 1024
 const deepest = 512
@@ -210,8 +216,8 @@ const [colon, comma, space, tab, lineFeed, carriageReturn] = [0x3a, 0x2c, 0x20, 
 
 /** How many bytes at the end of the chunk may be the beginning of the key. */
 function partial(chunk: Buffer, start: number): number {
-  for (let length = Math.min(needle.length - 1, chunk.length - start); length > 0; length -= 1) {
-    if (needle.compare(chunk, chunk.length - length, chunk.length, 0, length) === 0) return length
+  for (let length = Math.min(linksKey.length - 1, chunk.length - start); length > 0; length -= 1) {
+    if (linksKey.compare(chunk, chunk.length - length, chunk.length, 0, length) === 0) return length
   }
   return 0
 }

@@ -47,6 +47,12 @@ export function pathRules(allow: readonly AllowRule[] = defaultAllow): PathRules
   }
 }
 
+/** Whether a path, plain and as the tenant writes it in a link, is on the list for any method. */
+export function openPaths(allow: readonly AllowRule[] = defaultAllow): (path: string) => boolean {
+  const rules = allow.map(compiled)
+  return path => !neverOpen.test(path) && rules.some(({ pattern }) => pattern.test(path))
+}
+
 const notPlainAscii = /[^\x21-\x7e]|#/
 /** The tenant's own login: a browser that gets there leaves with a session of the tenant, which is what this proxy replaces. */
 const neverOpen = /^\/(?:oauth|login|logout)(?:[/;]|$)/i

@@ -93,6 +93,9 @@ export function responseHead(raw: readonly Buffer[], links: TenantLinks, request
         if (here !== undefined) headers.push(name, here)
         continue
       }
+      case 'link':
+        headers.push(name, links.link(value))
+        continue
       case 'trailer':
         trailer = trailer === '' ? value : `${trailer}, ${value}`
         continue

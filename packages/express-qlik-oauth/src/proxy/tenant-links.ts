@@ -1,28 +1,41 @@
 /** Turns URLs of the tenant into URLs of the proxy. */
 export interface TenantLinks {
   /**
-   * The value of `Location`: a path of ours when it leads to the tenant, itself when it leads elsewhere.
+   * The value of `Location`: a path of ours when it leads to the tenant, an absolute URL when it leads elsewhere.
    *
    * @param requestPath Path on the tenant, against which relative references are resolved.
    * @returns `undefined` for what no browser should follow.
    */
   location(value: string, requestPath: string): string | undefined
-  /** The inside of a JSON string, escapes and all. @returns `undefined` when it does not lead to the tenant. */
+  /** The value of `Link`, RFC 8288: links to the tenant lead to the proxy, all others stay. */
+  link(value: string): string
+  /**
+   * The inside of a JSON string, escapes and all.
+   *
+   * @returns `undefined` when it does not lead to the tenant, or to where the proxy does not serve it, such as the tenant's own pages.
+   */
   jsonText(text: string): string | undefined
-  /** Without these bytes a document holds nothing to rewrite. */
-  readonly host: Buffer
 }
 
 /**
  * @param tenant Origin of the tenant.
  * @param publicOrigin Origin that browsers see.
  * @param mount Path of the proxy on that origin.
+ * @param isOpen Whether browsers may ask for a path of the tenant.
  */
-export function tenantLinks(tenant: string, publicOrigin: string, mount: string): TenantLinks {
+export function tenantLinks(tenant: string, publicOrigin: string, mount: string, isOpen: (path: string) => boolean): TenantLinks {
   const { host, hostname, port } = new URL(tenant)
   const ports = port === '' ? '(?::443|:80)?' : `:${port}`
-  const atTenant = new RegExp(`^https?:(?:\\\\?/){2}${hostname.replace(/[.[\]]/g, '\\$&')}${ports}(?=\\\\?/|[?#]|$)`, 'i')
-  const base = publicOrigin + mount
+  const atTenant = new RegExp(`^(?:https?:)?(?:\\\\?/){2}${hostname.replace(/[.[\]]/g, '\\$&')}${ports}(?=\\\\?/)`, 'i')
+
+  /** Absolute URLs become absolute ones, and paths become paths: a path would be resolved against our origin, and miss the mount. */
+  const rewritten = (text: string): string | undefined => {
+    const origin = atTenant.exec(text)?.[0] ?? ''
+    const rest = text.slice(origin.length)
+    const [path = ''] = rest.replaceAll('\\/', '/').split(/[?#]/, 1)
+    if (!path.startsWith('/') || path.startsWith('//') || !isOpen(path)) return undefined
+    return (origin === '' ? mount : publicOrigin + mount) + rest
+  }
 
   return {
     location(value, requestPath) {
@@ -33,10 +46,11 @@ export function tenantLinks(tenant: string, publicOrigin: string, mount: string)
       // A browser would resolve everything else against our origin.
       return /^https?:\/\//i.test(value) ? value : url.href
     },
-    jsonText(text) {
-      const found = atTenant.exec(text)
-      return found === null ? undefined : base + text.slice(found[0].length)
-    },
-    host: Buffer.from(hostname),
+    link: value =>
+      value.replace(targetOrText, (all, target: string | undefined) => (target === undefined ? all : `<${rewritten(target) ?? target}>`)),
+    jsonText: rewritten,
   }
 }
+
+/** The target of a link, or a quoted parameter, which may hold anything. */
+const targetOrText = /"(?:[^"\\]|\\.)*"|<([^<>]*)>/g

@@ -1,5 +1,6 @@
 import { tenantOrigin } from 'qlik-oauth'
 import { buildConnector, Pool } from 'undici'
+import { openPaths } from './path-rules.ts'
 import type { RestProxySettings } from './rest-proxy-options.ts'
 import { TenantConnection } from './tenant-connection.ts'
 import { type TenantLinks, tenantLinks } from './tenant-links.ts'
@@ -23,6 +24,7 @@ export interface Upstreams {
 /** Keeps one pool of connections for each tenant. */
 export function upstreams(settings: RestProxySettings): Upstreams {
   const known = new Map<string, Upstream>()
+  const isOpen = openPaths(settings.allow)
   let closed = false
 
   return {
@@ -39,7 +41,7 @@ export function upstreams(settings: RestProxySettings): Upstreams {
         bodyTimeout: settings.bodyMs,
         keepAliveTimeout: keepAliveMs,
       })
-      const upstream: Upstream = { pool, links: tenantLinks(origin, settings.publicOrigin, settings.mount), active: 0 }
+      const upstream: Upstream = { pool, links: tenantLinks(origin, settings.publicOrigin, settings.mount, isOpen), active: 0 }
       known.set(tenant, upstream)
       return upstream
     },
