@@ -20,6 +20,16 @@ const open: { server: Server; qlik: QlikProxy }[] = []
 
 beforeAll(async () => {
   tenant = await createTenant()
+  // An administrator has made the machine's bot a member of a shared space.
+  const subject = 'qlikbot\\demo-m2m'
+  tenant.registerUser({
+    id: 'bot-demo-m2m',
+    name: subject,
+    email: 'demo-m2m@qlikbot.example.com',
+    subject,
+    clientId: 'demo-m2m',
+    spaces: ['space-analytics'],
+  })
 })
 afterEach(async () => {
   tenant.faults.clear()
@@ -139,11 +149,29 @@ describe.each(accesses)('%s', (_name, grant, tokens) => {
   it('opens sockets from pages of the application only, and loses them when the access ends', async () => {
     const source = tokens()
     const running = await serve(() => source)
-    const app = (await appIds(running.origin))[0] ?? 'SessionApp_none'
+    const [app = ''] = await appIds(running.origin)
     await expect(engineSocket(running.origin, app, { origin: 'https://evil.example' })).rejects.toThrow('403')
     const socket = await engineSocket(running.origin, app)
     running.end()
     expect(await socket.closed).toBe(4006)
+  })
+
+  it('opens apps and reads them over two sockets at once', async () => {
+    const source = tokens()
+    const { origin } = await serve(() => source)
+    const apps = (await appIds(origin)).slice(0, 2)
+    const titles = await Promise.all(
+      apps.map(async app => {
+        const socket = await engineSocket(origin, app)
+        const opened = await socket.call(-1, 'OpenDoc', [app])
+        const doc = opened.result?.qReturn as { qHandle: number } | undefined
+        const { result } = await socket.call(doc?.qHandle ?? 0, 'GetAppLayout')
+        socket.close()
+        return result
+      }),
+    )
+    expect(titles).toEqual(apps.map(app => ({ qLayout: expect.objectContaining({ qFileName: app, qTitle: expect.any(String) }) })))
+    expect(apps).toHaveLength(2)
   })
 
   it('is refused with a status of its own when the tenant gives no token', async () => {
@@ -172,18 +200,5 @@ describe('impersonated users', () => {
 
     expect((await fetch(`${origin}/qlik/api/v1/items`)).status).toBe(401)
     await expect(engineSocket(origin, hidden)).rejects.toThrow('401')
-  })
-})
-
-describe('anonymous visitors', () => {
-  it('open an app and read it', async () => {
-    const tokens = anonymousTokens({ client: demo('demo-anonymous'), store: memoryLoginStore(), accessCode: 'demo-access-code' })
-    const { origin } = await serve(() => tokens)
-    const [app = ''] = await appIds(origin)
-    const socket = await engineSocket(origin, app)
-    const opened = await socket.call(-1, 'OpenDoc', [app])
-    const doc = opened.result?.qReturn as { qHandle: number } | undefined
-    expect(await socket.call(doc?.qHandle ?? 0, 'GetAppLayout')).toHaveProperty('result.qLayout.qTitle')
-    socket.close()
   })
 })
