@@ -1,3 +1,4 @@
+import { inspect } from 'node:util'
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals'
 import { startTokenEndpoint, type TokenEndpoint } from '../test/support/token-endpoint.ts'
 import { anonymousTokens } from './anonymous-tokens.ts'
@@ -120,6 +121,18 @@ describe('machine tokens', () => {
     endpoint.answer(() => ({ status: 401, body: { errors: [{ code: 'OAUTH-22', title: 'Invalid client_secret' }] } }))
     await expect(sources[0]?.accessToken()).rejects.toMatchObject({ code: 'ERR_TOKEN_REFUSED', error: 'invalid_client' })
     await expect(sources[1]?.accessToken()).rejects.toMatchObject({ code: 'ERR_TOKEN_UNAVAILABLE', retryAfterSeconds: 1 })
+    expect(endpoint.requests).toHaveLength(1)
+    const refusals = await Promise.allSettled([sources[0]?.accessToken(), sources[0]?.accessToken()])
+    for (const refusal of refusals) {
+      expect(refusal).toMatchObject({
+        reason: {
+          code: 'ERR_TOKEN_UNAVAILABLE',
+          message: expect.stringContaining('ERR_TOKEN_REFUSED'),
+          cause: { code: 'ERR_TOKEN_REFUSED', qlikCode: 'OAUTH-22' },
+        },
+      })
+      expect(inspect(refusal)).not.toContain('hush')
+    }
     expect(endpoint.requests).toHaveLength(1)
 
     endpoint.answer(() => undefined)

@@ -23,10 +23,13 @@ export interface ExclusiveOptions {
  * After a failure everybody is kept from trying again at once, for a second or for as long as the tenant asked.
  *
  * @returns A function that does the work called `key`.
- * @throws ERR_TOKEN_UNAVAILABLE while others fail at it or take too long; whatever the work throws.
+ * @throws ERR_TOKEN_UNAVAILABLE while others fail at it or take too long, with their error as `cause` where it happened in this process; whatever
+ * the work throws.
  */
 export function exclusive<T>({ store, leaseMs, waitMs }: ExclusiveOptions): (key: string, work: Work<T>) => Promise<T> {
   const flights = new Map<string, Promise<T>>()
+  /** What went wrong in this process, for as long as it keeps everybody from trying again. */
+  const failures = new Map<string, QlikOAuthError>()
 
   return (key, work) => {
     const flying = flights.get(key)
@@ -43,29 +46,46 @@ export function exclusive<T>({ store, leaseMs, waitMs }: ExclusiveOptions): (key
       if (done !== undefined) return done
 
       const lock = await store.lock(key, leaseMs)
-      if (typeof lock === 'object') return await held(lock, work)
-      if (lock === 'cooling')
-        throw new QlikOAuthError('ERR_TOKEN_UNAVAILABLE', 'The last token request has just failed', { retryAfterSeconds: 1 })
+      if (typeof lock === 'object') return await held(key, lock, work)
+      if (lock === 'cooling') throw cooling(failures.get(key))
       if (Date.now() > deadline)
         throw new QlikOAuthError('ERR_TOKEN_UNAVAILABLE', `Another process has not finished its token request within ${waitMs} ms`)
       await delay(pauseMs * (0.5 + Math.random()))
     }
   }
 
-  async function held(lock: Lock, work: Work<T>): Promise<T> {
+  async function held(key: string, lock: Lock, work: Work<T>): Promise<T> {
     // A lease that cannot be renewed is no reason to stop: what the work writes is compared with what it started from.
     const renewal = setInterval(() => lock.renew().catch(() => {}), leaseMs / 3)
     let coolMs = 0
+    failures.delete(key)
     try {
       return (await work.recall()) ?? (await work.run())
     } catch (error) {
       coolMs = coolingMs(error)
+      if (coolMs > 0 && error instanceof QlikOAuthError) remember(key, error, coolMs)
       throw error
     } finally {
       clearInterval(renewal)
       await lock.release(coolMs).catch(() => {})
     }
   }
+
+  function remember(key: string, failure: QlikOAuthError, forMs: number): void {
+    failures.set(key, failure)
+    const forget = () => failures.get(key) === failure && failures.delete(key)
+    setTimeout(forget, forMs).unref()
+  }
+}
+
+/** @param failure Known in the process where the work failed; others know only that it did. */
+function cooling(failure: QlikOAuthError | undefined): QlikOAuthError {
+  const what = 'The last token request has just failed'
+  if (failure === undefined) return new QlikOAuthError('ERR_TOKEN_UNAVAILABLE', what, { retryAfterSeconds: 1 })
+  return new QlikOAuthError('ERR_TOKEN_UNAVAILABLE', `${what} (${failure.code}): ${failure.message}`, {
+    retryAfterSeconds: failure.retryAfterSeconds ?? 1,
+    cause: failure,
+  })
 }
 
 function coolingMs(error: unknown): number {

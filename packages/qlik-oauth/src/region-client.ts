@@ -4,7 +4,7 @@ import type { LoginStore } from './login-store.ts'
 import { machineTokens } from './machine-tokens.ts'
 import { tenantApi } from './tenant-api.ts'
 import { given, tenantOrigin } from './tenant-origin.ts'
-import { regionOfDataCenter, registerOrigin as registerOriginOf } from './tier.ts'
+import { knownRegionOf, regionDomain, registerOrigin as registerOriginOf } from './tier.ts'
 import type { TokenSource } from './token-source.ts'
 
 export interface RegionClientOptions extends Pick<ClientOptions, 'clientId' | 'clientSecret' | 'authentication' | 'timeoutMs'> {
@@ -12,7 +12,7 @@ export interface RegionClientOptions extends Pick<ClientOptions, 'clientId' | 'c
   readonly region: string
   /** Shares the tokens between processes. */
   readonly store: LoginStore
-  /** Where the life of tenants is managed, when it is not Qlik Cloud: the tenant simulator. @default `https://register.{region}.qlikcloud.com` */
+  /** Where the life of tenants is managed, when it is elsewhere: at the tenant simulator. @default `https://register.{region}.qlikcloud.com` */
   readonly registerOrigin?: string
 }
 
@@ -53,6 +53,7 @@ export interface RegionClient {
 export function regionClient(options: RegionClientOptions): RegionClient {
   const { region, store, registerOrigin: origin = registerOriginOf(region), ...credentials } = options
   const registered = client({ ...credentials, tenant: tenantOrigin(origin, 'registerOrigin'), tier: 'region' })
+  const domain = regionDomain(registered.tenant)
   const tokens = machineTokens({ client: registered, store })
   const api = tenantApi({ tokens, ...(options.timeoutMs === undefined ? {} : { timeoutMs: options.timeoutMs }) })
 
@@ -69,7 +70,7 @@ export function regionClient(options: RegionClientOptions): RegionClient {
       if (typeof licenseKey !== 'string' || licenseKey === '') {
         throw new QlikOAuthError('ERR_CONFIGURATION', 'licenseKey must be the signed license key of the subscription.')
       }
-      const other = datacenter === undefined ? undefined : regionOfDataCenter[datacenter]
+      const other = datacenter === undefined ? undefined : knownRegionOf(datacenter)
       if (other !== undefined && other !== region) {
         throw new QlikOAuthError(
           'ERR_TIER',
@@ -83,10 +84,10 @@ export function regionClient(options: RegionClientOptions): RegionClient {
     reactivateTenant: tenantId => act(tenantId, 'reactivate'),
     at(tenant) {
       const inside = client({ ...credentials, tenant, tier: 'region' })
-      const { hostname } = new URL(inside.tenant)
+      const [name = '', ...rest] = new URL(inside.tenant).hostname.split('.')
       // The secret goes where this points, so a host of another region is a mistake worth stopping.
-      if (origin === registerOriginOf(region) && !new RegExp(`^[\\w-]+\\.${region}\\.qlikcloud\\.com$`).test(hostname)) {
-        throw new QlikOAuthError('ERR_TIER', `${inside.tenant} is not a tenant of region ${region}, where this client is registered.`)
+      if (domain !== undefined && (rest.join('.') !== domain || name === 'register')) {
+        throw new QlikOAuthError('ERR_TIER', `${inside.tenant} is not a tenant of ${domain}, where this client is registered.`)
       }
       return inside
     },

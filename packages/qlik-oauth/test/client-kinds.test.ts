@@ -210,7 +210,30 @@ describe('a region', () => {
     for (const other of ['https://acme.us.qlikcloud.com', 'https://acme.eu.qlikcloud.com.evil.example', 'https://a.b.eu.qlikcloud.com']) {
       expect(() => region.at(other)).toThrow(expect.objectContaining({ code: 'ERR_TIER' }))
     }
+    expect(() => region.at('https://register.eu.qlikcloud.com')).toThrow(expect.objectContaining({ code: 'ERR_TIER' }))
     expect(region.at('https://acme.eu.qlikcloud.com').tier).toBe('region')
+    await region.client.close()
+  })
+
+  it('stays in the domain where it is registered', async () => {
+    const region = regionClient({ ...credentials, region: 'us', registerOrigin: 'https://register.us.qlikcloudgov.com' })
+    expect(() => region.at('https://acme.us.qlikcloud.com')).toThrow(expect.objectContaining({ code: 'ERR_TIER' }))
+    expect(region.at('https://acme.us.qlikcloudgov.com').tier).toBe('region')
+    await region.client.close()
+  })
+
+  it.each([
+    ['ap', 'ap-southeast-2'],
+    ['sg', 'ap-southeast-1'],
+    ['se', 'eu-north-1'],
+    ['eu', 'constructor'],
+  ])('%s leaves it to the tenant whether a data center is its own where that is not sure: %s', async (name, datacenter) => {
+    const region = regionClient({ ...credentials, region: name, registerOrigin: tenant.regionOrigin })
+    const before = tenant.requests.length
+    await region
+      .createTenant({ licenseKey: 'license', datacenter })
+      .catch(error => expect(error).toMatchObject({ code: 'ERR_TENANT_REFUSED' }))
+    expect(tenant.requests.slice(before)).toContainEqual(expect.objectContaining({ method: 'POST', path: '/api/v1/tenants' }))
     await region.client.close()
   })
 })
@@ -219,6 +242,7 @@ describe('the tier of a client', () => {
   it.each([
     ['https://acme.eu.qlikcloud.com', 'tenant'],
     ['https://register.eu.qlikcloud.com', 'region'],
+    ['https://register.us.qlikcloudgov.com', 'region'],
     ['https://register.eu.qlikcloud.com.evil.example', 'tenant'],
     ['https://console.qlikcloud.com', 'organization'],
   ])('of %s is %s', (origin, tier) => {
