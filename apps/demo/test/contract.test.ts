@@ -1,28 +1,18 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
-import { createTenant, type Fault, type SimulatedTenant } from 'qlik-tenant-simulator'
-import { type RedisServer, startRedis } from '../../../packages/qlik-oauth/test/support/redis-server.ts'
+import type { Fault, SimulatedTenant } from 'qlik-tenant-simulator'
 import { until } from '../../../packages/qlik-oauth/test/support/until.ts'
+import { type DemoAtTenant, startDemoAtTenant } from './support/demo-at-tenant.ts'
 import { type DemoProcess, refusedStart, startDemo } from './support/demo-process.ts'
 
+let setting: DemoAtTenant
 let tenant: SimulatedTenant
-let redis: RedisServer
 let demo: DemoProcess
 
 beforeAll(async () => {
-  ;[tenant, redis] = await Promise.all([createTenant(), startRedis()])
-  demo = await startDemo({ QLIK_TENANT_URL: tenant.origin, REDIS_URL: redis.url })
-  tenant.registerClient({
-    clientId: 'demo-web',
-    clientSecret: 'demo-web-secret',
-    appType: 'web',
-    redirectUris: [`${demo.origin}/auth/callback`],
-  })
+  setting = await startDemoAtTenant()
+  ;({ tenant, demo } = setting)
 }, 60_000)
-afterAll(async () => {
-  await demo.end()
-  await tenant.close()
-  await redis.stop()
-})
+afterAll(() => setting.close())
 
 const get = (path: string, headers: Record<string, string> = {}) => fetch(demo.origin + path, { redirect: 'manual', headers })
 const page = { accept: 'text/html' }
@@ -87,7 +77,7 @@ describe('the running demo', () => {
 
   it('survives Redis: 503 within a second with the cookie kept, public pages served, and back again', async () => {
     const cookie = await logIn()
-    await redis.kill()
+    await setting.redis.kill()
     await until(async () => (await get('/readyz')).status === 503)
     const begun = performance.now()
     const answer = await get('/qlik/api/v1/items', { cookie })
@@ -97,7 +87,7 @@ describe('the running demo', () => {
     expect((await get('/apps', { cookie, ...page })).status).toBe(503)
     expect((await get('/', { cookie, ...page })).status).toBe(200)
     expect((await get('/healthz')).status).toBe(200)
-    await redis.restart()
+    await setting.redis.restart()
     await until(async () => (await get('/readyz')).status === 200)
     // The server came back empty, so everybody logs in again; nothing else is needed.
     expect((await get('/qlik/api/v1/items', { cookie: await logIn() })).status).toBe(200)

@@ -1,44 +1,28 @@
-import { existsSync, readFileSync } from 'node:fs'
+import { readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
-import { type Browser, type BrowserContext, chromium, type Page } from 'playwright-core'
-import { createTenant, type SimulatedTenant } from 'qlik-tenant-simulator'
-import { type RedisServer, startRedis } from '../../../packages/qlik-oauth/test/support/redis-server.ts'
-import { type DemoProcess, startDemo } from './support/demo-process.ts'
+import type { Browser, BrowserContext, Page } from 'playwright-core'
+import type { SimulatedTenant } from 'qlik-tenant-simulator'
+import { colours, launchChromium, problemsOf } from '../../../packages/qlik-tenant-simulator/src/testing/chromium.ts'
+import { type DemoAtTenant, startDemoAtTenant } from './support/demo-at-tenant.ts'
+import type { DemoProcess } from './support/demo-process.ts'
 
+let setting: DemoAtTenant
 let tenant: SimulatedTenant
-let redis: RedisServer
 let demo: DemoProcess
 let browser: Browser
 let visit: BrowserContext
 let page: Page
-const problems: string[] = []
+const problems: (readonly string[])[] = []
 
 beforeAll(async () => {
-  ;[tenant, redis] = await Promise.all([createTenant(), startRedis()])
-  demo = await startDemo({ QLIK_TENANT_URL: tenant.origin, REDIS_URL: redis.url })
-  tenant.registerClient({
-    clientId: 'demo-web',
-    clientSecret: 'demo-web-secret',
-    appType: 'web',
-    redirectUris: [`${demo.origin}/auth/callback`],
-    allowedScopes: ['user_default', 'offline_access'],
-  })
-  tenant.registerClient({
-    clientId: 'demo-spa',
-    appType: 'spa',
-    redirectUris: [`${demo.origin}/spa/callback`],
-    allowedOrigins: [demo.origin],
-    allowedScopes: ['user_default'],
-  })
-  browser = await chromium.launch({ executablePath: chromiumPath(), args: flags })
+  ;[setting, browser] = await Promise.all([startDemoAtTenant(), launchChromium()])
+  ;({ tenant, demo } = setting)
   ;({ visit, page } = await open({ viewport: { width: 1280, height: 1000 } }))
 }, 60_000)
 afterAll(async () => {
   await browser?.close()
-  await demo?.end()
-  await tenant?.close()
-  await redis?.stop()
+  await setting?.close()
 })
 
 describe('a visitor', () => {
@@ -69,7 +53,7 @@ describe('a visitor', () => {
     await tile('Countries').getByText('Afghanistan').waitFor()
     await tile('Region').getByText('South Asia').waitFor()
     for (const name of charts) await tile(name).locator('svg, canvas').first().waitFor()
-    for (const name of [...charts, 'Population', 'Countries']) expect(await colours(name)).toBeGreaterThan(3)
+    for (const name of [...charts, 'Population', 'Countries']) expect(await colours(tile(name))).toBeGreaterThan(3)
   })
 
   it('filters everything with a click in one chart, and clears it', async () => {
@@ -149,7 +133,7 @@ describe('a visitor', () => {
   })
 
   it('meets no error on the console but the refusal after the logout', () =>
-    expect(problems).toEqual([expect.stringMatching(/status of 401/)]))
+    expect(problems.flat()).toEqual([expect.stringMatching(/status of 401/)]))
 })
 
 const charts = ['Life expectancy by region', 'Population over the years', 'Share of the population', 'Fertility and life expectancy']
@@ -163,10 +147,7 @@ async function open(options: Parameters<Browser['newContext']>[0]) {
   const context = await browser.newContext(options)
   const opened = await context.newPage()
   opened.setDefaultTimeout(8000)
-  opened.on('console', message => {
-    if (message.type() === 'error') problems.push(`${opened.url()} ${message.text()}`)
-  })
-  opened.on('pageerror', error => problems.push(`${opened.url()} ${error.message}`))
+  problems.push(problemsOf(opened))
   return { visit: context, page: opened }
 }
 
@@ -189,43 +170,4 @@ async function audit(): Promise<Audit> {
   })
   await session.detach()
   return result.value
-}
-
-/** Colours in a picture of a tile: a blank one has the background and its border. */
-async function colours(name: string): Promise<number> {
-  const picture = (await tile(name).screenshot()).toString('base64')
-  const blank = await browser.newPage()
-  const count = await blank.evaluate(async source => {
-    const image = new Image()
-    image.src = `data:image/png;base64,${source}`
-    await image.decode()
-    const canvas = document.createElement('canvas')
-    canvas.width = image.width
-    canvas.height = image.height
-    const context = canvas.getContext('2d')
-    context?.drawImage(image, 0, 0)
-    const pixels = new Uint32Array(context?.getImageData(0, 0, image.width, image.height).data.buffer ?? new ArrayBuffer(0))
-    const counts = new Map<number, number>()
-    for (const pixel of pixels) counts.set(pixel, (counts.get(pixel) ?? 0) + 1)
-    return [...counts.values()].filter(times => times > 5).length
-  }, picture)
-  await blank.close()
-  return count
-}
-
-const flags = [
-  '--no-sandbox',
-  '--disable-gpu',
-  '--disable-quic',
-  '--no-first-run',
-  '--disable-background-networking',
-  '--disable-component-update',
-  '--disable-sync',
-]
-
-function chromiumPath(): string {
-  const places = [process.env.CHROMIUM_PATH, '/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome']
-  const found = places.find(place => place !== undefined && existsSync(place))
-  if (found === undefined) throw new Error('No Chromium here: install the package "chromium" or set CHROMIUM_PATH')
-  return found
 }

@@ -1,16 +1,16 @@
 import { spawnSync } from 'node:child_process'
-import { existsSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
-import { type Browser, chromium, type Page } from 'playwright-core'
+import type { Browser, Page } from 'playwright-core'
 import { dashboardObjects } from '../src/apps/dashboard.ts'
+import { colours, launchChromium, problemsOf } from '../src/testing/chromium.ts'
 import { serveChartPage } from './chart-page.ts'
 
 const objects = dashboardObjects
 let site: Awaited<ReturnType<typeof serveChartPage>>
 let browser: Browser
 let page: Page
-const problems: string[] = []
+let problems: readonly string[]
 
 beforeAll(async () => {
   const script = fileURLToPath(new URL('../scripts/build-embed-runtime.ts', import.meta.url))
@@ -18,23 +18,9 @@ beforeAll(async () => {
   if (built.status !== 0) throw new Error(built.stderr)
 
   site = await serveChartPage()
-  browser = await chromium.launch({
-    executablePath: chromiumPath(),
-    args: [
-      '--no-sandbox',
-      '--disable-gpu',
-      '--disable-quic',
-      '--no-first-run',
-      '--disable-background-networking',
-      '--disable-component-update',
-      '--disable-sync',
-    ],
-  })
+  browser = await launchChromium()
   page = await browser.newPage({ viewport: { width: 1280, height: 1000 } })
-  page.on('console', message => {
-    if (message.type() === 'error') problems.push(message.text())
-  })
-  page.on('pageerror', error => problems.push(error.message))
+  problems = problemsOf(page)
   await page.goto(site.url)
   await page.locator(`#${objects.kpi}`).getByText('3.57B').waitFor()
   for (const id of [objects.bar, objects.line, objects.pie, objects.scatter, 'on-the-fly'])
@@ -52,7 +38,7 @@ describe('embed runtime under the default content security policy', () => {
   it.each([objects.kpi, objects.bar, objects.line, objects.pie, objects.table, objects.scatter, 'field', 'on-the-fly'])(
     'draws %s',
     async id => {
-      await expect(colours(id)).resolves.toBeGreaterThan(3)
+      expect(await colours(page.locator(`#${id}`))).toBeGreaterThan(3)
     },
   )
 
@@ -85,32 +71,3 @@ describe('embed runtime under the default content security policy', () => {
     await page.locator(`#${objects.kpi}`).getByText('Your login has ended. Reload the page to log in again.').waitFor()
   })
 })
-
-/** Colours in a picture of the element: a blank one has the background and its border. */
-async function colours(id: string): Promise<number> {
-  const picture = (await page.locator(`#${id}`).screenshot()).toString('base64')
-  const blank = await browser.newPage()
-  const count = await blank.evaluate(async source => {
-    const image = new Image()
-    image.src = `data:image/png;base64,${source}`
-    await image.decode()
-    const canvas = document.createElement('canvas')
-    canvas.width = image.width
-    canvas.height = image.height
-    const context = canvas.getContext('2d')
-    context?.drawImage(image, 0, 0)
-    const pixels = new Uint32Array(context?.getImageData(0, 0, image.width, image.height).data.buffer ?? new ArrayBuffer(0))
-    const counts = new Map<number, number>()
-    for (const pixel of pixels) counts.set(pixel, (counts.get(pixel) ?? 0) + 1)
-    return [...counts.values()].filter(pixelCount => pixelCount > 5).length
-  }, picture)
-  await blank.close()
-  return count
-}
-
-function chromiumPath(): string {
-  const places = [process.env.CHROMIUM_PATH, '/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome']
-  const found = places.find(place => place !== undefined && existsSync(place))
-  if (!found) throw new Error('No Chromium here: install the package "chromium" or set CHROMIUM_PATH')
-  return found
-}

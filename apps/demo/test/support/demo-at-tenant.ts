@@ -1,0 +1,40 @@
+import { createTenant, type SimulatedTenant } from 'qlik-tenant-simulator'
+import { type RedisServer, startRedis } from '../../../../packages/qlik-oauth/test/support/redis-server.ts'
+import { type DemoProcess, startDemo } from './demo-process.ts'
+
+export interface DemoAtTenant {
+  readonly tenant: SimulatedTenant
+  readonly redis: RedisServer
+  readonly demo: DemoProcess
+  close(): Promise<void>
+}
+
+/** A demo with a Redis of its own, at a simulated tenant in this process that knows the demo's clients. */
+export async function startDemoAtTenant(): Promise<DemoAtTenant> {
+  const [tenant, redis] = await Promise.all([createTenant(), startRedis()])
+  const demo = await startDemo({ QLIK_TENANT_URL: tenant.origin, REDIS_URL: redis.url })
+  tenant.registerClient({
+    clientId: 'demo-web',
+    clientSecret: 'demo-web-secret',
+    appType: 'web',
+    redirectUris: [`${demo.origin}/auth/callback`],
+    allowedScopes: ['user_default', 'offline_access'],
+  })
+  tenant.registerClient({
+    clientId: 'demo-spa',
+    appType: 'spa',
+    redirectUris: [`${demo.origin}/spa/callback`],
+    allowedOrigins: [demo.origin],
+    allowedScopes: ['user_default'],
+  })
+  return {
+    tenant,
+    redis,
+    demo,
+    async close() {
+      await demo.end()
+      await tenant.close()
+      await redis.stop()
+    },
+  }
+}
