@@ -1,7 +1,10 @@
 /** Like impersonation.ts, but the page gets the token and talks to the tenant directly. Read the price in exposeAccessTokens first. */
+import { dirname } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import express, { type Request } from 'express'
 import { exposeAccessTokens, sessionCookie } from 'express-qlik-oauth'
 import session from 'express-session'
+import helmet from 'helmet'
 import { client, memoryLoginStore } from 'qlik-oauth'
 import { announce, port, publicUrl, registered } from './tenant.ts'
 
@@ -20,8 +23,22 @@ const credentials = await registered({
 })
 const subjects = new Map([['ada', 'idp|ada']])
 const secret = process.env.SESSION_SECRET ?? 'for development only'
+const { QLIK_APP_ID: appId = '5d6f1c1e-2b0a-4c7e-9a51-0c8e7f3b1955', QLIK_OBJECT_ID: objectId = 'bar-life-expectancy' } = process.env
+const { tenant, clientId } = credentials
+const sources = ["'self'", tenant]
 
 const app = express()
+app.use(
+  helmet({
+    contentSecurityPolicy: {
+      directives: {
+        scriptSrc: sources,
+        connectSrc: [...sources, tenant.replace(/^http/, 'ws')],
+        upgradeInsecureRequests: publicUrl.startsWith('https:') ? [] : null,
+      },
+    },
+  }),
+)
 app.use(session({ ...sessionCookie(publicUrl), secret, resave: false, saveUninitialized: false }))
 app.post('/login', express.urlencoded({ extended: false }), (req, res, next) => {
   const user = String(req.body?.user)
@@ -33,8 +50,6 @@ app.post('/login', express.urlencoded({ extended: false }), (req, res, next) => 
   })
 })
 
-// The page's script: `window.getToken = async () => (await (await fetch('/access-token', { method: 'POST' })).json()).accessToken`,
-// and for the embed: data-auth-type="oauth2" data-get-access-token="getToken".
 app.use(
   '/access-token',
   exposeAccessTokens({
@@ -48,5 +63,26 @@ app.use(
     },
   }),
 )
+
+app.use('/qlik-embed', express.static(dirname(fileURLToPath(import.meta.resolve('@qlik/embed-web-components')))))
+app.get('/token.js', (_req, res) => {
+  res.type('js').send(`window.accessToken = async () => {
+    const answer = await fetch('/access-token', { method: 'POST' })
+    if (!answer.ok) throw new Error('No access token: ' + answer.status)
+    return (await answer.json()).accessToken
+  }`)
+})
+app.get('/', (req, res) => {
+  const body =
+    req.session.user === undefined
+      ? '<form method="post" action="/login"><button name="user" value="ada">Log in as Ada</button></form>'
+      : `<script src="/token.js"></script>
+<script src="/qlik-embed/index.js" data-host="${tenant}" data-client-id="${clientId}" data-auth-type="oauth2"
+  data-get-access-token="accessToken"></script>
+<div style="height: 30rem">
+<qlik-embed ui="analytics/chart" app-id="${encodeURIComponent(appId)}" object-id="${encodeURIComponent(objectId)}"></qlik-embed>
+</div>`
+  res.send(`<!doctype html><html lang="en"><meta charset="utf-8"><title>Token in the page</title><link rel="icon" href="data:,">\n${body}`)
+})
 
 announce(app.listen(port))

@@ -22,7 +22,8 @@ export interface ExposeAccessTokensOptions {
  * The price: a script that gets into the page gets the token, and can use it from anywhere until it ends (six hours at Qlik), whatever happens to
  * the login meanwhile. The proxy has neither problem; take this only where a page must talk to the tenant directly.
  *
- * Mount it at a path of your choice. It answers `POST` from pages of this application with `{"accessToken":"…"}`, never to be cached.
+ * Mount it at a path of your choice. It answers `POST` from pages of this application with `{"accessToken":"…"}`, never to be cached. The embed wants
+ * `data-client-id` as well, though it uses no more of the client than that.
  *
  * @throws ERR_CONFIGURATION
  */

@@ -1,6 +1,8 @@
 import { existsSync } from 'node:fs'
 import { type Browser, chromium, type Locator, type Page } from 'playwright-core'
 
+export type { Browser, Page }
+
 /** Starts the Chromium of this machine; CHROMIUM_PATH names another one. */
 export function launchChromium(): Promise<Browser> {
   const places = [process.env.CHROMIUM_PATH, '/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome']
