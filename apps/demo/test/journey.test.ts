@@ -93,6 +93,14 @@ describe('a visitor', () => {
       await phone.goto(demo.origin + path)
       expect([path, await phone.evaluate(() => document.documentElement.scrollWidth)]).toEqual([path, 360])
     }
+    await phone.goto(`${demo.origin}/public`)
+    for (const [name, text] of [
+      ['Region', 'South Asia'],
+      ['Countries', 'Afghanistan'],
+    ]) {
+      const drawn = phone.locator(`section[aria-label="${name}"]`).getByText(`${text}`, { exact: true }).first()
+      expect([name, await drawn.evaluate(shadesUpToTile)]).toEqual([name, ['rgb(25, 29, 32)']])
+    }
     await phone.close()
   })
 
@@ -141,6 +149,15 @@ const charts = ['Life expectancy by region', 'Population over the years', 'Share
 /** By its label and not by its role: while a selection is being made, the chart's toolbar hides all else from assistive technology. */
 function tile(name: string) {
   return page.locator(`section[aria-label="${name}"]`)
+}
+
+/** The background colours that lie one upon the other from an element down to its tile. */
+function shadesUpToTile(element: Element): string[] {
+  const shades = new Set<string>()
+  for (let place: Element | null = element; place !== null; place = place.classList.contains('tile') ? null : place.parentElement) {
+    shades.add(getComputedStyle(place).backgroundColor)
+  }
+  return [...shades].filter(shade => shade !== 'rgba(0, 0, 0, 0)')
 }
 
 async function open(options: Parameters<Browser['newContext']>[0]) {

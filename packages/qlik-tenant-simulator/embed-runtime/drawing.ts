@@ -36,12 +36,12 @@ export function draw(element: HTMLElement, app: EngineApp, props: EmbedProps): P
 
 const drawings: Readonly<Record<string, Draw>> = {
   async 'analytics/chart'(element, app, props) {
-    const chart = await embedderOf(app).render({ element, ...chartConfig(props) })
+    const chart = await embedderOf(app, element).render({ element, ...chartConfig(props) })
     return { destroy: () => void chart.destroy() }
   },
 
   async 'analytics/selections'(element, app) {
-    const bar = await embedderOf(app).selections()
+    const bar = await embedderOf(app, element).selections()
     bar.mount(element)
     return { destroy: () => bar.unmount() }
   },
@@ -49,7 +49,7 @@ const drawings: Readonly<Record<string, Draw>> = {
   async 'analytics/field'(element, app, props) {
     const name = props.fieldId ?? props.dimensions?.find(dimension => typeof dimension === 'string')
     if (!name) throw new Error('field-id is missing.')
-    const list = await embedderOf(app).field(fieldName(name))
+    const list = await embedderOf(app, element).field(fieldName(name))
     list.mount(element, { title: fieldName(name) })
     return { destroy: () => list.unmount() }
   },
@@ -94,7 +94,7 @@ function drawCell(grid: HTMLElement, app: EngineApp, { name, col, row, colspan, 
     gridRow: `${row + 1} / span ${rowspan}`,
   })
   grid.append(cell)
-  return embedderOf(app).render({ element: cell, id: name })
+  return embedderOf(app, grid).render({ element: cell, id: name })
 }
 
 /** A chart of the app by its identifier, or one made here from a type, dimensions and measures. */
@@ -117,10 +117,10 @@ type Embedder = ReturnType<typeof embed>
 /** One per app, so that all its elements share theme and selections; it goes with the app. */
 const embedders = new WeakMap<EngineApp, Embedder>()
 
-function embedderOf(app: EngineApp): Embedder {
+function embedderOf(app: EngineApp, element: HTMLElement): Embedder {
   const known = embedders.get(app)
   if (known) return known
-  const configuration = { context: { theme: pageTheme() }, types: chartTypes, themes: [darkTheme] }
+  const configuration = { context: { theme: pageTheme() }, types: chartTypes, themes: [darkTheme(element)] }
   // Nebula's types ask for more of an app and of a chart than it uses.
   const embedder = embed(app as unknown as Parameters<typeof embed>[0], configuration as unknown as Parameters<typeof embed>[1])
   watchPageTheme(theme => void embedder.context({ theme }))
