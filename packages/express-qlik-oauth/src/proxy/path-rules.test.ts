@@ -41,6 +41,10 @@ const piece = fc.oneof(
     '%ef%bc%8f',
     '%ef%bc%8e',
     '%e2%80%a5',
+    '%20',
+    '%c2%a0',
+    '%e2%80%8b',
+    '%e2%88%95',
   ),
   fc.string({ maxLength: 3 }),
 )
@@ -56,6 +60,8 @@ function readings(path: string): string[] {
       text.normalize('NFKC'),
       text.replace(/;[^/]*/g, ''),
       text.replace(/\/{2,}/g, '/'),
+      text.replace(/[\s\u200b]/g, ''),
+      text.replaceAll('\u2215', '/'),
     ])
       all.add(one)
   }

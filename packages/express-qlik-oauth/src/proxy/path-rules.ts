@@ -87,12 +87,18 @@ function strictlyDecoded(path: string): string {
 }
 
 function isPlain(path: string): boolean {
-  return path.startsWith('/') && !notPlain.test(path)
+  return path.startsWith('/') && !notPlain.test(path) && !emptyOrDots.test(path.replace(unseen, '').replace(slashLike, '/'))
 }
 
-/** A dot segment may carry parameters, `..;x`, that some servers take off before they resolve it. */
+/** A segment may carry parameters, `..;x`, that some servers take off before they resolve it. */
 // biome-ignore lint/suspicious/noControlCharactersInRegex: these are what it looks for
-const notPlain = /[\\\x00-\x1f\x7f]|\/\/|\/\.{1,2}(?:[/;?#]|$)/
+const notPlain = /[\\\x00-\x1f\x7f]|\/[/;]|\/\.{1,2}(?:[/;?#]|$)/
+
+const emptyOrDots = /\/(?:\/|\.{1,2}(?:[/;?#]|$))/
+/** Spaces and invisible characters: servers exist that trim them off a segment. */
+const unseen = /[\s\p{Cf}]/gu
+/** Division slash, fraction slash and big solidus, which NFKC leaves alone. */
+const slashLike = /[\u2215\u2044\u29f8]/g
 
 interface CompiledRule {
   readonly pattern: RegExp
