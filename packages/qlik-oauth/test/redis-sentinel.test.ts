@@ -38,7 +38,7 @@ describe('a Redis login store behind Sentinel', () => {
     let succeeded = 0
     let over = false
     const traffic = Array.from({ length: 5 }, async () => {
-      while (!over) {
+      while (!over && redis.status !== 'end') {
         await tour(store).then(
           () => succeeded++,
           error => {
