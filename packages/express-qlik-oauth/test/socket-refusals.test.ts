@@ -4,6 +4,7 @@ import type { Duplex } from 'node:stream'
 import { afterEach, describe, expect, it } from '@jest/globals'
 import { QlikOAuthError } from 'qlik-oauth'
 import type { Access } from '../src/access.ts'
+import { deferred } from './support/deferred.ts'
 import {
   appId,
   appPath,
@@ -332,11 +333,3 @@ describe('somebody who leaves during the handshake', () => {
     expect(connection.bytesRead).toBeLessThan(1_000_000)
   })
 })
-
-function deferred<T>(): { promise: Promise<T>; resolve: (value: T) => void } {
-  let resolve: (value: T) => void = () => {}
-  const promise = new Promise<T>(settle => {
-    resolve = settle
-  })
-  return { promise, resolve }
-}

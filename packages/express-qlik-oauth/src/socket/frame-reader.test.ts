@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals'
 import fc from 'fast-check'
-import { closing, frameBytes, isCloseCode, opcodes } from './frame.ts'
+import { closing, frameBytes, isCloseCode, opcodes, pingPayload } from './frame.ts'
 import { FrameReader } from './frame-reader.ts'
 
 describe('frame reader', () => {
@@ -15,15 +15,31 @@ describe('frame reader', () => {
     )
   })
 
-  it('finds the same control frames, however the bytes arrive', () => {
+  it('leaves out the answers to our own pings and nothing else, however the bytes arrive', () => {
     fc.assert(
-      fc.property(fc.boolean(), messages, cuts, (masked, frames, sizes) => {
-        const pieces = readAll(reader({ masked }), Buffer.concat(frames.map(frame => encoded(frame, masked))), sizes)
-        const found = pieces.flatMap(piece => (piece.kind === 'control' ? [{ opcode: piece.opcode, payload: [...piece.payload] }] : []))
-        const sent = frames.filter(({ opcode }) => opcode >= 8).map(({ opcode, payload }) => ({ opcode, payload: [...payload] }))
-        expect(found).toEqual(sent)
+      fc.property(fc.boolean(), messages, cuts, fc.nat(), (masked, frames, sizes, at) => {
+        const whole = frames.map(frame => encoded(frame, masked))
+        const answer = encoded({ opcode: opcodes.pong, final: true, payload: pingPayload }, masked)
+        const between = whole.toSpliced(at % (whole.length + 1), 0, answer)
+        const pieces = readAll(reader({ masked }), Buffer.concat(between), sizes)
+        expect(Buffer.concat(pieces.map(bytesOf)).equals(Buffer.concat(whole))).toBe(true)
       }),
     )
+  })
+
+  it('tells whether data came, or only pings and pongs', () => {
+    const uses = (hex: string) => read(reader({}), Buffer.from(hex, 'hex')).map(piece => piece.kind === 'pass' && piece.inUse)
+    expect(uses('89008a00')).toEqual([false])
+    expect(uses('89008100')).toEqual([true])
+    expect(uses('82050102')).toEqual([true])
+    const frames = reader({})
+    read(frames, Buffer.from('820501', 'hex'))
+    expect(read(frames, Buffer.from('02030405', 'hex'))).toMatchObject([{ inUse: true }])
+  })
+
+  it('hands over a chunk full of pings as one piece', () => {
+    const chunk = Buffer.concat(Array.from({ length: 10_000 }, () => Buffer.from('89020102', 'hex')))
+    expect(read(reader({}), chunk)).toHaveLength(1)
   })
 
   it('knows after every chunk whether a frame of our own may follow', () => {
@@ -36,7 +52,7 @@ describe('frame reader', () => {
         let passed = 0
         for (const chunk of chunks(Buffer.concat(whole), sizes)) {
           for (const piece of read(frameEnds, chunk)) {
-            if (piece.kind === 'data' && piece.boundary !== undefined) expect(ends).toContain(passed + piece.boundary)
+            if (piece.kind === 'pass' && piece.boundary !== undefined) expect(ends).toContain(passed + piece.boundary)
             passed += bytesOf(piece).length
           }
           expect(frameEnds.midFrame).toBe(!ends.has(passed))
@@ -48,7 +64,7 @@ describe('frame reader', () => {
   it('keeps nothing of a long payload', () => {
     const frames = reader({ masked: false })
     const [first, ...rest] = chunks(encoded({ opcode: 2, final: true, payload: Buffer.alloc(300_000) }, false), [65_536])
-    expect(read(frames, first ?? Buffer.alloc(0))[0]).toMatchObject({ kind: 'data', bytes: { length: 65_536 } })
+    expect(read(frames, first ?? Buffer.alloc(0))[0]).toMatchObject({ kind: 'pass', bytes: { length: 65_536 } })
     for (const chunk of rest) expect(bytesOf(read(frames, chunk)[0] as Piece).buffer).toBe(chunk.buffer)
   })
 
@@ -77,7 +93,7 @@ describe('frame reader', () => {
   })
 
   it('lets reserved bits pass where an extension gives them a meaning', () => {
-    expect(read(reader({ extensions: true }), Buffer.from('c10161', 'hex'))).toMatchObject([{ kind: 'data' }])
+    expect(read(reader({ extensions: true }), Buffer.from('c10161', 'hex'))).toMatchObject([{ kind: 'pass' }])
   })
 
   it.each(['c90161', 'a90161', 'c8020fa6'])('lets no reserved bits pass in a control frame, whatever the extension: %s', hex => {
@@ -125,7 +141,7 @@ describe('control frame', () => {
   it('is what a reader of the other end finds', () => {
     for (const masked of [true, false]) {
       const frame = closing(4006, 'the login has ended')
-      expect(read(reader({ masked }), frameBytes(frame, masked))).toMatchObject([{ kind: 'control', ...frame }])
+      expect(read(reader({ masked }), frameBytes(frame, masked))).toMatchObject([{ kind: 'close', payload: frame.payload }])
     }
   })
 
@@ -143,8 +159,8 @@ interface Frame {
 
 /** What a sink was given. */
 type Piece =
-  | { readonly kind: 'data'; readonly bytes: Buffer; readonly boundary: number | undefined }
-  | { readonly kind: 'control'; readonly opcode: number; readonly bytes: Buffer; readonly payload: Buffer }
+  | { readonly kind: 'pass'; readonly bytes: Buffer; readonly boundary: number | undefined; readonly inUse: boolean }
+  | { readonly kind: 'close'; readonly bytes: Buffer; readonly payload: Buffer }
   | { readonly kind: 'violation'; readonly code: number; readonly reason: string }
 
 function reader(options: { masked?: boolean; extensions?: boolean; maxMessageBytes?: number }): FrameReader {
@@ -155,8 +171,9 @@ function reader(options: { masked?: boolean; extensions?: boolean; maxMessageByt
 function read(frames: FrameReader, chunk: Buffer): Piece[] {
   const pieces: Piece[] = []
   frames.read(chunk, {
-    data: (bytes, boundary) => pieces.push({ kind: 'data', bytes, boundary }),
-    control: (opcode, bytes, payload) => pieces.push({ kind: 'control', opcode, bytes, payload }),
+    pass: (bytes, boundary, inUse) => pieces.push({ kind: 'pass', bytes, boundary, inUse }),
+    isOurs: payload => payload.equals(pingPayload),
+    close: (bytes, payload) => pieces.push({ kind: 'close', bytes, payload }),
     violation: (code, reason) => pieces.push({ kind: 'violation', code, reason }),
   })
   return pieces

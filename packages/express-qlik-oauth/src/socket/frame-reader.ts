@@ -1,16 +1,19 @@
 import { isUtf8 } from 'node:buffer'
-import { isCloseCode, masking, opcodes } from './frame.ts'
+import { isCloseCode, masking, opcodes, pingPayload } from './frame.ts'
 
 /** Takes what a reader finds, in order. All bytes of a chunk are handed over at once or with a later chunk. */
 export interface FrameSink {
   /**
-   * Bytes of data frames.
+   * Bytes of data frames, and the pings and pongs between them.
    *
    * @param boundary How many of these bytes end the frame that had begun before; `undefined` when they do not end it. Other frames go between there.
+   * @param inUse Whether anything of a data frame is among them.
    */
-  data(bytes: Buffer, boundary: number | undefined): void
-  /** A whole control frame. Nothing is read after a close frame. */
-  control(opcode: number, bytes: Buffer, payload: Buffer): void
+  pass(bytes: Buffer, boundary: number | undefined, inUse: boolean): void
+  /** Whether a pong answers a ping of our own. Then it is left out. */
+  isOurs(payload: Buffer): boolean
+  /** A whole close frame. Nothing is read after it. */
+  close(bytes: Buffer, payload: Buffer): void
   /** Nothing is read after this. `code` is what the sender is to be told. */
   violation(code: ViolationCode, reason: string): void
 }
@@ -29,7 +32,7 @@ export interface FrameLimits {
  * Finds the frames in one direction of a WebSocket connection, whatever chunks they arrive in.
  *
  * Only headers and control frames, which are at most 131 bytes long, are ever kept; the payload of data frames passes as it comes, neither
- * unmasked nor inflated, and a chunk without control frames passes as the very buffer it came in.
+ * unmasked nor inflated, and a chunk of whole frames passes as the very buffer it came in: a frame costs no object and no write of its own.
  *
  * A class, against the habit of this house: each socket has two of them, and six closures for each were a quarter of what an idle socket cost.
  */
@@ -61,12 +64,14 @@ export class FrameReader {
     let at = 0
     let runStart = 0
     let boundary = this.#payloadLeft === 0 ? 0 : undefined
+    let inUse = false
 
     for (;;) {
       if (this.#payloadLeft > 0) {
         const step = Math.min(this.#payloadLeft, bytes.length - at)
         at += step
         this.#payloadLeft -= step
+        inUse = true
         if (this.#payloadLeft > 0) break
         boundary ??= at
       }
@@ -78,7 +83,7 @@ export class FrameReader {
       const complaint = this.#complaint(bytes, at, length)
       if (complaint !== undefined) {
         this.#over = true
-        if (at > runStart) sink.data(bytes.subarray(runStart, at), boundary)
+        if (at > runStart) sink.pass(bytes.subarray(runStart, at), boundary, inUse)
         sink.violation(complaint === tooBig ? 1009 : 1002, complaint)
         return
       }
@@ -86,30 +91,42 @@ export class FrameReader {
         this.#messageBytes = isFinal(bytes, at) ? -1 : Math.max(this.#messageBytes, 0) + length
         this.#payloadLeft = length
         at += size
+        inUse = true
         continue
       }
       const end = at + size + length
       if (end > bytes.length) break
-      if (at > runStart) sink.data(bytes.subarray(runStart, at), boundary)
-      boundary = 0
-      this.#over = opcode === opcodes.close
-      this.#control(opcode, bytes.subarray(at, end), size, sink)
-      if (this.#over) return
-      at = runStart = end
+      if (opcode === opcodes.close) {
+        this.#over = true
+        if (at > runStart) sink.pass(bytes.subarray(runStart, at), boundary, inUse)
+        this.#close(bytes.subarray(at, end), size, sink)
+        return
+      }
+      if (opcode === opcodes.pong && length === pingPayload.length && sink.isOurs(this.#payload(bytes, at, size, length))) {
+        if (at > runStart) sink.pass(bytes.subarray(runStart, at), boundary, inUse)
+        boundary = 0
+        inUse = false
+        runStart = end
+      }
+      at = end
     }
 
     // A copy, so that the few bytes do not keep the whole chunk in memory.
     if (at < bytes.length) this.#kept = Buffer.from(bytes.subarray(at))
-    if (at > runStart) sink.data(at - runStart === bytes.length ? bytes : bytes.subarray(runStart, at), boundary)
+    if (at > runStart) sink.pass(at - runStart === bytes.length ? bytes : bytes.subarray(runStart, at), boundary, inUse)
   }
 
-  #control(opcode: number, frame: Buffer, size: number, sink: FrameSink): void {
-    const sent = frame.subarray(size)
-    const payload = this.#masked ? masking(sent, frame.subarray(size - 4, size)) : sent
-    if (opcode !== opcodes.close || payload.length === 0) sink.control(opcode, frame, payload)
+  #payload(bytes: Buffer, at: number, size: number, length: number): Buffer {
+    const sent = bytes.subarray(at + size, at + size + length)
+    return this.#masked ? masking(sent, bytes.subarray(at + size - 4, at + size)) : sent
+  }
+
+  #close(frame: Buffer, size: number, sink: FrameSink): void {
+    const payload = this.#payload(frame, 0, size, frame.length - size)
+    if (payload.length === 0) sink.close(frame, payload)
     else if (payload.length === 1 || !isCloseCode(payload.readUInt16BE())) sink.violation(1002, 'close code that may not be sent')
     else if (!isUtf8(payload.subarray(2))) sink.violation(1007, 'reason that is not UTF-8')
-    else sink.control(opcode, frame, payload)
+    else sink.close(frame, payload)
   }
 
   /** RFC 6455, sections 5.2, 5.4 and 5.5. */

@@ -29,6 +29,9 @@ export function masking(payload: Buffer, key: Buffer): Buffer {
   return Buffer.from(payload.map((byte, index) => byte ^ (key[index % 4] ?? 0)))
 }
 
+/** What pings of our own carry, so that their answers are known from those to pings of the tenant. */
+export const pingPayload = randomBytes(8)
+
 /**
  * Tells whether a close code may travel in a frame: 1005, 1006 and 1015 are words for what a program saw, and are never sent.
  * RFC 6455, section 7.4.

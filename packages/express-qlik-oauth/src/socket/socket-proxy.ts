@@ -159,6 +159,7 @@ export function socketProxy(options: SocketProxyOptions): SocketProxy {
     handshake.throwIfAborted()
     conversation.appId = target.appId
     conversation.follow(access)
+    handshake.throwIfAborted()
     return await openUpstream(access, target, request.headers, handshake)
   }
 

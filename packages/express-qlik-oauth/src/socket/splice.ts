@@ -1,6 +1,5 @@
-import { randomBytes } from 'node:crypto'
 import type { Duplex } from 'node:stream'
-import { type ControlFrame, closing, frameBytes, opcodes } from './frame.ts'
+import { type ControlFrame, closing, frameBytes, opcodes, pingPayload } from './frame.ts'
 import { type FrameLimits, FrameReader, type FrameSink, type ViolationCode } from './frame-reader.ts'
 import type { Beating } from './pulse.ts'
 
@@ -131,6 +130,8 @@ class Side implements FrameSink {
   #said = false
   #left = false
   #closed = false
+  /** A ping of ours has not been answered yet. Pongs that nobody asked for go on like others. */
+  #pinged = false
 
   constructor(pair: Pair, socket: Duplex, name: 'browser' | 'tenant', limits: FrameLimits) {
     this.#pair = pair
@@ -144,6 +145,8 @@ class Side implements FrameSink {
     const socket: SplicedSocket = this.socket
     socket[side] = this
     socket.on('data', onData).on('drain', onDrain).on('end', onEnd).on('close', onClose)
+    // Whoever sent much before the handshake was done has been made to wait.
+    socket.resume()
   }
 
   get midFrame(): boolean {
@@ -162,7 +165,7 @@ class Side implements FrameSink {
     this.#other.socket.resume()
   }
 
-  data(bytes: Buffer, boundary: number | undefined): void {
+  pass(bytes: Buffer, boundary: number | undefined, inUse: boolean): void {
     const to = this.#other
     if (to.#told) return
     if (to.#parting === undefined) {
@@ -171,25 +174,16 @@ class Side implements FrameSink {
       to.socket.write(bytes.subarray(0, boundary))
       if (boundary !== undefined) to.#part(to.#parting)
     }
-    if (this.#name === 'browser') this.#pair.active()
+    if (inUse && this.#name === 'browser') this.#pair.active()
   }
 
-  control(opcode: number, bytes: Buffer, payload: Buffer): void {
-    const to = this.#other
-    if (opcode === opcodes.close) this.#passClose(bytes, payload)
-    else if (!to.#told && !(opcode === opcodes.pong && this.#name === 'browser' && payload.equals(pingPayload))) to.socket.write(bytes)
+  isOurs(payload: Buffer): boolean {
+    if (!this.#pinged || !payload.equals(pingPayload)) return false
+    this.#pinged = false
+    return true
   }
 
-  violation(code: ViolationCode, reason: string): void {
-    this.#said = true
-    this.#pair.ended('proxy', code)
-    this.#pair.cutIn(handshakeMs)
-    const frame = closing(code, reason)
-    this.tell(frame)
-    this.#other.tell(code === 1009 && this.#name === 'tenant' ? frame : departed(this.#name))
-  }
-
-  #passClose(bytes: Buffer, payload: Buffer): void {
+  close(bytes: Buffer, payload: Buffer): void {
     const to = this.#other
     this.#pair.ended(this.#name, payload.length === 0 ? 1005 : payload.readUInt16BE())
     this.#said = true
@@ -200,6 +194,15 @@ class Side implements FrameSink {
     }
     to.#settle()
     this.#settle()
+  }
+
+  violation(code: ViolationCode, reason: string): void {
+    this.#said = true
+    this.#pair.ended('proxy', code)
+    this.#pair.cutIn(handshakeMs)
+    const frame = closing(code, reason)
+    this.tell(frame)
+    this.#other.tell(code === 1009 && this.#name === 'tenant' ? frame : departed(this.#name))
   }
 
   /** The connection has ended, with or without a close frame. */
@@ -217,14 +220,16 @@ class Side implements FrameSink {
     to.socket.resume()
   }
 
-  close(): void {
+  gone(): void {
     this.leave()
     this.#closed = true
     if (this.#other.#closed) this.#pair.finish()
   }
 
   ping(): void {
-    if (!this.#told && this.#parting === undefined) this.socket.write(ourPing)
+    if (this.#told || this.#parting !== undefined) return
+    this.#pinged = true
+    this.socket.write(ourPing)
   }
 
   /** Sends a close frame, after the frame from the other side that is under way. */
@@ -267,7 +272,7 @@ function onEnd(this: SplicedSocket): void {
   this[side]?.leave()
 }
 function onClose(this: SplicedSocket): void {
-  this[side]?.close()
+  this[side]?.gone()
 }
 
 /** How long a side may take to answer a close frame that the other one sent; it may have much to read before it gets there. */
@@ -275,7 +280,6 @@ const handshakeMs = 10_000
 /** How long a frame that is under way may hold up a close frame of ours, and its answer. */
 const partingMs = 500
 
-const pingPayload = randomBytes(8)
 const ourPing = frameBytes({ opcode: opcodes.ping, payload: pingPayload }, false)
 
 /** What the other one is told when a side went without a close frame, or was sent away. */

@@ -2,7 +2,7 @@ import type { IncomingMessage } from 'node:http'
 import { Refusal } from '../refusal.ts'
 
 /** @throws ERR_METHOD_NOT_ALLOWED, ERR_SOCKET_VERSION or ERR_REQUEST_INVALID when this is no opening handshake of RFC 6455, section 4.2.1. */
-export function checkUpgrade({ method, httpVersion, headers }: IncomingMessage): void {
+export function checkUpgrade({ method, httpVersion, headers, rawHeaders }: IncomingMessage): void {
   if (method !== 'GET') throw new Refusal('ERR_METHOD_NOT_ALLOWED', 'A WebSocket is opened with GET.', { allow: ['GET'] })
   if (headers.upgrade?.toLowerCase() !== 'websocket' || httpVersion !== '1.1') {
     throw new Refusal('ERR_REQUEST_INVALID', 'The only upgrade here is from HTTP/1.1 to websocket.')
@@ -15,6 +15,9 @@ export function checkUpgrade({ method, httpVersion, headers }: IncomingMessage):
   if (headers['content-length'] !== undefined || headers['transfer-encoding'] !== undefined) {
     throw new Refusal('ERR_REQUEST_INVALID', 'An upgrade has no body.')
   }
+  // Node checks this for requests, but not for upgrades. Of two, a balancer before us may have read the other one. RFC 9112, section 3.2.
+  const hosts = rawHeaders.filter((name, index) => index % 2 === 0 && name.toLowerCase() === 'host')
+  if (hosts.length !== 1) throw new Refusal('ERR_REQUEST_INVALID', 'A request has one Host.')
 }
 
 /**

@@ -39,6 +39,8 @@ export interface Setup {
   accepted(): Promise<End>
   /** The tenant's end of the next socket, as a stream of bytes. */
   rawTenant(): Promise<Socket>
+  /** A socket of which both ends are streams of bytes. */
+  connectRaw(): Promise<RawEnds>
   /** Bytes that the tenant has sent. */
   proxied(): number
   /** Resolves when the proxy holds no socket any more. */
@@ -46,6 +48,13 @@ export interface Setup {
   /** Resolves when neither the proxy nor the tenant has a connection any more. */
   allClosed(): Promise<void>
   stop(): Promise<void>
+}
+
+export interface RawEnds {
+  readonly peer: RawPeer
+  readonly tenant: { readonly socket: Socket; readonly chunks: readonly Buffer[] }
+  /** Waits until so many bytes have reached the tenant. */
+  received(length: number): Promise<void>
 }
 
 export interface SetupOptions extends Partial<SocketProxyOptions> {
@@ -137,6 +146,21 @@ export async function socketSetup(given: SetupOptions = {}): Promise<Setup> {
     },
     accepted: () => once(accepted, 'connection').then(([socket]) => endOf(socket)),
     rawTenant: () => once(rawTenants, 'connection').then(([socket]) => socket),
+    async connectRaw() {
+      const accepted = setup.rawTenant()
+      const peer = rawPeer(setup, handshakeText(setup))
+      await peer.until('\r\n\r\n')
+      const socket = await accepted
+      const chunks: Buffer[] = []
+      socket.on('data', chunk => chunks.push(chunk))
+      return {
+        peer,
+        tenant: { socket, chunks },
+        async received(length) {
+          while (Buffer.concat(chunks).length < length) await once(socket, 'data')
+        },
+      }
+    },
     proxied: () => sentByTenant.reduce((sum, socket) => sum + socket.bytesWritten, 0),
     async proxyClosed() {
       while (proxy.open > 0) await new Promise(setImmediate)

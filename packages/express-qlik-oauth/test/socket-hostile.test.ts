@@ -1,0 +1,400 @@
+import { once } from 'node:events'
+import { createServer } from 'node:http'
+import type { Duplex } from 'node:stream'
+import { afterEach, describe, expect, it } from '@jest/globals'
+import type { Access } from '../src/access.ts'
+import { qlikProxy } from '../src/index.ts'
+import { pingPayload } from '../src/socket/frame.ts'
+import { deferred } from './support/deferred.ts'
+import { publicUrl, startProxyProcess } from './support/proxy-processes.ts'
+import {
+  appPath,
+  endOf,
+  handshakeText,
+  listen,
+  rawPeer,
+  type Setup,
+  type SetupOptions,
+  socketSetup,
+  switching,
+} from './support/socket-setup.ts'
+
+let setup: Setup
+const start = async (options: SetupOptions = {}) => {
+  setup = await socketSetup(options)
+}
+const startRaw = async () => {
+  await start({ raw: true })
+  return await setup.connectRaw()
+}
+afterEach(() => setup.stop())
+
+const hex = (text: string) => Buffer.from(text.replaceAll(' ', ''), 'hex')
+const answerTo = async (text: string | Buffer) => {
+  const peer = rawPeer(setup)
+  peer.socket.write(text)
+  return (await peer.all).toString('latin1')
+}
+/** The handshake with one more line before the empty one. */
+const with_ = (line: string) => handshakeText(setup).replace(/\r\n\r\n$/, `\r\n${line}\r\n\r\n`)
+
+describe('a request hidden in an upgrade', () => {
+  const hidden = 'GET /qlik/api/v1/users/me HTTP/1.1\r\nHost: localhost\r\n\r\n'
+
+  it('is read as frames after the handshake, and as none of them', async () => {
+    await start({ raw: true })
+    const requests = countRequests()
+    const tenant = setup.rawTenant()
+    const sent: Buffer[] = []
+    void tenant.then(socket => socket.on('data', chunk => sent.push(chunk)))
+    const answer = await answerTo(handshakeText(setup) + hidden)
+    await setup.allClosed()
+    expect(answer.match(/HTTP\/1\.1/g)).toHaveLength(1)
+    expect(answer).toContain('\x03\xea')
+    expect(Buffer.concat(sent).toString('latin1')).not.toContain('GET')
+    expect(requests()).toBe(0)
+  })
+
+  it('is not answered after a refusal', async () => {
+    await start({ access: async () => undefined })
+    const requests = countRequests()
+    expect((await answerTo(handshakeText(setup) + hidden)).match(/HTTP\/1\.1/g)).toHaveLength(1)
+    expect(requests()).toBe(0)
+  })
+
+  it.each([
+    ['Content-Length: 0'],
+    [`Content-Length: ${hidden.length}`],
+    ['Transfer-Encoding: chunked'],
+    ['Transfer-Encoding: chunked\r\nContent-Length: 5'],
+    ['Transfer-Encoding: identity'],
+  ])('is no body: %j', async line => {
+    await start()
+    const requests = countRequests()
+    const answer = await answerTo(with_(line) + hidden)
+    expect(answer).toMatch(/^HTTP\/1\.1 400 /)
+    expect(answer.match(/HTTP\/1\.1/g)).toHaveLength(1)
+    expect(setup.arrived).toEqual([])
+    expect(requests()).toBe(0)
+  })
+
+  function countRequests(): () => number {
+    let count = 0
+    for (const server of [setup.server, setup.upstream]) server.on('request', () => (count += 1))
+    return () => count
+  }
+})
+
+describe('a header that comes twice', () => {
+  it.each([
+    ['Host: evil.example', 400],
+    ['Origin: https://evil.example', 403],
+    ['Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==', 400],
+    ['Sec-WebSocket-Version: 13', 426],
+    ['Upgrade: h2c', 400],
+  ])('is refused: %s', async (line, status) => {
+    await start()
+    expect(await answerTo(with_(line))).toMatch(new RegExp(`^HTTP/1\\.1 ${status} `))
+    expect(setup.arrived).toEqual([])
+  })
+
+  it('is refused when it is missing altogether: Host', async () => {
+    await start()
+    expect(await answerTo(handshakeText(setup, appPath, { Host: '' }))).toMatch(/^HTTP\/1\.1 400 /)
+  })
+})
+
+describe('an unusual upgrade', () => {
+  it.each([
+    ['in HTTP/1.0', (text: string) => text.replace('HTTP/1.1', 'HTTP/1.0')],
+    ['in HTTP/2.0', (text: string) => text.replace('HTTP/1.1', 'HTTP/2.0')],
+    ['in HTTP/1.2', (text: string) => text.replace('HTTP/1.1', 'HTTP/1.2')],
+    ['with a folded header', (text: string) => text.replace('Origin: ', 'Origin:\r\n ')],
+    ['with a space before a colon', (text: string) => text.replace('Origin:', 'Origin :')],
+    ['with a control character in a header', (text: string) => text.replace('Origin:', 'User-Agent: a\x01b\r\nOrigin:')],
+    ['with a line that ends in LF alone', (text: string) => text.replace('Origin:', 'User-Agent: a\nCookie: b\r\nOrigin:')],
+    ['with a method in small letters', (text: string) => text.replace('GET', 'get')],
+  ])('opens nothing or what it says, and never fails the server: %s', async (_title, change) => {
+    await start()
+    const peer = rawPeer(setup, change(handshakeText(setup)))
+    expect(await peer.until('\r\n\r\n').catch(() => '')).toMatch(/^$|^HTTP\/1\.1 (?:101|[24]\d\d) /)
+    expect(setup.events.filter(event => event.type === 'refused' && event.code === 'ERR_INTERNAL')).toEqual([])
+    for (const { headers } of setup.arrived) expect(headers.cookie).toBeUndefined()
+    peer.socket.destroy()
+    await (await setup.connect()).browser.socket.close()
+  })
+
+  it('in absolute form leads nowhere', async () => {
+    await start()
+    const proxy = qlikProxy({ publicUrl, access: async () => ({ tokens: { tenant: setup.tenant, accessToken: async () => 'token' } }) })
+    const server = proxy.attach(createServer())
+    const port = await listen(server)
+    for (const target of ['http://localhost', 'http://evil.example', '//evil.example', '*']) {
+      const answer = await rawPeer({ port }, handshakeText({ origin: publicUrl }, `${target}${appPath}`)).all
+      expect(answer.toString()).toMatch(/^HTTP\/1\.1 4\d\d /)
+    }
+    expect(setup.arrived).toEqual([])
+    await proxy.close()
+    await new Promise(done => server.close(done))
+  })
+
+  it('with more in Connection goes up with Upgrade alone', async () => {
+    await start({ raw: true })
+    await rawPeer(setup, handshakeText(setup, appPath, { Connection: 'close, Upgrade, Sec-WebSocket-Key' })).until('\r\n\r\n')
+    expect(setup.arrived[0]?.headers).toMatchObject({ connection: 'Upgrade', 'sec-websocket-key': 'dGhlIHNhbXBsZSBub25jZQ==' })
+  })
+
+  it('whose browser sends much before it is answered loses nothing of it', async () => {
+    const asked = deferred<() => void>()
+    let received = 0
+    await start({
+      onUpgrade: (request, socket) => {
+        socket.on('data', chunk => {
+          received += chunk.length
+        })
+        asked.resolve(() => socket.write(`${switching(request)}\r\n`))
+      },
+    })
+    const connected = once(setup.server, 'connection')
+    const frames = Buffer.concat(Array.from({ length: 100 }, () => Buffer.concat([hex('82fe 2710 00000000'), Buffer.alloc(10_000)])))
+    const peer = rawPeer(setup, handshakeText(setup))
+    const accept = await asked.promise
+    peer.socket.write(frames)
+    const [connection] = await connected
+    while (!connection.isPaused()) await new Promise(setImmediate)
+    accept()
+    while (received < frames.length) await new Promise(setImmediate)
+    expect(setup.proxy.open).toBe(1)
+  })
+
+  it('to a tenant that answers one byte at a time does not take longer than it may', async () => {
+    await start({
+      handshakeTimeoutMs: 150,
+      onUpgrade: (_request, socket) => {
+        socket.write('HTTP/1.1 101 Switching Protocols\r\n')
+        const timer = setInterval(() => socket.write('x'), 10)
+        socket.on('close', () => clearInterval(timer))
+      },
+    })
+    expect(await answerTo(handshakeText(setup))).toMatch(/^HTTP\/1\.1 504 /)
+    await setup.allClosed()
+  })
+})
+
+describe('frames that break the protocol', () => {
+  const illegal: [string, string, string][] = [
+    ['without the right mask', '8100', '8180 00000000'],
+    ['with reserved bits', 'c180 00000000', 'c100'],
+    ['with reserved bits in a control frame', 'c980 00000000', 'c900'],
+    ['with reserved opcode 3', '8380 00000000', '8300'],
+    ['with reserved opcode 15', '8f80 00000000', '8f00'],
+    ['with a length of more than 2^63', '82ff ffffffffffffffff 00000000', '827f ffffffffffffffff'],
+    ['with a length of 2^53', '82ff 0020000000000000 00000000', '827f 0020000000000000'],
+    ['that are a ping of 126 bytes', '89fe 007e 00000000', '897e 007e'],
+    ['that are a fragmented ping', '0980 00000000', '0900'],
+    ['that are a fragmented close', '0880 00000000', '0800'],
+    ['that continue nothing', '8080 00000000', '8000'],
+    ['that begin a message within another', '0180 00000000 8180 00000000', '0100 8100'],
+    ['that close with one byte', '8881 00000000 03', '8801 03'],
+    ['that close with a reason that is not UTF-8', '8884 00000000 03e8 c328', '8804 03e8 c328'],
+    ...[0, 999, 1004, 1005, 1006, 1015, 1016, 2999, 5000, 65_535].map((code): [string, string, string] => {
+      const digits = code.toString(16).padStart(4, '0')
+      return [`that close with ${code}`, `8882 00000000 ${digits}`, `8802 ${digits}`]
+    }),
+  ]
+  const told = (bytes: Buffer) => bytes.subarray(bytes.indexOf('\r\n\r\n') + 4).toString('hex')
+
+  it.each(illegal)('of a browser, %s, end both sides and do not pass', async (_title, frame) => {
+    const { peer, tenant } = await startRaw()
+    peer.socket.write(Buffer.concat([hex(frame), hex('8185 00000000 6c61746572')]))
+    peer.socket.end()
+    expect(told(await peer.all)).toMatch(/^88..03(?:ea|ef|f1)/)
+    await setup.allClosed()
+    const sent = Buffer.concat(tenant.chunks)
+    const begun = frame.startsWith('0180') ? 6 : 0
+    expect(sent.subarray(begun, begun + 2).toString('hex')).toBe('8892')
+    expect(sent.length).toBe(begun + 6 + 2 + 'the browser left'.length)
+  })
+
+  it.each(illegal)('of a tenant, %s, end both sides and do not pass', async (_title, _frame, frame) => {
+    const { peer, tenant } = await startRaw()
+    tenant.socket.end(Buffer.concat([hex(frame), hex('8105 6c61746572')]))
+    expect(told(await peer.all)).toMatch(/^(?:0100)?88..03(?:f3|f1)(?:..)*$/)
+    expect((await peer.all).toString('latin1')).toMatch(/(?:the connection to the tenant ended|message too big)$/)
+    await setup.allClosed()
+    expect(Buffer.concat(tenant.chunks)[0]).toBe(0x88)
+  })
+
+  it('after a close frame are not even read', async () => {
+    const { peer, tenant, received } = await startRaw()
+    peer.socket.write(hex('8882 00000000 03e8 8185 00000000 6c61746572'))
+    await received(8)
+    tenant.socket.end(hex('8802 03e8 8105 6c61746572'))
+    expect((await peer.all).subarray(-4)).toEqual(hex('8802 03e8'))
+    expect(Buffer.concat(tenant.chunks)).toEqual(hex('8882 00000000 03e8'))
+  })
+})
+
+describe('pings in great numbers', () => {
+  it('pass all of them', async () => {
+    const { peer, tenant, received } = await startRaw()
+    const pings = Buffer.concat(Array.from({ length: 50_000 }, () => hex('8980 00000000')))
+    peer.socket.write(pings)
+    await received(pings.length)
+    expect(Buffer.concat(tenant.chunks).equals(pings)).toBe(true)
+  })
+
+  it('pass when they look like answers to ours, which were not asked for', async () => {
+    const { peer, tenant, received } = await startRaw()
+    const pongs = Buffer.concat(Array.from({ length: 1000 }, () => Buffer.concat([hex('8a88 00000000'), pingPayload])))
+    peer.socket.write(pongs)
+    await received(pongs.length)
+    expect(Buffer.concat(tenant.chunks).equals(pongs)).toBe(true)
+  })
+})
+
+describe('a login that ends', () => {
+  const of = (tokens: Partial<Access['tokens']>, onEnd: NonNullable<Access['onEnd']>): SetupOptions => ({
+    access: async () => ({ tokens: { tenant: setup.tenant, accessToken: async () => 'token', ...tokens }, onEnd }),
+  })
+  const listening = () => {
+    const listeners = new Set<() => void>()
+    return {
+      end: () => {
+        for (const listener of listeners) listener()
+      },
+      onEnd: (listener: () => void) => {
+        listeners.add(listener)
+        return () => void listeners.delete(listener)
+      },
+      listeners,
+    }
+  }
+
+  it('before it is followed opens nothing', async () => {
+    let asked = 0
+    await start(
+      of(
+        {
+          accessToken: async () => {
+            asked += 1
+            return 'token'
+          },
+        },
+        listener => {
+          listener()
+          return () => {}
+        },
+      ),
+    )
+    expect(await answerTo(handshakeText(setup))).toMatch(/^HTTP\/1\.1 401 [\s\S]*session_expired/)
+    expect([asked, setup.arrived.length]).toEqual([0, 0])
+  })
+
+  it.each(['first', 'renewed'])('while the %s token is fetched opens nothing', async which => {
+    const { end, onEnd, listeners } = listening()
+    const asked = deferred<true>()
+    const token = deferred<string>()
+    await start({
+      ...of(
+        {
+          accessToken: async ({ rejected } = {}) => {
+            if (which === 'renewed' && rejected === undefined) return 'stale'
+            asked.resolve(true)
+            return await token.promise
+          },
+        },
+        onEnd,
+      ),
+      onUpgrade: (_request, socket) => socket.end('HTTP/1.1 401 Unauthorized\r\n\r\n'),
+    })
+    const answered = answerTo(handshakeText(setup))
+    await asked.promise
+    const arrived = setup.arrived.length
+    end()
+    expect(await answered).toMatch(/^HTTP\/1\.1 401 [\s\S]*session_expired/)
+    token.resolve('late')
+    await setup.allClosed()
+    expect(setup.arrived).toHaveLength(arrived)
+    expect(listeners.size).toBe(0)
+  })
+
+  it('while the tenant agrees opens nothing, or for a moment', async () => {
+    const { end, onEnd, listeners } = listening()
+    await start({
+      ...of({}, onEnd),
+      onUpgrade: (request, socket) => {
+        socket.write(`${switching(request)}\r\n`)
+        end()
+      },
+    })
+    expect(await answerTo(handshakeText(setup))).toMatch(/^HTTP\/1\.1 401 [\s\S]*session_expired|the login has ended/)
+    await setup.allClosed()
+    expect(listeners.size).toBe(0)
+  })
+
+  it('at the moment in which a socket was opened ends it with 4006', async () => {
+    const { end, onEnd, listeners } = listening()
+    await start({ ...of({}, onEnd), onEvent: ({ type }) => type === 'opened' && end() })
+    const browser = endOf(setup.open())
+    expect((await browser.closed).code).toBe(4006)
+    await setup.allClosed()
+    expect(listeners.size).toBe(0)
+  })
+
+  it('because of a message that it used ends with 4006, and the message passes', async () => {
+    const { end, onEnd } = listening()
+    await start({
+      access: async () => ({ tokens: { tenant: setup.tenant, accessToken: async () => 'token' }, onEnd, active: end }),
+    })
+    const { browser, tenant } = await setup.connect()
+    browser.send('last words')
+    expect(await tenant.message()).toMatchObject({ data: 'last words' })
+    expect((await browser.closed).code).toBe(4006)
+    await setup.allClosed()
+  })
+
+  it('and an application that fails when it is told of use harm nobody', async () => {
+    await start({
+      access: async () => ({
+        tokens: { tenant: setup.tenant, accessToken: async () => 'token' },
+        active() {
+          throw new Error('active')
+        },
+        onEnd: () => () => {
+          throw new Error('leave')
+        },
+      }),
+    })
+    const { browser, tenant } = await setup.connect()
+    browser.send('hello')
+    expect(await tenant.message()).toMatchObject({ data: 'hello' })
+    browser.socket.close(1000)
+    expect((await tenant.closed).code).toBe(1000)
+    await setup.allClosed()
+  })
+})
+
+describe('a process that is told to end', () => {
+  it('refuses who is at the handshake, ends who is connected, and is gone', async () => {
+    const held = deferred<Duplex>()
+    await start({
+      onUpgrade: (request, socket) => {
+        if (setup.arrived.length === 1) socket.write(`${switching(request)}\r\n`)
+        else held.resolve(socket)
+      },
+    })
+    const proxy = await startProxyProcess(setup.tenant)
+    const text = handshakeText({ origin: publicUrl })
+    const connected = rawPeer(proxy, text)
+    await connected.until('\r\n\r\n')
+    connected.socket.on('data', () => connected.socket.end(hex('8882 00000000 03e9')))
+    const waiting = rawPeer(proxy, text)
+    await held.promise
+    const code = proxy.stop()
+    expect((await waiting.all).toString()).toMatch(/^HTTP\/1\.1 503 [\s\S]*"closing"/)
+    expect((await connected.all).toString('latin1')).toContain('\x03\xe9the server is shutting down')
+    expect(await code).toBe(0)
+    expect(proxy.output()).toBe('')
+  })
+})
