@@ -98,7 +98,9 @@ describe('path rules', () => {
   })
 
   it('let every plain path below the list through', () => {
-    const segment = fc.stringMatching(/^[\w\-~!$&'()*+,=:@€ü %.]{1,8}$/).filter(text => !/^\.{1,2}$/.test(text.normalize('NFKC')))
+    const segment = fc
+      .stringMatching(/^[\w\-~!$&'()*+,=:@€ü %.]{1,8}$/)
+      .filter(text => !/^\.{0,2}$/.test(text.replaceAll(' ', '').normalize('NFKC')))
     fc.assert(
       fc.property(fc.array(segment.map(encodeURIComponent), { minLength: 1, maxLength: 5 }), segments =>
         check(`/api/${segments.join('/')}`, 'POST'),
