@@ -33,7 +33,8 @@ export function pathRules(allow: readonly AllowRule[] = defaultAllow): PathRules
     if (notPlainAscii.test(path)) throw new Refusal('ERR_PATH_REFUSED', 'A path consists of visible ASCII characters; encode all others.')
 
     const all = forms(path)
-    if (!all.every(isPlain)) {
+    // Without anything encoded there is nothing to hide.
+    if (!all.every(isPlain) || (all.length > 1 && all.some(hidesDots))) {
       throw new Refusal('ERR_PATH_REFUSED', 'The path must not hold ".", "..", "//", "\\" or control characters, encoded or not.')
     }
     for (const form of all) {
@@ -87,7 +88,11 @@ function strictlyDecoded(path: string): string {
 }
 
 function isPlain(path: string): boolean {
-  return path.startsWith('/') && !notPlain.test(path) && !emptyOrDots.test(path.replace(unseen, '').replace(slashLike, '/'))
+  return path.startsWith('/') && !notPlain.test(path)
+}
+
+function hidesDots(path: string): boolean {
+  return emptyOrDots.test(path.replace(unseen, '').replace(slashLike, '/'))
 }
 
 /** A segment may carry parameters, `..;x`, that some servers take off before they resolve it. */
