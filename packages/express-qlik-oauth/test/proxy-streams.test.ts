@@ -4,7 +4,6 @@ import type { Socket } from 'node:net'
 import { Readable, Writable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { afterEach, describe, expect, it } from '@jest/globals'
-import express, { type Express, json } from 'express'
 import { fromOurPage, proxyTo, tokenSource } from './support/rest-proxy.ts'
 import { closeAll, get, httpServer, open, rawServer, read, until } from './support/wire.ts'
 
@@ -225,57 +224,6 @@ describe('large bodies', () => {
     expect(bytes).toBe(megabytes * block.length)
     // Tenant, proxy and browser live in this one process.
     expect((mostMemory - before) / 1024 ** 2).toBeLessThan(150)
-  })
-})
-
-describe('in an Express application', () => {
-  async function application(build: (app: Express, proxy: Awaited<ReturnType<typeof proxyTo>>['proxy']) => void) {
-    const tenant = await httpServer((request, response) => response.end(`tenant ${request.url}`))
-    const { proxy, events } = await proxyTo(tenant.origin)
-    const app = express()
-    build(app, proxy)
-    app.use((request, response) => void response.end(`application ${request.url}`))
-    return { ...(await httpServer(app)), events }
-  }
-
-  it('works below its mount', async () => {
-    const { port } = await application((app, proxy) => app.use('/qlik', proxy))
-    expect((await get(port, '/qlik/api/v1/x?y=1')).body).toBe('tenant /api/v1/x?y=1')
-    expect((await get(port, '/other')).body).toBe('application /other')
-    expect((await get(port, '/qlik/../other')).status).toBe(400)
-  })
-
-  it('works without a mount, and leaves the rest to the application', async () => {
-    const { port } = await application((app, proxy) => app.use(proxy))
-    expect((await get(port, '/qlik/api/v1/x')).body).toBe('tenant /api/v1/x')
-    expect((await get(port, '/qlikapi')).body).toBe('application /qlikapi')
-  })
-
-  it('works ahead of it', async () => {
-    const { port: tenantPort } = await httpServer((request, response) => response.end(`tenant ${request.url}`))
-    const { proxy } = await proxyTo(`http://127.0.0.1:${tenantPort}`)
-    const app = express().use((_request, response) => void response.end('application'))
-    const { port } = await httpServer((request, response) => proxy(request, response, () => app(request, response)))
-    expect((await get(port, '/qlik/api/v1/x')).body).toBe('tenant /api/v1/x')
-    expect((await get(port, '/')).body).toBe('application')
-  })
-
-  it('says so when a body parser runs before it', async () => {
-    const { port, events } = await application((app, proxy) => app.use(json()).use('/qlik', proxy))
-    const answer = await get(
-      port,
-      '/qlik/api/v1/x',
-      { ...fromOurPage, 'content-type': 'application/json', 'content-length': '2' },
-      'POST',
-      '{}',
-    )
-    expect(answer).toMatchObject({ status: 500, complete: true })
-    expect(JSON.parse(answer.body).errors[0]).toMatchObject({
-      code: 'body_consumed',
-      detail: expect.stringContaining('before express.json()'),
-    })
-    expect(events).toMatchObject([{ code: 'ERR_BODY_CONSUMED' }])
-    expect((await get(port, '/qlik/api/v1/x')).status).toBe(200)
   })
 })
 
