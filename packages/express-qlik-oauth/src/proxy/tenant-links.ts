@@ -26,15 +26,18 @@ export interface TenantLinks {
 export function tenantLinks(tenant: string, publicOrigin: string, mount: string, isOpen: (path: string) => boolean): TenantLinks {
   const { host, hostname, port } = new URL(tenant)
   const ports = port === '' ? '(?::443|:80)?' : `:${port}`
-  const atTenant = new RegExp(`^(?:https?:)?(?:\\\\?/){2}${hostname.replace(/[.[\]]/g, '\\$&')}${ports}(?=\\\\?/)`, 'i')
+  const originAndPath = new RegExp(`^((?:https?:)?(?:\\\\?/){2}${hostname.replace(/[.[\]]/g, '\\$&')}${ports})?(\\\\?/[^?#]*)`, 'i')
+
+  const publicMount = publicOrigin + mount
 
   /** Absolute URLs become absolute ones, and paths become paths: a path would be resolved against our origin, and miss the mount. */
   const rewritten = (text: string): string | undefined => {
-    const origin = atTenant.exec(text)?.[0] ?? ''
-    const rest = text.slice(origin.length)
-    const [path = ''] = rest.replaceAll('\\/', '/').split(/[?#]/, 1)
-    if (!path.startsWith('/') || path.startsWith('//') || !isOpen(path)) return undefined
-    return (origin === '' ? mount : publicOrigin + mount) + rest
+    const found = originAndPath.exec(text)
+    if (found === null) return undefined
+    const [, origin = '', written = ''] = found
+    const path = written.includes('\\') ? written.replaceAll('\\/', '/') : written
+    if (path.startsWith('//') || !isOpen(path)) return undefined
+    return (origin === '' ? mount : publicMount) + text.slice(origin.length)
   }
 
   return {
