@@ -123,7 +123,9 @@ export function redisLoginStore(redis: RedisClient, options: RedisLoginStoreOpti
       return record
     },
     async idleLeft(key) {
-      return Math.max(0, Number(await send('pttl', place(key, 'login'))))
+      const left = Number(await send('pttl', place(key, 'login')))
+      // Within its last millisecond Redis says 0 of a login that can still be read, and a negative number of one that is gone.
+      return left < 0 ? 0 : Math.max(1, left)
     },
     async loginKeys(tenant, userId) {
       const keys = await send('zrange', loginsOf(tenant, userId), 0, -1)
