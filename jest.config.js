@@ -7,4 +7,6 @@ export default {
   testEnvironment: 'node',
   testEnvironmentOptions: { customExportConditions: ['source', 'node', 'node-addons'] },
   testTimeout: 20_000,
+  // Jest would leave a core idle; most tests wait for servers rather than compute.
+  maxWorkers: '100%',
 }

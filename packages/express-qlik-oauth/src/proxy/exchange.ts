@@ -1,12 +1,11 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { pipeline, type Readable, type Writable } from 'node:stream'
+import type { Readable } from 'node:stream'
 import type { Dispatcher } from 'undici'
 import type { Access } from '../access.ts'
 import { Refusal } from '../refusal.ts'
-import { type JsonCoding, jsonCoding, jsonRewriter, longestWhole, ofTheBytes, recoding, rewritten } from './json-answer.ts'
-import type { LinkRewriter } from './link-rewriter.ts'
+import { type AnswerOwner, BrowserAnswer } from './browser-answer.ts'
 import { requestHeaders } from './request-headers.ts'
-import { type ResponseHead, responseHead, responseTrailers, without, withoutRepeats } from './response-headers.ts'
+import { responseHead } from './response-headers.ts'
 import type { RestProxySettings } from './rest-proxy-options.ts'
 import type { Connection, ConnectionHandler } from './tenant-connection.ts'
 import { upload } from './upload.ts'
@@ -33,14 +32,11 @@ export function exchange(context: ExchangeContext, accessToken: string): void {
   new Exchange(context).start(accessToken)
 }
 
-/** How the bytes of the answer travel: as they come, kept until the document is whole, through the link rewriter, or through decoder and encoder too. */
-type Passage = 'plain' | 'whole' | 'links' | 'recoded'
-
 /**
  * The request's handler at undici: one object per request with the methods undici calls. A class, against the habit of this house, because ten
  * closures for each request cost more than everything else here.
  */
-class Exchange implements ConnectionHandler {
+class Exchange implements ConnectionHandler, AnswerOwner {
   connection: Connection = unsent
   readonly #context: ExchangeContext
   #accessToken = ''
@@ -50,29 +46,15 @@ class Exchange implements ConnectionHandler {
   #abort: ((error?: Error) => void) | undefined
   #body: Readable | undefined
   #waiting: NodeJS.Timeout | undefined
-  #browserIdle: NodeJS.Timeout | undefined
   #stopWatchingLogin: (() => void) | undefined
 
   /** The browser has left, or this attempt was given up: nothing of it may reach the browser any more. */
   #over = false
   #settled = true
-  #status = 0
-  #head: ResponseHead | undefined
-  #begun = false
-  #ended = false
-  #passage: Passage = 'plain'
-  #coding: JsonCoding = 'identity'
-  #links: LinkRewriter | undefined
-  #collected: Buffer[] = []
-  #bytes = 0
-  #sink: Writable
-  #paused = false
-  #listening = false
-  #resume: () => void = () => {}
+  #answer: BrowserAnswer | undefined
 
   constructor(context: ExchangeContext) {
     this.#context = context
-    this.#sink = context.response
   }
 
   start(accessToken: string): void {
@@ -90,7 +72,7 @@ class Exchange implements ConnectionHandler {
     this.#over = false
     this.#settled = false
     upstream.active += 1
-    if (upstream.active > settings.connections) this.#waiting = setTimeout(() => this.#giveUp(busy()), settings.headersMs)
+    if (upstream.active > settings.connections) this.#waiting = setTimeout(() => this.giveUp(busy()), settings.headersMs)
     if (hasBody) this.#body = upload(request, settings.clientMs, settings.bodyBytes)
 
     const headers = requestHeaders(request, accessToken, hasBody)
@@ -124,49 +106,24 @@ class Exchange implements ConnectionHandler {
     }
     if (status === 401 && !this.#refreshed && this.#refresh()) return false
 
-    const { request, response, method, path, upstream, access } = this.#context
+    const { path, upstream, access } = this.#context
     // Qlik's clients take a redirected product-info.json for a sign of Qlik Sense on Windows.
     if (path === productInfo && status >= 300 && status < 400 && status !== 304) {
-      this.#giveUp(new Refusal('ERR_NOT_FOUND', 'The tenant does not say what product it is.'))
+      this.giveUp(new Refusal('ERR_NOT_FOUND', 'The tenant does not say what product it is.'))
       return false
     }
 
     const head = responseHead(raw, upstream.links, path, status)
-    this.#status = status
-    this.#head = head
-    this.#resume = resume
-    if (method === 'HEAD' || status === 204 || status === 304) {
-      this.#begin(head.headers)
-      this.#end()
-      return true
-    }
-
-    // Only chunks have trailers after them.
-    if (head.trailer !== '' && head.contentLength < 0 && request.httpVersionMinor > 0) head.headers.push('trailer', head.trailer)
-    const coding = jsonCoding(status, head)
-    if (coding !== undefined) this.#rewrite(coding, head)
-    if (this.#passage === 'whole') return true
-    if (head.contentType.startsWith('text/event-stream')) {
-      this.#begin(head.headers)
-      response.flushHeaders()
-      // It may last for hours; like a socket, it ends with the login.
-      this.#stopWatchingLogin = access.onEnd?.(() => this.#giveUp(new Refusal('ERR_LOGIN_ENDED', 'Log in again.')))
-    } else if (head.contentLength < 0 || head.contentLength > longestWhole) {
-      setImmediate(flushHead, this)
-    }
+    this.#answer = new BrowserAnswer(this.#context, this, status, head, resume)
+    this.#answer.start()
+    // It may last for hours; like a socket, it ends with the login.
+    if (head.contentType.startsWith('text/event-stream'))
+      this.#stopWatchingLogin = access.onEnd?.(() => this.giveUp(new Refusal('ERR_LOGIN_ENDED', 'Log in again.')))
     return true
   }
 
   onData(chunk: Buffer): boolean {
-    this.#bytes += chunk.length
-    if (this.#passage === 'whole') return this.#collect(chunk)
-    this.#begin()
-    if (this.#links !== undefined) return this.#write(this.#links.push(chunk))
-    if (this.#passage === 'plain' && this.#bytes === this.#head?.contentLength) {
-      this.#end(chunk)
-      return true
-    }
-    return this.#write(chunk)
+    return this.#answer?.data(chunk) !== false
   }
 
   onComplete(trailers: readonly (string | Buffer)[] | null): void {
@@ -176,146 +133,18 @@ class Exchange implements ConnectionHandler {
       return
     }
     this.#settle()
-    if (!this.#ended && this.#passage === 'whole') this.#whole(trailers)
-    if (!this.#ended) {
-      this.#begin()
-      this.#trail(trailers)
-      this.#end(this.#links?.end())
-    }
+    this.#answer?.complete(trailers)
     this.#linger()
   }
 
   onError(error: Error): void {
     this.#settle()
-    if (this.#over || this.#ended) return
+    if (this.#over || this.#answer?.ended === true) return
     const refusal = upstreamRefusal(error)
     if (this.#sendAgain(refusal)) return
     this.#over = true
     const { request, response, fail } = this.#context
     fail(request, response, refusal)
-  }
-
-  /** Sends what is known of the head when nothing of the body has come in the meantime. */
-  flushHead(): void {
-    const { response } = this.#context
-    if (this.#begun || this.#over || response.destroyed) return
-    try {
-      this.#begin()
-      response.flushHeaders()
-    } catch (error) {
-      this.#giveUp(upstreamRefusal(error as Error))
-    }
-  }
-
-  #rewrite(coding: JsonCoding, head: ResponseHead): void {
-    const { contentLength } = head
-    this.#coding = coding
-    // Compressed documents of unknown length are usually short as well, and starting a decoder for each is dear.
-    if (contentLength <= longestWhole && (contentLength >= 0 || coding !== 'identity')) this.#passage = 'whole'
-    else this.#stream(coding, head)
-  }
-
-  #stream(coding: JsonCoding, head: ResponseHead): void {
-    const { response, upstream, settings } = this.#context
-    this.#head = { ...head, headers: without(head.headers, ofTheBytes) }
-    if (coding === 'identity') {
-      this.#passage = 'links'
-      this.#links = jsonRewriter(upstream.links)
-      return
-    }
-    const stages = recoding(coding, upstream.links, settings.decompressedBytes)
-    this.#passage = 'recoded'
-    this.#sink = stages[0]
-    this.#begin()
-    pipeline(...stages, response, error => {
-      if (error !== null && error !== undefined) this.#giveUp(error instanceof Refusal ? error : upstreamRefusal(error))
-    })
-  }
-
-  #collect(chunk: Buffer): boolean {
-    this.#collected.push(chunk)
-    const { contentLength } = this.#head ?? { contentLength: -1 }
-    if (this.#bytes === contentLength) this.#whole(null)
-    else if (this.#bytes > longestWhole) return this.#streamCollected()
-    return true
-  }
-
-  #streamCollected(): boolean {
-    const { head, chunks } = { head: this.#head, chunks: this.#collected }
-    this.#collected = []
-    if (head === undefined) return true
-    this.#stream(this.#coding, head)
-    return this.#write(Buffer.concat(chunks))
-  }
-
-  #whole(trailers: readonly (string | Buffer)[] | null): void {
-    const [first = noBytes] = this.#collected
-    const body = this.#collected.length < 2 ? first : Buffer.concat(this.#collected)
-    const changed = rewritten(body, this.#coding, this.#context.upstream.links)
-    if (changed === undefined) {
-      this.#streamCollected()
-      return
-    }
-    const { headers = [], contentLength = -1 } = this.#head ?? {}
-    const chunked = trailers !== null && trailers.length > 0
-    if (changed === body && (chunked || contentLength >= 0)) this.#begin(headers)
-    else if (chunked) this.#begin(without(headers, ofTheBytes))
-    else this.#begin([...without(headers, ofTheFraming), 'content-length', String(changed.length)])
-    this.#trail(trailers)
-    this.#end(changed)
-  }
-
-  /** Starts the answer, unless it has been. */
-  #begin(headers: string[] = this.#head?.headers ?? []): void {
-    if (this.#begun) return
-    this.#begun = true
-    const { response } = this.#context
-    // Beside headers that the application has set, Node keeps only the last of several with one name.
-    response.writeHead(this.#status, response.getHeaderNames().length === 0 ? headers : withoutRepeats(headers))
-  }
-
-  /** @returns False when undici is to wait until the browser has read. */
-  #write(chunk: Buffer): boolean {
-    const sink = this.#sink
-    if (chunk.length === 0 || sink.write(chunk) || sink.writableLength < mostBuffered) return true
-
-    this.#paused = true
-    if (!this.#listening) {
-      this.#listening = true
-      sink.on('drain', () => this.#drained())
-    }
-    this.#watchBrowser()
-    return false
-  }
-
-  #drained(): void {
-    if (!this.#paused) return
-    this.#paused = false
-    this.#resume()
-  }
-
-  #end(chunk?: Buffer): void {
-    const { response } = this.#context
-    this.#ended = true
-    if (chunk === undefined || chunk.length === 0) this.#sink.end()
-    // Node joins a head and a text in one write, but not a head and bytes; latin1 keeps every byte as it is.
-    else if (chunk.length <= longestText) this.#sink.end(chunk.toString('latin1'), 'latin1')
-    else this.#sink.end(chunk)
-    if (response.writableLength > 0 && !response.writableFinished) this.#watchBrowser()
-  }
-
-  #trail(trailers: readonly (string | Buffer)[] | null): void {
-    if (trailers === null || trailers.length === 0) return
-    this.#context.response.addTrailers(responseTrailers(trailers))
-  }
-
-  /** A browser that does not read what is ready for it must not hold a connection for ever. */
-  #watchBrowser(): void {
-    const { response, settings } = this.#context
-    this.#browserIdle ??= setTimeout(() => {
-      if (this.#paused || response.writableLength > 0) this.#giveUp(new Refusal('ERR_CLIENT_TIMEOUT', 'Nothing of the answer was read.'))
-    }, settings.clientMs)
-    this.#browserIdle.refresh()
   }
 
   /** The tenant answered before it had the whole body: the browser may stop sending it, and is not waited for longer than a moment. */
@@ -378,7 +207,7 @@ class Exchange implements ConnectionHandler {
     }
   }
 
-  #giveUp(error: Refusal): void {
+  giveUp(error: Refusal): void {
     if (this.#over) return
     this.#drop()
     const { request, response, fail } = this.#context
@@ -395,7 +224,7 @@ class Exchange implements ConnectionHandler {
   }
 
   #closed(): void {
-    clearTimeout(this.#browserIdle)
+    this.#answer?.closed()
     this.#stopWatchingLogin?.()
     this.#drop()
   }
@@ -408,19 +237,10 @@ class Exchange implements ConnectionHandler {
   }
 }
 
-function flushHead(exchange: Exchange): void {
-  exchange.flushHead()
-}
-
 function busy(): Refusal {
   return new Refusal('ERR_UPSTREAM_BUSY', 'Too many requests wait for the tenant already.')
 }
 
-const ofTheFraming: ReadonlySet<string> = new Set([...ofTheBytes, 'trailer'])
 const unsent: Connection = { requests: 0, answer: 'nothing', broken: false }
 const productInfo = '/resources/autogenerated/product-info.json'
-/** More than one write of a socket, so that a quick browser is never the reason to stop reading. */
-const mostBuffered = 256 * 1024
 const lingerMs = 1000
-const longestText = 16 * 1024
-const noBytes = Buffer.alloc(0)
