@@ -7,8 +7,12 @@ import { fileURLToPath } from 'node:url'
 export async function buildEmbedRuntime(): Promise<void> {
   const simulator = dirname(dirname(fileURLToPath(import.meta.resolve('qlik-tenant-simulator'))))
   const script = join(simulator, 'scripts', 'build-embed-runtime.ts')
-  // Its words go to standard error: the first line on standard output is the one that says where the application listens.
-  const build = spawn(process.execPath, ['--import', import.meta.resolve('tsx'), script], { cwd: simulator, stdio: ['ignore', 2, 2] })
+  // Its words go to standard error: the first line on standard output is the one that says where the application
+  // listens.
+  const build = spawn(process.execPath, ['--import', import.meta.resolve('tsx'), script], {
+    cwd: simulator,
+    stdio: ['ignore', 2, 2],
+  })
   const [code] = await once(build, 'exit')
   if (code !== 0) throw new Error('The embed runtime of the simulated tenant could not be built.')
 }

@@ -13,10 +13,20 @@ export interface PrivateRedis {
 /** Starts a `redis-server` of our own that keeps nothing on disk. @returns `undefined` where none is on the PATH. */
 export async function privateRedis(): Promise<PrivateRedis | undefined> {
   const port = await freePort()
-  const settings = { port, bind: '127.0.0.1', save: '', appendonly: 'no', dir: tmpdir(), 'maxmemory-policy': 'noeviction' }
+  const settings = {
+    port,
+    bind: '127.0.0.1',
+    save: '',
+    appendonly: 'no',
+    dir: tmpdir(),
+    'maxmemory-policy': 'noeviction',
+  }
   const options = Object.entries(settings).flatMap(([name, value]) => [`--${name}`, String(value)])
   // Its own process group, so that Ctrl-C reaches only us: it has to outlive the requests that still need it.
-  const server = spawn('sh', ['-c', guarded, 'sh', 'redis-server', ...options], { stdio: ['pipe', 'pipe', 'ignore'], detached: true })
+  const server = spawn('sh', ['-c', guarded, 'sh', 'redis-server', ...options], {
+    stdio: ['pipe', 'pipe', 'ignore'],
+    detached: true,
+  })
   server.stdin.on('error', () => {})
   const ended = once(server, 'exit').then(() => {})
   const isUp = await Promise.race([saidReady(server.stdout), ended.then(() => false)])

@@ -8,12 +8,18 @@ import { type PrivateRedis, privateRedis } from './private-redis.ts'
 
 const simulatorPort = 4000
 
-/** `pnpm demo`: the application, and beside it whatever the environment does not name: a simulated tenant and a private Redis. */
+/**
+ * `pnpm demo`: the application, and beside it whatever the environment does not name: a simulated tenant and a private
+ * Redis.
+ */
 await run(async () => {
   const given = process.env
   const simulates = (given.QLIK_TENANT_URL ?? '') === ''
   // A wrong variable is found before anything is started.
-  const { publicUrl } = readEnvironment({ ...given, QLIK_TENANT_URL: given.QLIK_TENANT_URL || `http://localhost:${simulatorPort}` })
+  const { publicUrl } = readEnvironment({
+    ...given,
+    QLIK_TENANT_URL: given.QLIK_TENANT_URL || `http://localhost:${simulatorPort}`,
+  })
 
   if (simulates) await buildEmbedRuntime()
   const redis = (given.REDIS_URL ?? '') === '' ? await privateRedis() : undefined
@@ -73,7 +79,10 @@ function greeting({ publicUrl, redisUrl, simulated, tenant }: Environment, redis
       : 'a private redis-server, stopped with the demo'
   const lines = [
     ['Open', publicUrl],
-    ['Log in as', simulated ? 'Ada (sees every app), Ben (some) or Cleo (none yet); no password' : 'yourself, at your tenant'],
+    [
+      'Log in as',
+      simulated ? 'Ada (sees every app), Ben (some) or Cleo (none yet); no password' : 'yourself, at your tenant',
+    ],
     ['Tenant', simulated ? `${tenant}, simulated` : tenant],
     ['Logins in', store],
     ['Stop', 'Ctrl-C'],

@@ -1,4 +1,7 @@
-/** The list of apps: Qlik's own REST interface, read through this application's proxy. No token is involved on this side. */
+/**
+ * The list of apps: Qlik's own REST interface, read through this application's proxy. No token is involved on this
+ * side.
+ */
 
 const root = document.querySelector('#apps')
 const list = root.querySelector('.app-list')
@@ -37,7 +40,8 @@ async function load(address, pressed) {
   list.setAttribute('aria-busy', 'true')
   try {
     const answer = await fetch(address, { signal, headers: { accept: 'application/json' } })
-    if (answer.status === 401) return location.assign(`/auth/login?returnTo=${encodeURIComponent(location.pathname + location.search)}`)
+    if (answer.status === 401)
+      return location.assign(`/auth/login?returnTo=${encodeURIComponent(location.pathname + location.search)}`)
     const body = await answer.json()
     if (!answer.ok) throw new Error(body.errors?.[0]?.title ?? `The tenant answered ${answer.status}`)
     show(body)
@@ -65,8 +69,14 @@ function row(app) {
   const link = element('a', { href: `/apps/${encodeURIComponent(app.resourceId)}` })
   const updated = element('time', { dateTime: app.updatedAt ?? '' })
   updated.textContent =
-    app.updatedAt === undefined ? '' : `Updated ${new Date(app.updatedAt).toLocaleDateString(undefined, { dateStyle: 'medium' })}`
-  link.append(element('strong', { textContent: app.name }), element('span', { textContent: app.description ?? '' }), updated)
+    app.updatedAt === undefined
+      ? ''
+      : `Updated ${new Date(app.updatedAt).toLocaleDateString(undefined, { dateStyle: 'medium' })}`
+  link.append(
+    element('strong', { textContent: app.name }),
+    element('span', { textContent: app.description ?? '' }),
+    updated,
+  )
   const item = document.createElement('li')
   item.append(link)
   return item

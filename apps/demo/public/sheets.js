@@ -1,6 +1,6 @@
 /**
- * Shows any app sheet by sheet. Which sheets there are is a question for the engine, asked here in its own protocol through the proxy:
- * open the app, make a list of sheets for this session, read it, and hang up.
+ * Shows any app sheet by sheet. Which sheets there are is a question for the engine, asked here in its own protocol
+ * through the proxy: open the app, make a list of sheets for this session, read it, and hang up.
  */
 
 const root = document.querySelector('#sheets')

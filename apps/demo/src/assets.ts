@@ -6,7 +6,10 @@ import { Router, static as serveStatic } from 'express'
 export function assets(): Router {
   const router = Router()
   router.use(serveStatic(fileURLToPath(new URL('../public', import.meta.url)), { maxAge: '1h' }))
-  router.use('/fonts', serveStatic(join(folderOf('@fontsource-variable/inter'), 'files'), { maxAge: '30d', immutable: true }))
+  router.use(
+    '/fonts',
+    serveStatic(join(folderOf('@fontsource-variable/inter'), 'files'), { maxAge: '30d', immutable: true }),
+  )
   // Qlik's web components as they are published. They load the tenant's runtime, through the proxy.
   router.use('/qlik-embed', serveStatic(folderOf('@qlik/embed-web-components'), { maxAge: '1h' }))
   return router

@@ -6,13 +6,18 @@ import type { Environment } from './environment.ts'
 export type Directives = Readonly<Record<string, readonly string[] | null>>
 
 /**
- * Helmet's headers, with its default policy where that suffices: charts drawn through the proxy need nothing more than this origin.
+ * Helmet's headers, with its default policy where that suffices: charts drawn through the proxy need nothing more than
+ * this origin.
  *
- * A real tenant's embed runtime is said to load its modules from Qlik's CDN. That is not confirmed; more sources go into QLIK_CSP_EXTRA.
+ * A real tenant's embed runtime is said to load its modules from Qlik's CDN. That is not confirmed; more sources go
+ * into QLIK_CSP_EXTRA.
  *
  * @param more What pages need that reach the tenant directly from the browser.
  */
-export function securityHeaders({ cspExtra, publicUrl, simulated }: Environment, more: Directives = {}): RequestHandler {
+export function securityHeaders(
+  { cspExtra, publicUrl, simulated }: Environment,
+  more: Directives = {},
+): RequestHandler {
   const extra = [...(simulated ? [] : ['https://cdn.qlikcloud.com']), ...cspExtra]
   const https = publicUrl.startsWith('https:')
   const own: Directives = {

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import { isLoopback, scopeList } from 'qlik-oauth'
+import { isLoopback, scopeList } from 'qlik-oauth/internal'
 import { z } from 'zod'
 import { isRedisUrl, withoutPassword } from './redis-url.ts'
 
@@ -65,8 +65,16 @@ export function readEnvironment(source: NodeJS.ProcessEnv): Environment {
     tenant: required('QLIK_TENANT_URL', set.QLIK_TENANT_URL, '`pnpm demo` starts a simulated tenant instead'),
     simulated,
     webClient: {
-      clientId: required('QLIK_CLIENT_ID', set.QLIK_CLIENT_ID ?? defaults.QLIK_CLIENT_ID, 'README.md tells how to register a client'),
-      clientSecret: required('QLIK_CLIENT_SECRET', set.QLIK_CLIENT_SECRET ?? defaults.QLIK_CLIENT_SECRET, 'it belongs to QLIK_CLIENT_ID'),
+      clientId: required(
+        'QLIK_CLIENT_ID',
+        set.QLIK_CLIENT_ID ?? defaults.QLIK_CLIENT_ID,
+        'README.md tells how to register a client',
+      ),
+      clientSecret: required(
+        'QLIK_CLIENT_SECRET',
+        set.QLIK_CLIENT_SECRET ?? defaults.QLIK_CLIENT_SECRET,
+        'it belongs to QLIK_CLIENT_ID',
+      ),
       scope: set.QLIK_SCOPE,
     },
     machineClient: both(
@@ -119,26 +127,38 @@ const variables = z.object({
   ).optional(),
   QLIK_CLIENT_ID: name.optional(),
   QLIK_CLIENT_SECRET: name.optional(),
-  QLIK_SCOPE: variable('scopes separated by spaces, such as "user_default offline_access"', scope).default('user_default offline_access'),
+  QLIK_SCOPE: variable('scopes separated by spaces, such as "user_default offline_access"', scope).default(
+    'user_default offline_access',
+  ),
   QLIK_M2M_CLIENT_ID: name.optional(),
   QLIK_M2M_CLIENT_SECRET: name.optional(),
   QLIK_ANONYMOUS_CLIENT_ID: name.optional(),
   QLIK_ACCESS_CODE: name.optional(),
   QLIK_SPA_CLIENT_ID: name.optional(),
-  QLIK_CSP_EXTRA: variable('sources separated by spaces, such as "https://cdn.qlikcloud.com blob:"', sources).default([]),
+  QLIK_CSP_EXTRA: variable('sources separated by spaces, such as "https://cdn.qlikcloud.com blob:"', sources).default(
+    [],
+  ),
   PORT: wholeNumber(1, 65_535).default(3000),
-  PUBLIC_URL: variable('the origin that browsers see, such as "https://app.example.com"; http is for this machine only', origin).optional(),
+  PUBLIC_URL: variable(
+    'the origin that browsers see, such as "https://app.example.com"; http is for this machine only',
+    origin,
+  ).optional(),
   REDIS_URL: variable(
     'redis://host:6379, rediss://host:6379, a comma list of them for a cluster, or redis+sentinel://host:26379,host:26379/master',
     text => (isRedisUrl(text) ? text : undefined),
   ).optional(),
-  SESSION_SECRET: variable('one or more random texts of at least 16 characters separated by commas, the newest first', texts).optional(),
+  SESSION_SECRET: variable(
+    'one or more random texts of at least 16 characters separated by commas, the newest first',
+    texts,
+  ).optional(),
   TOKEN_KEYS: variable('one or more keys of 32 bytes in base64 separated by commas, the newest first', keys).optional(),
   SESSION_IDLE_SECONDS: wholeNumber(1, thirtyDays).default(1800),
   SESSION_ABSOLUTE_SECONDS: wholeNumber(1, thirtyDays).default(43_200),
   LOGIN_RATE_LIMIT: wholeNumber(0, 1_000_000).default(60),
   TRUST_PROXY: variable('the number of trusted proxies in front, such as 1, or off', hops).default(0),
-  LOG_LEVEL: variable(`one of ${logLevels.join(', ')}`, text => logLevels.find(level => level === text)).default('info'),
+  LOG_LEVEL: variable(`one of ${logLevels.join(', ')}`, text => logLevels.find(level => level === text)).default(
+    'info',
+  ),
 })
 
 const secrets: readonly string[] = [
@@ -160,13 +180,16 @@ function variable<Value>(expected: string, read: (text: string) => Value | undef
 
 function wholeNumber(least: number, most: number) {
   const expected = `a whole number from ${least} to ${most}`
-  return variable(expected, text => (/^\d{1,10}$/.test(text) && Number(text) >= least && Number(text) <= most ? Number(text) : undefined))
+  return variable(expected, text =>
+    /^\d{1,10}$/.test(text) && Number(text) >= least && Number(text) <= most ? Number(text) : undefined,
+  )
 }
 
 function origin(text: string): string | undefined {
   if (!URL.canParse(text) || !/^https?:\/\//i.test(text)) return undefined
   const url = new URL(text)
-  const bare = url.username === '' && url.password === '' && url.pathname === '/' && url.search === '' && url.hash === ''
+  const bare =
+    url.username === '' && url.password === '' && url.pathname === '/' && url.search === '' && url.hash === ''
   return bare && (url.protocol === 'https:' || isLoopback(url.hostname)) ? url.origin : undefined
 }
 
@@ -209,9 +232,16 @@ function singlePageClient(clientId: string | undefined): Environment['singlePage
 
 type Pair = readonly [name: string, value: string | undefined]
 
-function both<Client>([first, a]: Pair, [second, b]: Pair, client: (a: string, b: string) => Client): Client | undefined {
+function both<Client>(
+  [first, a]: Pair,
+  [second, b]: Pair,
+  client: (a: string, b: string) => Client,
+): Client | undefined {
   if (a === undefined && b === undefined) return undefined
-  return client(required(first, a, `it is needed beside ${second}`), required(second, b, `it is needed beside ${first}`))
+  return client(
+    required(first, a, `it is needed beside ${second}`),
+    required(second, b, `it is needed beside ${first}`),
+  )
 }
 
 function required(variableName: string, value: string | undefined, hint: string): string {
@@ -220,7 +250,10 @@ function required(variableName: string, value: string | undefined, hint: string)
 }
 
 function secretOf(production: boolean, variableName: string): readonly string[] {
-  if (production) throw new EnvironmentError(`${variableName} is not set: production needs it. Make one with: openssl rand -base64 32`)
+  if (production)
+    throw new EnvironmentError(
+      `${variableName} is not set: production needs it. Make one with: openssl rand -base64 32`,
+    )
   return [randomBytes(32).toString('base64')]
 }
 

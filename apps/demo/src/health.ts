@@ -1,7 +1,8 @@
 import { Router } from 'express'
 
 /**
- * `GET /healthz` answers while the process lives; `GET /readyz` answers 503 while Redis is away, so that a balancer sends no traffic.
+ * `GET /healthz` answers while the process lives; `GET /readyz` answers 503 while Redis is away, so that a balancer
+ * sends no traffic.
  *
  * @param ready Resolves when the login store answers.
  */
@@ -14,7 +15,11 @@ export function health(ready: () => Promise<void>): Router {
     const isReady = await within(longestWaitMs, ready())
     response.set('cache-control', 'no-store')
     if (isReady) response.json({ status: 'ready' })
-    else response.status(503).set('retry-after', '5').json({ status: 'not ready', reason: 'the login store does not answer' })
+    else
+      response
+        .status(503)
+        .set('retry-after', '5')
+        .json({ status: 'not ready', reason: 'the login store does not answer' })
   })
   return router
 }

@@ -10,7 +10,10 @@ export function createLogger(level: LogLevel): Logger {
     level,
     base: null,
     timestamp: pino.stdTimeFunctions.isoTime,
-    redact: { paths: ['authorization', 'cookie', 'password', 'secret', 'token', 'code', 'state'].flatMap(anywhere), remove: true },
+    redact: {
+      paths: ['authorization', 'cookie', 'password', 'secret', 'token', 'code', 'state'].flatMap(anywhere),
+      remove: true,
+    },
     serializers: { err: pino.stdSerializers.errWithCause },
   })
 }

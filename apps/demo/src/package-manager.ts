@@ -1,7 +1,8 @@
 import { execFileSync } from 'node:child_process'
 
 /**
- * Calls `end` when a package manager that started this process is gone: `npx` passes no signal on to what it runs, and nobody does who was killed.
+ * Calls `end` when a package manager that started this process is gone: `npx` passes no signal on to what it runs, and
+ * nobody does who was killed.
  *
  * Without a package manager above, as in a container, nothing is watched.
  */
@@ -28,9 +29,10 @@ function packageManagers(): readonly number[] {
 
 function runningProcesses(): ReadonlyMap<number, { readonly parent: number; readonly command: string }> {
   try {
-    const lines = execFileSync('ps', ['-A', '-o', 'pid=,ppid=,args='], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] }).split(
-      '\n',
-    )
+    const lines = execFileSync('ps', ['-A', '-o', 'pid=,ppid=,args='], {
+      encoding: 'utf8',
+      stdio: ['ignore', 'pipe', 'ignore'],
+    }).split('\n')
     const fields = lines.map(line => /^\s*(\d+)\s+(\d+)\s+(.*)$/.exec(line) ?? [])
     return new Map(fields.map(([, pid, parent, command = '']) => [Number(pid), { parent: Number(parent), command }]))
   } catch {

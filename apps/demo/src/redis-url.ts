@@ -51,8 +51,9 @@ export function isRedisUrl(text: string): boolean {
 }
 
 /**
- * The same text without what may be a user name or a password, also where a wrong character in them makes it no URL: all before the last `@`,
- * since a password may hold what separates addresses; all after a `?`; and what stands in the place of a port and is none.
+ * The same text without what may be a user name or a password, also where a wrong character in them makes it no URL:
+ * all before the last `@`, since a password may hold what separates addresses; all after a `?`; and what stands in the
+ * place of a port and is none.
  */
 export function withoutPassword(text: string): string {
   return text

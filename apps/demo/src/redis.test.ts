@@ -2,10 +2,10 @@ import { once } from 'node:events'
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
 import { afterEach, describe, expect, it } from '@jest/globals'
 import type { Cluster, Redis } from 'ioredis'
-import { startCluster } from '../../../packages/qlik-oauth/test/support/redis-cluster.ts'
-import { startSentinel } from '../../../packages/qlik-oauth/test/support/redis-sentinel.ts'
-import { launch, startRedis } from '../../../packages/qlik-oauth/test/support/redis-server.ts'
-import { until } from '../../../packages/qlik-oauth/test/support/until.ts'
+import { startCluster } from 'test-support/redis-cluster'
+import { startSentinel } from 'test-support/redis-sentinel'
+import { launch, startRedis } from 'test-support/redis-server'
+import { until } from 'test-support/until'
 import { connectRedis } from './redis.ts'
 import { isRedisUrl, redisAddress } from './redis-url.ts'
 
@@ -57,7 +57,10 @@ describe('an address of Redis', () => {
         master: 'main',
       },
     ],
-    ['redis+sentinel://:secret@a/main/2', { ...one, nodes: [{ host: 'a', port: 26_379 }], master: 'main', db: 2, password: 'secret' }],
+    [
+      'redis+sentinel://:secret@a/main/2',
+      { ...one, nodes: [{ host: 'a', port: 26_379 }], master: 'main', db: 2, password: 'secret' },
+    ],
   ])('is read: %s', (text, address) => expect(redisAddress(text)).toEqual(address))
 
   it.each([

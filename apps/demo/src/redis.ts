@@ -4,8 +4,9 @@ import { redisAddress } from './redis-url.ts'
 /**
  * Connects to what REDIS_URL names: one server, a Cluster, or the master that Sentinels name.
  *
- * The client never gives up connecting and never keeps a caller waiting: a command is answered within 0.8 seconds or fails. A connection on
- * which answers are due and nothing comes is closed after two seconds and made anew, so that a machine that vanished is not waited for.
+ * The client never gives up connecting and never keeps a caller waiting: a command is answered within 0.8 seconds or
+ * fails. A connection on which answers are due and nothing comes is closed after two seconds and made anew, so that a
+ * machine that vanished is not waited for.
  *
  * @param onError Hears of lost connections and failed attempts to connect; commands fail for themselves besides.
  */
@@ -13,7 +14,12 @@ export function connectRedis(url: string, onError: (error: Error) => void = () =
   const address = redisAddress(url)
   if (address === undefined) throw new TypeError('connectRedis wants an address that redisAddress can read')
   const { nodes, master, tls, username, password, db } = address
-  const options = { ...perConnection, ...(username && { username }), ...(password && { password }), ...(tls && { tls: {} }) }
+  const options = {
+    ...perConnection,
+    ...(username && { username }),
+    ...(password && { password }),
+    ...(tls && { tls: {} }),
+  }
 
   function open(): Redis | Cluster {
     if (master !== undefined) {

@@ -3,11 +3,14 @@ import { endWithPackageManager } from './package-manager.ts'
 import type { RunningDemo } from './server.ts'
 
 /**
- * Runs the application until it is told to stop, and sets the exit code. Whatever is wrong at start is one line on standard error.
+ * Runs the application until it is told to stop, and sets the exit code. Whatever is wrong at start is one line on
+ * standard error.
  *
  * @param prepare Changes the environment before it is checked, and may start what the application needs.
  */
-export async function run(prepare: () => Promise<Preparation> = async () => ({ variables: process.env })): Promise<void> {
+export async function run(
+  prepare: () => Promise<Preparation> = async () => ({ variables: process.env }),
+): Promise<void> {
   let running: RunningDemo | undefined
   let preparation: Preparation | undefined
   let stopping: Promise<void> | undefined
@@ -52,7 +55,9 @@ function explanation(error: unknown, variables: NodeJS.ProcessEnv): string {
   if (error instanceof EnvironmentError) return error.message
   if (!(error instanceof Error)) return String(error)
   const { code } = error as NodeJS.ErrnoException
-  if (code === 'EADDRINUSE') return `PORT ${variables.PORT ?? 3000} is taken by another process. Stop that one, or set PORT to a free port.`
-  if (code === 'EACCES') return `PORT ${variables.PORT ?? 3000} may not be used by this user. Set PORT to one above 1023.`
+  if (code === 'EADDRINUSE')
+    return `PORT ${variables.PORT ?? 3000} is taken by another process. Stop that one, or set PORT to a free port.`
+  if (code === 'EACCES')
+    return `PORT ${variables.PORT ?? 3000} may not be used by this user. Set PORT to one above 1023.`
   return 'code' in error ? error.message : (error.stack ?? error.message)
 }

@@ -40,10 +40,18 @@ export async function serve(environment: Environment): Promise<RunningDemo> {
   })
   const visitors = tokens.anonymous && publicProxy(tokens.anonymous, publicUrl)
 
-  const app: RequestListener = demoApp({ environment, logger, metrics, qlik, sessions: stores.sessions, sharedTokens: tokens })
+  const app: RequestListener = demoApp({
+    environment,
+    logger,
+    metrics,
+    qlik,
+    sessions: stores.sessions,
+    sharedTokens: tokens,
+  })
   // The proxies answer ahead of Express, which would cost each of their requests more than the proxying itself.
   const server = createServer(qlik.handler(visitors?.handler(app) ?? app))
-  // Uploads through the proxy may take longer than Node's five minutes; the proxy has limits of its own for those that stand still.
+  // Uploads through the proxy may take longer than Node's five minutes; the proxy has limits of its own for those that
+  // stand still.
   server.requestTimeout = 0
   qlik.attach(server)
   visitors?.attach(server)
@@ -60,18 +68,24 @@ export async function serve(environment: Environment): Promise<RunningDemo> {
     await close()
     throw error
   }
-  process.stdout.write(`${JSON.stringify({ msg: 'listening', url: publicUrl, port: environment.port, tenant, pid: process.pid })}\n`)
+  process.stdout.write(
+    `${JSON.stringify({ msg: 'listening', url: publicUrl, port: environment.port, tenant, pid: process.pid })}\n`,
+  )
 
   for (const event of watched) qlik.on(event, details => report(event, details, logger, metrics))
-  if (environment.redisUrl === undefined) logger.warn('REDIS_URL is not set: logins live in the memory of this one process')
+  if (environment.redisUrl === undefined)
+    logger.warn('REDIS_URL is not set: logins live in the memory of this one process')
   void warnWhenAway(tenant, logger)
   return { close }
 }
 
 /** A second proxy beside the one for people: another mount, and one access for everybody, which may read. */
 function publicProxy(tokens: TokenSource, publicUrl: string): QlikProxy {
-  const allow = ['/api/**', '/resources/**', '/assets/**', '/qlik-embed/**'].map(path => ({ path, methods: ['GET', 'HEAD'] }))
-  return qlikProxy({ access: async () => ({ tokens }), publicUrl, mount: publicMount, proxy: { allow } })
+  const allow = ['/api/**', '/resources/**', '/assets/**', '/qlik-embed/**'].map(path => ({
+    path,
+    methods: ['GET', 'HEAD'],
+  }))
+  return qlikProxy({ authenticate: async () => ({ tokens }), publicUrl, mount: publicMount, proxy: { allow } })
 }
 
 const watched = [
@@ -122,7 +136,8 @@ async function warnWhenAway(tenant: string, logger: Logger): Promise<void> {
       redirect: 'manual',
     })
     await answer.body?.cancel()
-    if (!answer.ok) logger.warn({ tenant, status: answer.status }, 'the tenant answers, but not like one: check QLIK_TENANT_URL')
+    if (!answer.ok)
+      logger.warn({ tenant, status: answer.status }, 'the tenant answers, but not like one: check QLIK_TENANT_URL')
   } catch {
     logger.warn({ tenant }, 'the tenant does not answer: nobody can log in until it does')
   }

@@ -1,4 +1,4 @@
-import { anonymousTokens, client, type LoginStore, machineTokens, type TokenSource } from 'qlik-oauth'
+import { anonymousTokens, type LoginStore, machineTokens, qlikClient, type TokenSource } from 'qlik-oauth'
 import type { Environment } from './environment.ts'
 
 /** Tokens that belong to no person who is logged in here; `undefined` where the client for them is not configured. */
@@ -9,11 +9,14 @@ export interface SharedTokens {
 }
 
 export function sharedTokens({ anonymousClient, machineClient, tenant }: Environment, store: LoginStore): SharedTokens {
-  const machine = machineClient && client({ tenant, ...machineClient })
-  const anonymous = anonymousClient && client({ tenant, clientId: anonymousClient.clientId })
+  const machine = machineClient && qlikClient({ tenant, ...machineClient })
+  const anonymous = anonymousClient && qlikClient({ tenant, clientId: anonymousClient.clientId })
   return {
     machine: machine && machineTokens({ client: machine, store }),
-    anonymous: anonymousClient && anonymous && anonymousTokens({ client: anonymous, store, accessCode: anonymousClient.accessCode }),
+    anonymous:
+      anonymousClient &&
+      anonymous &&
+      anonymousTokens({ client: anonymous, store, accessCode: anonymousClient.accessCode }),
     close: async () => void (await Promise.all([machine?.close(), anonymous?.close()])),
   }
 }

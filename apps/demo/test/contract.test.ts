@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
 import type { Fault, SimulatedTenant } from 'qlik-tenant-simulator'
-import { until } from '../../../packages/qlik-oauth/test/support/until.ts'
+import { until } from 'test-support/until'
 import { type DemoAtTenant, startDemoAtTenant } from './support/demo-at-tenant.ts'
 import { type DemoProcess, refusedStart, startDemo } from './support/demo-process.ts'
 
@@ -14,7 +14,8 @@ beforeAll(async () => {
 }, 60_000)
 afterAll(() => setting.close())
 
-const get = (path: string, headers: Record<string, string> = {}) => fetch(demo.origin + path, { redirect: 'manual', headers })
+const get = (path: string, headers: Record<string, string> = {}) =>
+  fetch(demo.origin + path, { redirect: 'manual', headers })
 const page = { accept: 'text/html' }
 
 describe('the running demo', () => {
@@ -30,7 +31,10 @@ describe('the running demo', () => {
 
   it.each(['/apps', '/apps/1', '/account'])('sends visitors of %s to the login and tells scripts 401', async path => {
     const visit = await get(path, page)
-    expect([visit.status, visit.headers.get('location')]).toEqual([302, `/auth/login?returnTo=${encodeURIComponent(path)}`])
+    expect([visit.status, visit.headers.get('location')]).toEqual([
+      302,
+      `/auth/login?returnTo=${encodeURIComponent(path)}`,
+    ])
     expect((await get(path)).status).toBe(401)
   })
 
@@ -46,7 +50,10 @@ describe('the running demo', () => {
 
   it('logs in, shows the session, proxies REST, and logs out', async () => {
     const cookie = await logIn()
-    expect(await (await get('/auth/session', { cookie })).json()).toMatchObject({ authenticated: true, user: { email: 'ada@example.com' } })
+    expect(await (await get('/auth/session', { cookie })).json()).toMatchObject({
+      authenticated: true,
+      user: { email: 'ada@example.com' },
+    })
     const items = await get('/qlik/api/v1/items?limit=2', { cookie })
     const { data, links } = (await items.json()) as { data: unknown[]; links: { next: { href: string } } }
     expect([items.status, data.length]).toEqual([200, 2])
@@ -54,7 +61,11 @@ describe('the running demo', () => {
     expect((await fetch(links.next.href, { headers: { cookie } })).status).toBe(200)
     expect((await get('/account', { cookie, ...page })).status).toBe(200)
 
-    const out = await fetch(`${demo.origin}/auth/logout`, { method: 'POST', headers: { cookie, origin: demo.origin }, redirect: 'manual' })
+    const out = await fetch(`${demo.origin}/auth/logout`, {
+      method: 'POST',
+      headers: { cookie, origin: demo.origin },
+      redirect: 'manual',
+    })
     expect(out.status).toBeLessThan(400)
     expect((await get('/qlik/api/v1/items', { cookie })).status).toBe(401)
   })
@@ -63,7 +74,12 @@ describe('the running demo', () => {
     ['a code of somebody else', 'Login out of date', 400, ({ searchParams }) => searchParams.set('code', 'made-up')],
     ['another issuer', 'Login out of date', 400, ({ searchParams }) => searchParams.set('iss', 'https://evil.example')],
     ['no consent', 'Login refused', 403, ({ searchParams }) => searchParams.set('error', 'access_denied')],
-    ['a refused client', 'Login not possible', 502, () => redemptionFails({ status: 401, body: { error: 'invalid_client' } })],
+    [
+      'a refused client',
+      'Login not possible',
+      502,
+      () => redemptionFails({ status: 401, body: { error: 'invalid_client' } }),
+    ],
     ['a tenant that fails', 'Not reachable', 503, () => redemptionFails({ status: 500 })],
     ['a web page instead of tokens', 'Not reachable', 502, () => redemptionFails({ garbage: true })],
   ])('explains to a person who comes back with %s', async (_what, eyebrow, status, spoil) => {

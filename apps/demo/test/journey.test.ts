@@ -3,7 +3,7 @@ import { createRequire } from 'node:module'
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
 import type { Browser, BrowserContext, Page } from 'playwright-core'
 import type { SimulatedTenant } from 'qlik-tenant-simulator'
-import { colours, launchChromium, problemsOf } from '../../../packages/qlik-tenant-simulator/src/testing/chromium.ts'
+import { colours, launchChromium, problemsOf } from 'test-support/chromium'
 import { type DemoAtTenant, startDemoAtTenant } from './support/demo-at-tenant.ts'
 import type { DemoProcess } from './support/demo-process.ts'
 
@@ -144,9 +144,17 @@ describe('a visitor', () => {
     expect(problems.flat()).toEqual([expect.stringMatching(/status of 401/)]))
 })
 
-const charts = ['Life expectancy by region', 'Population over the years', 'Share of the population', 'Fertility and life expectancy']
+const charts = [
+  'Life expectancy by region',
+  'Population over the years',
+  'Share of the population',
+  'Fertility and life expectancy',
+]
 
-/** By its label and not by its role: while a selection is being made, the chart's toolbar hides all else from assistive technology. */
+/**
+ * By its label and not by its role: while a selection is being made, the chart's toolbar hides all else from assistive
+ * technology.
+ */
 function tile(name: string) {
   return page.locator(`section[aria-label="${name}"]`)
 }
@@ -154,7 +162,11 @@ function tile(name: string) {
 /** The background colours that lie one upon the other from an element down to its tile. */
 function shadesUpToTile(element: Element): string[] {
   const shades = new Set<string>()
-  for (let place: Element | null = element; place !== null; place = place.classList.contains('tile') ? null : place.parentElement) {
+  for (
+    let place: Element | null = element;
+    place !== null;
+    place = place.classList.contains('tile') ? null : place.parentElement
+  ) {
     shades.add(getComputedStyle(place).backgroundColor)
   }
   return [...shades].filter(shade => shade !== 'rgba(0, 0, 0, 0)')
@@ -181,7 +193,8 @@ async function audit(): Promise<Audit> {
   await session.send('Runtime.evaluate', { contextId: executionContextId, expression: source })
   const { result } = await session.send('Runtime.evaluate', {
     contextId: executionContextId,
-    expression: "axe.run(document, { runOnly: ['wcag2a', 'wcag2aa', 'wcag21aa'] }).then(({ violations }) => ({ violations }))",
+    expression:
+      "axe.run(document, { runOnly: ['wcag2a', 'wcag2aa', 'wcag21aa'] }).then(({ violations }) => ({ violations }))",
     awaitPromise: true,
     returnByValue: true,
   })

@@ -1,4 +1,7 @@
-/** A whole application with a login, as the README of each library mounts it: `application.ts <name> <surroundings as JSON>` prints its port. */
+/**
+ * A whole application with a login, as the README of each library mounts it: `application.ts <name> <surroundings as
+ * JSON>` prints its port.
+ */
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { RedisStore } from 'connect-redis'
@@ -45,7 +48,11 @@ function qlik(cacheSeconds: number): { app: Express; auth: QlikAuth } {
   app.set('trust proxy', 1)
   app.use(session(sessions))
   app.use(auth.routes())
-  app.get(landing, auth.requireLogin(), (request, response) => void response.send(`Logged in as ${request.qlik?.user.name}`))
+  app.get(
+    landing,
+    auth.requireLogin(),
+    (request, response) => void response.send(`Logged in as ${request.qlik?.user.name}`),
+  )
   return { app, auth }
 }
 
@@ -59,11 +66,19 @@ function openId(): Express {
       clientSecret: clientOptions.clientSecret,
       secret: sessionSecret,
       authRequired: false,
-      authorizationParams: { response_type: 'code', response_mode: 'query', scope: 'openid profile email offline_access' },
+      authorizationParams: {
+        response_type: 'code',
+        response_mode: 'query',
+        scope: 'openid profile email offline_access',
+      },
       session: { store: new RedisStore({ client: redis, prefix: 'sess:' }) as never },
     }),
   )
-  app.get(landing, openIdConnect.requiresAuth(), (request, response) => void response.send(`Logged in as ${request.oidc.user?.name}`))
+  app.get(
+    landing,
+    openIdConnect.requiresAuth(),
+    (request, response) => void response.send(`Logged in as ${request.oidc.user?.name}`),
+  )
   return app
 }
 
@@ -80,5 +95,7 @@ function served(cacheSeconds: number): ReturnType<typeof createServer> {
 
 const server = applications[name as ApplicationName]()
 server.keepAliveTimeout = 60_000
-server.listen(0, '127.0.0.1', () => process.stdout.write(`${JSON.stringify({ port: (server.address() as AddressInfo).port })}\n`))
+server.listen(0, '127.0.0.1', () =>
+  process.stdout.write(`${JSON.stringify({ port: (server.address() as AddressInfo).port })}\n`),
+)
 process.on('SIGTERM', () => process.exit(0))

@@ -34,10 +34,15 @@ export function start(command: string, parameters: readonly string[], cpu: Cpu):
   return child
 }
 
-/** Starts a script of this folder, which prints `{ port }` once it listens. It runs the built packages, as an application does. */
+/**
+ * Starts a script of this folder, which prints `{ port }` once it listens. It runs the built packages, as an
+ * application does.
+ */
 export async function startScript(name: string, parameters: readonly string[], cpu: Cpu): Promise<Running> {
   const file = fileURLToPath(new URL(name, import.meta.url))
-  const profile = process.argv.includes('--cpu-prof') ? ['--cpu-prof', `--cpu-prof-dir=${join(tmpdir(), 'qlik-bench-profiles')}`] : []
+  const profile = process.argv.includes('--cpu-prof')
+    ? ['--cpu-prof', `--cpu-prof-dir=${join(tmpdir(), 'qlik-bench-profiles')}`]
+    : []
   const child = start(process.execPath, ['--import', 'tsx', ...profile, file, ...parameters], cpu)
   const lines = createInterface({ input: child.stdout ?? process.stdin })
   const [line] = await Promise.race([once(lines, 'line'), once(child, 'exit').then(() => [])])
@@ -56,7 +61,9 @@ export async function startRedis(cpu: Cpu = '1'): Promise<number> {
 export async function stop(some: Iterable<ChildProcess> = children): Promise<void> {
   const ending = [...some].filter(child => children.has(child))
   for (const child of ending) child.kill('SIGTERM')
-  await Promise.all(ending.map(child => (child.exitCode === null && child.signalCode === null ? once(child, 'exit') : undefined)))
+  await Promise.all(
+    ending.map(child => (child.exitCode === null && child.signalCode === null ? once(child, 'exit') : undefined)),
+  )
 }
 
 /** Leaves nothing behind, however the bench ends. */
@@ -79,7 +86,9 @@ export async function answering(port: number): Promise<void> {
   for (;;) {
     if (Date.now() > deadline) throw new Error(`Nothing listens on port ${port}`)
     const socket = connect(port, '127.0.0.1')
-    const connected = await new Promise<boolean>(done => socket.on('connect', () => done(true)).on('error', () => done(false)))
+    const connected = await new Promise<boolean>(done =>
+      socket.on('connect', () => done(true)).on('error', () => done(false)),
+    )
     socket.destroy()
     if (connected) return
   }

@@ -29,7 +29,11 @@ async function countRoundTrips(redisPort: number, tenant: string): Promise<void>
   const logins = planter(redisPort)
   const applications: ChildProcess[] = []
   const started = async (name: ApplicationName): Promise<number> => {
-    const { process, port } = await startScript('application.ts', [name, JSON.stringify({ redisPort: relay.port, tenant })], '0')
+    const { process, port } = await startScript(
+      'application.ts',
+      [name, JSON.stringify({ redisPort: relay.port, tenant })],
+      '0',
+    )
     applications.push(process)
     return port
   }
@@ -147,7 +151,9 @@ async function measureCpu(redisPort: number, tenant: string): Promise<void> {
 }
 
 /** CPU time per login with its landing, and per logout. */
-async function logInAndOut(one: Running & { readonly name: ApplicationName }): Promise<{ login: number; logout: number }> {
+async function logInAndOut(
+  one: Running & { readonly name: ApplicationName },
+): Promise<{ login: number; logout: number }> {
   const people = Array.from({ length: loginsEach }, () => visitor(one.name, one.port))
   const before = await cpuMicroseconds(one.process)
   for (const person of people) await person.logIn()

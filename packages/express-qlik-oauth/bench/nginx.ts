@@ -49,7 +49,10 @@ export async function startTenant(tokenPort?: number): Promise<Tenant> {
   await writeFile(join(files, 'items'), filled({ next: { href: null } }))
   await writeFile(join(files, 'linked'), filled({ next: { href: `${origin}/api/v1/items?page=2` } }))
   await writeFile(join(files, 'export'), Buffer.alloc(10 * 1024 * 1024, 'x'))
-  await writeFile(join(files, 'users', userId), JSON.stringify({ id: userId, name: 'Bench', email: 'bench@example.com', subject: 'bench' }))
+  await writeFile(
+    join(files, 'users', userId),
+    JSON.stringify({ id: userId, name: 'Bench', email: 'bench@example.com', subject: 'bench' }),
+  )
   const statics = `root ${join(directory, name)}; default_type application/json;
     location = /api/v1/export { default_type application/octet-stream; }
     location = /api/v1/users/me { return 302 ${origin}/api/v1/users/${userId}; }`
@@ -60,7 +63,8 @@ export async function startTenant(tokenPort?: number): Promise<Tenant> {
   await startNginx({
     name,
     port,
-    outside: tokenPort === undefined ? '' : `${upgrades} upstream tokens { server 127.0.0.1:${tokenPort}; keepalive 64; }`,
+    outside:
+      tokenPort === undefined ? '' : `${upgrades} upstream tokens { server 127.0.0.1:${tokenPort}; keepalive 64; }`,
     inside: tokenPort === undefined ? statics : statics + dynamics,
     cpu: '1',
   })

@@ -1,5 +1,6 @@
 import { Redis } from 'ioredis'
-import { type LoginRecord, loginKey, redisLoginStore } from 'qlik-oauth'
+import { type LoginRecord, redisLoginStore } from 'qlik-oauth'
+import { loginKey } from 'qlik-oauth/internal'
 import { accessToken, clientOptions, openIdSessionId, refreshToken, sessionId, tokenKey, userId } from './setting.ts'
 
 /** The record of a login that has just begun, with tokens as long as those of Qlik Cloud. */
@@ -9,7 +10,14 @@ export function loginRecord(tenant: string, tokens: Partial<LoginRecord['tokens'
     tenant,
     clientId: clientOptions.clientId,
     user: { id: user, name: 'Bench' },
-    tokens: { accessToken, refreshToken, scope: 'user_default offline_access', issuedAt: now, expiresAt: now + 6 * hourMs, ...tokens },
+    tokens: {
+      accessToken,
+      refreshToken,
+      scope: 'user_default offline_access',
+      issuedAt: now,
+      expiresAt: now + 6 * hourMs,
+      ...tokens,
+    },
     createdAt: now,
     refreshedAt: now,
     endsAt: now + 12 * hourMs,
@@ -47,8 +55,18 @@ export async function plantForAll(redisPort: number, tenant: string): Promise<vo
   await redis.set(`sess:${sessionId}`, JSON.stringify(session), 'EX', 3600)
   const at = Math.floor(Date.now() / 1000)
   const idToken = `${encoded({ alg: 'RS256' })}.${encoded({ iss: tenant, sub: userId, aud: 'bench', exp: at + 3600, iat: at })}.sig`
-  const data = { id_token: idToken, access_token: accessToken, refresh_token: refreshToken, token_type: 'Bearer', expires_at: at + 21_600 }
-  const openIdSession = { header: { iat: at, uat: at, exp: at + 3600 }, data, cookie: { expires: (at + 3600) * 1000, maxAge: 3_600_000 } }
+  const data = {
+    id_token: idToken,
+    access_token: accessToken,
+    refresh_token: refreshToken,
+    token_type: 'Bearer',
+    expires_at: at + 21_600,
+  }
+  const openIdSession = {
+    header: { iat: at, uat: at, exp: at + 3600 },
+    data,
+    cookie: { expires: (at + 3600) * 1000, maxAge: 3_600_000 },
+  }
   await redis.set(`openid:${openIdSessionId}`, JSON.stringify(openIdSession), 'EX', 3600)
   redis.disconnect()
 }

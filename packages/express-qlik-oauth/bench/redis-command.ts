@@ -5,7 +5,9 @@ export interface RedisCommand {
   readonly about: string
 }
 
-/** Reads commands out of what a connection carries, however it is cut into chunks. RESP: an array of bulk strings each. */
+/**
+ * Reads commands out of what a connection carries, however it is cut into chunks. RESP: an array of bulk strings each.
+ */
 export function commandReader(): (chunk: Buffer) => RedisCommand[] {
   let rest = Buffer.alloc(0)
 

@@ -12,14 +12,18 @@ export interface Asked {
 /** Stands between an application and Redis, and counts. */
 export interface RedisRelay {
   readonly port: number
-  /** What was asked while `act` went on, and until nothing came for a while. Heartbeats, which belong to no request, are left out. */
+  /**
+   * What was asked while `act` went on, and until nothing came for a while. Heartbeats, which belong to no request, are
+   * left out.
+   */
   during(act: () => Promise<unknown>): Promise<Asked>
   close(): void
 }
 
 /**
- * Every answer is held back for a moment. Commands that the application sends without waiting for one another therefore all arrive before the first
- * answer leaves, and a command that arrives after an answer has left did wait for it: that is the next round trip.
+ * Every answer is held back for a moment. Commands that the application sends without waiting for one another therefore
+ * all arrive before the first answer leaves, and a command that arrives after an answer has left did wait for it: that
+ * is the next round trip.
  */
 export async function redisRelay(redisPort: number): Promise<RedisRelay> {
   let roundTrips: RedisCommand[][] = []

@@ -24,7 +24,13 @@ interface RunningSubject extends Running {
 const rounds = quick ? 3 : 5
 const kinds: readonly RequestKind[] = [
   { title: '2 KB JSON', path: '/api/v1/items', bytes: 2048, connections: 32, seconds: quick ? 2 : 3 },
-  { title: '2 KB JSON with a link of the tenant', path: '/api/v1/linked', bytes: 2048, connections: 32, seconds: quick ? 1 : 2 },
+  {
+    title: '2 KB JSON with a link of the tenant',
+    path: '/api/v1/linked',
+    bytes: 2048,
+    connections: 32,
+    seconds: quick ? 1 : 2,
+  },
   { title: '10 MB', path: '/api/v1/export', bytes: 10 * 1024 * 1024, connections: 4, seconds: quick ? 1 : 2 },
 ]
 const baseline: Subject = 'express-openid-connect + http-proxy-middleware'
@@ -73,10 +79,14 @@ async function measure(kind: RequestKind, running: readonly RunningSubject[]): P
 
 /** A subject that answers with an error is quick; it must not be measured. */
 async function check({ subject, port }: RunningSubject, { path, bytes }: RequestKind): Promise<void> {
-  const response = await fetch(`http://127.0.0.1:${port}/qlik${path}`, { headers: { cookie, 'x-forwarded-proto': 'https' } })
+  const response = await fetch(`http://127.0.0.1:${port}/qlik${path}`, {
+    headers: { cookie, 'x-forwarded-proto': 'https' },
+  })
   const body = await response.arrayBuffer()
   if (response.status !== 200 || Math.abs(body.byteLength - bytes) > 100) {
-    throw new Error(`${subject} answers ${response.status} with ${body.byteLength} bytes: ${Buffer.from(body).toString().slice(0, 200)}`)
+    throw new Error(
+      `${subject} answers ${response.status} with ${body.byteLength} bytes: ${Buffer.from(body).toString().slice(0, 200)}`,
+    )
   }
 }
 

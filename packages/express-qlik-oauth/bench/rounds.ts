@@ -1,5 +1,6 @@
 /**
- * Takes samples of all in turn. Each round goes in another order, so that what the machine does meanwhile hits all alike.
+ * Takes samples of all in turn. Each round goes in another order, so that what the machine does meanwhile hits all
+ * alike.
  *
  * @returns The samples of each, one per round.
  */

@@ -1,6 +1,9 @@
 import { sign } from 'cookie-signature'
 
-/** What runner and subjects must agree on: names, secrets of this bench, and one planted login in the form of each library. */
+/**
+ * What runner and subjects must agree on: names, secrets of this bench, and one planted login in the form of each
+ * library.
+ */
 export const publicUrl = 'https://app.example.com'
 export const sessionSecret = 'a-session-secret-for-the-bench'
 export const tokenKey = Buffer.alloc(32, 7).toString('base64')

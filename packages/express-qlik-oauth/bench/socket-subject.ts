@@ -1,6 +1,7 @@
 /**
- * One end of the WebSocket bench, in a process of its own: `socket-subject.ts <name> <origin of the tenant>` prints its port. A plain request is
- * answered with what the process has used so far; one for `/collected`, after its garbage was collected.
+ * One end of the WebSocket bench, in a process of its own: `socket-subject.ts <name> <origin of the tenant>` prints its
+ * port. A plain request is answered with what the process has used so far; one for `/collected`, after its garbage was
+ * collected.
  */
 import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
@@ -20,7 +21,7 @@ const subjects: Readonly<Record<SocketSubject | 'tenant', (server: Server, tenan
   },
   'this proxy'(server, tenant) {
     const access = { id: 'bench', tokens: { tenant, accessToken: async () => 'token' } }
-    const proxy = socketProxy({ access: async () => access, publicUrl, maxSocketsPerLogin: 100_000 })
+    const proxy = socketProxy({ authenticate: async () => access, publicUrl, maxSocketsPerLogin: 100_000 })
     server.on('upgrade', proxy.upgrade)
   },
   'http-proxy'(server, tenant) {
@@ -57,8 +58,12 @@ const server = createServer(async (request, response) => {
   const { rss, heapUsed } = process.memoryUsage()
   const { user, system } = process.cpuUsage()
   response.setHeader('connection', 'close')
-  response.end(JSON.stringify({ cpuMicroseconds: user + system, residentBytes: rss, heapBytes: heapUsed } satisfies SocketCost))
+  response.end(
+    JSON.stringify({ cpuMicroseconds: user + system, residentBytes: rss, heapBytes: heapUsed } satisfies SocketCost),
+  )
 })
 subjects[name as SocketSubject](server, tenant)
-server.listen(0, '127.0.0.1', () => process.stdout.write(`${JSON.stringify({ port: (server.address() as AddressInfo).port })}\n`))
+server.listen(0, '127.0.0.1', () =>
+  process.stdout.write(`${JSON.stringify({ port: (server.address() as AddressInfo).port })}\n`),
+)
 process.on('SIGTERM', () => process.exit(0))

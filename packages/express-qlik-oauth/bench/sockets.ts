@@ -17,7 +17,8 @@ interface Sample {
 }
 
 /**
- * Measures what a proxied WebSocket costs: CPU per round trip, and memory of a thousand idle sockets. Each sample is of a fresh process.
+ * Measures what a proxied WebSocket costs: CPU per round trip, and memory of a thousand idle sockets. Each sample is of
+ * a fresh process.
  *
  * The others look nobody up and check no Origin; they are the floor, not an alternative.
  */
@@ -27,10 +28,19 @@ export async function sockets(): Promise<void> {
   const rows = socketSubjects.map(subject => {
     const list = samples.get(subject) ?? []
     const column = (read: (sample: Sample) => number, digits: number): string => spread(list.map(read), digits)
-    return [subject, column(({ cpu }) => cpu, 1), column(({ heap }) => heap / 1e6, 1), column(({ resident }) => resident / 1e6, 1)]
+    return [
+      subject,
+      column(({ cpu }) => cpu, 1),
+      column(({ heap }) => heap / 1e6, 1),
+      column(({ resident }) => resident / 1e6, 1),
+    ]
   })
   const idle = `of ${idleSockets} idle sockets, MB`
-  printTable(`${connections} sockets, messages of ${messageBytes} bytes`, ['', 'CPU us/round trip', `Heap ${idle}`, `RSS ${idle}`], rows)
+  printTable(
+    `${connections} sockets, messages of ${messageBytes} bytes`,
+    ['', 'CPU us/round trip', `Heap ${idle}`, `RSS ${idle}`],
+    rows,
+  )
 }
 
 async function sampleOf(name: SocketSubject, tenant: Running): Promise<Sample> {

@@ -38,7 +38,10 @@ interface Round {
   readonly calls: Calls
 }
 
-/** What a burst of requests to several processes goes through when the access token has run out, beside the same burst with a fresh token. */
+/**
+ * What a burst of requests to several processes goes through when the access token has run out, beside the same burst
+ * with a fresh token.
+ */
 export async function stampede(): Promise<void> {
   const redisPort = await startRedis('0,1')
   const endpoint = await startScript('token-endpoint.ts', [], '0,1')
@@ -70,7 +73,17 @@ export async function stampede(): Promise<void> {
   }
   printTable(
     `${processes} processes, all requests at the same moment`,
-    ['requests to each', 'rounds', '', 'refreshes per round', 'failed requests', 'p50 ms', 'p99 ms', 'last ms', ...over],
+    [
+      'requests to each',
+      'rounds',
+      '',
+      'refreshes per round',
+      'failed requests',
+      'p50 ms',
+      'p99 ms',
+      'last ms',
+      ...over,
+    ],
     rows,
   )
   await logins.close()

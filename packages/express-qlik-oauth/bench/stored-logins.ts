@@ -70,7 +70,9 @@ async function store(sessions: readonly string[], redisPort: number, tenant: str
   for (let from = 0; from < sessions.length; from += 500) {
     const some = sessions.slice(from, from + 500)
     await Promise.all(
-      some.map(session => logins.plant(session, loginRecord(tenant, { refreshToken: longRefreshToken }, `user-${session}`))),
+      some.map(session =>
+        logins.plant(session, loginRecord(tenant, { refreshToken: longRefreshToken }, `user-${session}`)),
+      ),
     )
   }
   const after = await usedMemory(redis)

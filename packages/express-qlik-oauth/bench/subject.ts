@@ -40,7 +40,10 @@ function qlik(cacheSeconds: number) {
   })
 }
 
-/** As their READMEs show it, with what must not leave put right: without that they are faster and leak the session cookie. */
+/**
+ * As their READMEs show it, with what must not leave put right: without that they are faster and leak the session
+ * cookie.
+ */
 function proxyMiddleware(tokenOf: (request: express.Request) => string | undefined) {
   return createProxyMiddleware<express.Request, express.Response>({
     target: tenant,
@@ -112,5 +115,7 @@ const listeners: Readonly<Record<Exclude<Subject, 'nginx'>, () => RequestListene
 
 const server = createServer(listeners[name as Exclude<Subject, 'nginx'>]())
 server.keepAliveTimeout = 60_000
-server.listen(0, '127.0.0.1', () => process.stdout.write(`${JSON.stringify({ port: (server.address() as AddressInfo).port })}\n`))
+server.listen(0, '127.0.0.1', () =>
+  process.stdout.write(`${JSON.stringify({ port: (server.address() as AddressInfo).port })}\n`),
+)
 process.on('SIGTERM', () => process.exit(0))

@@ -1,8 +1,9 @@
 /**
- * What of the tenant is not static: logs everybody in who asks, issues single-use refresh tokens, and accepts every socket. Prints its port.
+ * What of the tenant is not static: logs everybody in who asks, issues single-use refresh tokens, and accepts every
+ * socket. Prints its port.
  *
- * `GET /oauth/calls?delayMs=100` tells what was called since the last time, and sets how long the token endpoint takes from now on. Using a refresh
- * token twice revokes its family, as at a tenant that rotates them strictly.
+ * `GET /oauth/calls?delayMs=100` tells what was called since the last time, and sets how long the token endpoint takes
+ * from now on. Using a refresh token twice revokes its family, as at a tenant that rotates them strictly.
  */
 import { createHash, generateKeyPairSync, randomBytes, sign } from 'node:crypto'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
@@ -49,7 +50,8 @@ async function answer(request: IncomingMessage, response: ServerResponse): Promi
 }
 
 function document(path: string, issuer: string): object {
-  if (path.endsWith('jwks.json')) return { keys: [{ ...publicKey.export({ format: 'jwk' }), kid: 'bench', alg: 'RS256', use: 'sig' }] }
+  if (path.endsWith('jwks.json'))
+    return { keys: [{ ...publicKey.export({ format: 'jwk' }), kid: 'bench', alg: 'RS256', use: 'sig' }] }
   return {
     issuer,
     authorization_endpoint: `${issuer}/oauth/authorize`,
@@ -113,8 +115,19 @@ function refreshTokenOf(family: string, number: number): string {
 
 function identityToken({ clientId, nonce }: Code, issuer: string): string {
   const now = Math.floor(Date.now() / 1000)
-  const claims = { iss: issuer, sub: userId, aud: clientId, iat: now, exp: now + 3600, nonce, name: 'Bench', email: 'bench@example.com' }
-  const parts = [{ alg: 'RS256', kid: 'bench', typ: 'JWT' }, claims].map(part => Buffer.from(JSON.stringify(part)).toString('base64url'))
+  const claims = {
+    iss: issuer,
+    sub: userId,
+    aud: clientId,
+    iat: now,
+    exp: now + 3600,
+    nonce,
+    name: 'Bench',
+    email: 'bench@example.com',
+  }
+  const parts = [{ alg: 'RS256', kid: 'bench', typ: 'JWT' }, claims].map(part =>
+    Buffer.from(JSON.stringify(part)).toString('base64url'),
+  )
   return [...parts, sign('RSA-SHA256', Buffer.from(parts.join('.')), privateKey).toString('base64url')].join('.')
 }
 
@@ -125,5 +138,7 @@ function json(response: ServerResponse, status: number, value: object): void {
 const server = createServer((request, response) => void answer(request, response))
 server.keepAliveTimeout = 60_000
 new WebSocketServer({ server })
-server.listen(0, '127.0.0.1', () => process.stdout.write(`${JSON.stringify({ port: (server.address() as AddressInfo).port })}\n`))
+server.listen(0, '127.0.0.1', () =>
+  process.stdout.write(`${JSON.stringify({ port: (server.address() as AddressInfo).port })}\n`),
+)
 process.on('SIGTERM', () => process.exit(0))

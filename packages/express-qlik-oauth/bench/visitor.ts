@@ -16,7 +16,9 @@ export interface Visitor {
   openSocket(): Promise<WebSocket>
 }
 
-const routes: Readonly<Record<ApplicationName, { login: string; logout: readonly [method: Dispatcher.HttpMethod, path: string] }>> = {
+const routes: Readonly<
+  Record<ApplicationName, { login: string; logout: readonly [method: Dispatcher.HttpMethod, path: string] }>
+> = {
   'this project': { login: `/auth/login?returnTo=${landing}`, logout: ['POST', '/auth/logout'] },
   'this project, cached': { login: `/auth/login?returnTo=${landing}`, logout: ['POST', '/auth/logout'] },
   'express-openid-connect': { login: '/login', logout: ['GET', '/logout'] },
@@ -30,14 +32,20 @@ export function visitor(application: ApplicationName, port: number, given = ''):
 
   function headers(): Record<string, string> {
     const cookie = [...jar].map(([name, value]) => `${name}=${value}`).join('; ')
-    const sent = { accept: 'text/html', 'x-forwarded-proto': 'https', 'sec-fetch-site': 'same-origin', 'user-agent': 'Mozilla/5.0' }
+    const sent = {
+      accept: 'text/html',
+      'x-forwarded-proto': 'https',
+      'sec-fetch-site': 'same-origin',
+      'user-agent': 'Mozilla/5.0',
+    }
     return cookie === '' ? sent : { ...sent, cookie }
   }
 
   async function ask(path: string, expected: number, method: Dispatcher.HttpMethod = 'GET'): Promise<string> {
     const answer = await request(origin + path, { method, headers: headers() })
     const text = await answer.body.text()
-    if (answer.statusCode !== expected) throw new Error(`${application} answers ${answer.statusCode} to ${path}: ${text.slice(0, 300)}`)
+    if (answer.statusCode !== expected)
+      throw new Error(`${application} answers ${answer.statusCode} to ${path}: ${text.slice(0, 300)}`)
     for (const line of [answer.headers['set-cookie'] ?? []].flat()) keep(line)
     return String(answer.headers.location ?? '')
   }
@@ -71,7 +79,10 @@ export function visitor(application: ApplicationName, port: number, given = ''):
       await ask(path, method === 'POST' ? 303 : 302, method)
     },
     async openSocket() {
-      const socket = new WebSocket(`${origin.replace('http', 'ws')}/qlik/app/bench`, { origin: publicUrl, headers: headers() })
+      const socket = new WebSocket(`${origin.replace('http', 'ws')}/qlik/app/bench`, {
+        origin: publicUrl,
+        headers: headers(),
+      })
       await once(socket, 'open')
       return socket
     },

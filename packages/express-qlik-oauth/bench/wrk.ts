@@ -20,9 +20,14 @@ export interface Sample {
 const run = promisify(execFile)
 
 /** Puts a subject under load for a while. @throws Error when it answers with anything but success. */
-export async function sample({ process, port }: Running, { path, connections, seconds, cookie }: Load): Promise<Sample> {
+export async function sample(
+  { process, port }: Running,
+  { path, connections, seconds, cookie }: Load,
+): Promise<Sample> {
   const own = typeof cookie === 'string' ? ['-H', `cookie: ${cookie}`] : ['-s', cookie.script]
-  const headers = ['accept: application/json', 'sec-fetch-site: same-origin', 'user-agent: Mozilla/5.0'].flatMap(line => ['-H', line])
+  const headers = ['accept: application/json', 'sec-fetch-site: same-origin', 'user-agent: Mozilla/5.0'].flatMap(
+    line => ['-H', line],
+  )
   const before = await cpuMicroseconds(process)
   const { stdout } = await run('taskset', [
     ...['-c', '1', 'wrk', '-t', '1', '-c', String(connections), '-d', `${seconds}s`, ...own, ...headers],

@@ -1,11 +1,14 @@
-/** Like impersonation.ts, but the page gets the token and talks to the tenant directly. Read the price in exposeAccessTokens first. */
+/**
+ * Like impersonation.ts, but the page gets the token and talks to the tenant directly. Read the price in
+ * exposeAccessTokens first.
+ */
 import { dirname } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import express, { type Request } from 'express'
 import { exposeAccessTokens, sessionCookie } from 'express-qlik-oauth'
 import session from 'express-session'
 import helmet from 'helmet'
-import { client, memoryLoginStore } from 'qlik-oauth'
+import { memoryLoginStore, qlikClient } from 'qlik-oauth'
 import { announce, port, publicUrl, registered } from './tenant.ts'
 
 declare module 'express-session' {
@@ -23,7 +26,10 @@ const credentials = await registered({
 })
 const subjects = new Map([['ada', 'idp|ada']])
 const secret = process.env.SESSION_SECRET ?? 'for development only'
-const { QLIK_APP_ID: appId = '5d6f1c1e-2b0a-4c7e-9a51-0c8e7f3b1955', QLIK_OBJECT_ID: objectId = 'bar-life-expectancy' } = process.env
+const {
+  QLIK_APP_ID: appId = '5d6f1c1e-2b0a-4c7e-9a51-0c8e7f3b1955',
+  QLIK_OBJECT_ID: objectId = 'bar-life-expectancy',
+} = process.env
 const { tenant, clientId } = credentials
 const sources = ["'self'", tenant]
 
@@ -53,7 +59,7 @@ app.post('/login', express.urlencoded({ extended: false }), (req, res, next) => 
 app.use(
   '/access-token',
   exposeAccessTokens({
-    client: client(credentials),
+    client: qlikClient(credentials),
     store: memoryLoginStore(),
     scope: 'user_default',
     publicUrl,
@@ -82,7 +88,9 @@ app.get('/', (req, res) => {
 <div style="height: 30rem">
 <qlik-embed ui="analytics/chart" app-id="${encodeURIComponent(appId)}" object-id="${encodeURIComponent(objectId)}"></qlik-embed>
 </div>`
-  res.send(`<!doctype html><html lang="en"><meta charset="utf-8"><title>Token in the page</title><link rel="icon" href="data:,">\n${body}`)
+  res.send(
+    `<!doctype html><html lang="en"><meta charset="utf-8"><title>Token in the page</title><link rel="icon" href="data:,">\n${body}`,
+  )
 })
 
 announce(app.listen(port))

@@ -1,15 +1,22 @@
-/** A public page: everybody sees the app that an access code opens, and nobody logs in. Not confirmed against a real tenant; see the README. */
+/**
+ * A public page: everybody sees the app that an access code opens, and nobody logs in. Not confirmed against a real
+ * tenant; see the README.
+ */
 import express from 'express'
 import { qlikProxy } from 'express-qlik-oauth'
-import { anonymousTokens, client, memoryLoginStore } from 'qlik-oauth'
+import { anonymousTokens, memoryLoginStore, qlikClient } from 'qlik-oauth'
 import { announce, port, publicUrl, registered } from './tenant.ts'
 
 // The `eac` in the app's link for anonymous access.
 const accessCode = process.env.QLIK_ACCESS_CODE ?? 'example-access-code'
-const { tenant, clientId } = await registered({ appType: 'anonymous-embed', allowedScopes: ['user_default'], accessCodes: [accessCode] })
+const { tenant, clientId } = await registered({
+  appType: 'anonymous-embed',
+  allowedScopes: ['user_default'],
+  accessCodes: [accessCode],
+})
 
-const tokens = anonymousTokens({ client: client({ tenant, clientId }), store: memoryLoginStore(), accessCode })
-const qlik = qlikProxy({ publicUrl, access: async () => ({ tokens }) })
+const tokens = anonymousTokens({ client: qlikClient({ tenant, clientId }), store: memoryLoginStore(), accessCode })
+const qlik = qlikProxy({ publicUrl, authenticate: async () => ({ tokens }) })
 
 const app = express()
 app.use('/qlik', qlik.proxy())

@@ -5,10 +5,19 @@ import session from 'express-session'
 import { memoryLoginStore } from 'qlik-oauth'
 import { announce, port, publicUrl, registered } from './tenant.ts'
 
-const { tenant, clientId, clientSecret } = await registered({ appType: 'web', redirectUris: [`${publicUrl}/auth/callback`] })
+const { tenant, clientId, clientSecret } = await registered({
+  appType: 'web',
+  redirectUris: [`${publicUrl}/auth/callback`],
+})
 const secret = process.env.SESSION_SECRET ?? 'for development only'
 
-const sessions = { ...sessionCookie(publicUrl), secret, store: new session.MemoryStore(), resave: false, saveUninitialized: false }
+const sessions = {
+  ...sessionCookie(publicUrl),
+  secret,
+  store: new session.MemoryStore(),
+  resave: false,
+  saveUninitialized: false,
+}
 const qlik = qlikAuth({ tenant, clientId, clientSecret, publicUrl, session: sessions, store: memoryLoginStore() })
 
 const app = express()

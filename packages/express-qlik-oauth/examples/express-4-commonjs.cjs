@@ -6,10 +6,19 @@ const { memoryLoginStore } = require('qlik-oauth')
 const { announce, port, publicUrl, registered } = require('./tenant.ts')
 
 async function main() {
-  const { tenant, clientId, clientSecret } = await registered({ appType: 'web', redirectUris: [`${publicUrl}/auth/callback`] })
+  const { tenant, clientId, clientSecret } = await registered({
+    appType: 'web',
+    redirectUris: [`${publicUrl}/auth/callback`],
+  })
   const secret = process.env.SESSION_SECRET ?? 'for development only'
 
-  const sessions = { ...sessionCookie(publicUrl), secret, store: new session.MemoryStore(), resave: false, saveUninitialized: false }
+  const sessions = {
+    ...sessionCookie(publicUrl),
+    secret,
+    store: new session.MemoryStore(),
+    resave: false,
+    saveUninitialized: false,
+  }
   const qlik = qlikAuth({ tenant, clientId, clientSecret, publicUrl, session: sessions, store: memoryLoginStore() })
 
   const app = express()

@@ -1,10 +1,13 @@
-/** An application with a login of its own: its users see their own data at the tenant, over REST and WebSockets, and never log in there. */
+/**
+ * An application with a login of its own: its users see their own data at the tenant, over REST and WebSockets, and
+ * never log in there.
+ */
 import { EventEmitter } from 'node:events'
 import { type IncomingMessage, ServerResponse } from 'node:http'
 import express, { type Request, type Response } from 'express'
 import { qlikProxy, sessionCookie } from 'express-qlik-oauth'
 import session from 'express-session'
-import { client, impersonatedTokens, memoryLoginStore } from 'qlik-oauth'
+import { impersonatedTokens, memoryLoginStore, qlikClient } from 'qlik-oauth'
 import { announce, port, publicUrl, registered } from './tenant.ts'
 
 declare module 'express-session' {
@@ -18,7 +21,8 @@ const credentials = await registered({
   allowedGrantTypes: ['urn:qlik:oauth:user-impersonation'],
   allowedScopes: ['user_default'],
 })
-// The application's own users, and the subject that each of them is at the tenant. Your login asks for more than a name.
+// The application's own users, and the subject that each of them is at the tenant. Your login asks for more than a
+// name.
 const subjects = new Map([
   ['ada', 'idp|ada'],
   ['ben', 'idp|ben'],
@@ -27,10 +31,10 @@ const secret = process.env.SESSION_SECRET ?? 'for development only'
 const sessions = session({ ...sessionCookie(publicUrl), secret, resave: false, saveUninitialized: false })
 const loggedOut = new EventEmitter().setMaxListeners(0)
 
-const tokensOf = impersonatedTokens({ client: client(credentials), store: memoryLoginStore() })
+const tokensOf = impersonatedTokens({ client: qlikClient(credentials), store: memoryLoginStore() })
 const qlik = qlikProxy({
   publicUrl,
-  async access(request) {
+  async authenticate(request) {
     const { id, user = '' } = await sessionOf(request)
     const subject = subjects.get(user)
     if (subject === undefined) return undefined
@@ -46,7 +50,9 @@ const qlik = qlikProxy({
 function sessionOf(request: IncomingMessage): Promise<Request['session']> {
   const asked = request as Request
   const unused = new ServerResponse(request) as Response
-  return new Promise((resolve, reject) => sessions(asked, unused, error => (error ? reject(error) : resolve(asked.session))))
+  return new Promise((resolve, reject) =>
+    sessions(asked, unused, error => (error ? reject(error) : resolve(asked.session))),
+  )
 }
 
 const app = express()

@@ -1,15 +1,22 @@
-/** An internal dashboard: everybody who reaches it sees what the machine-to-machine client sees. It listens on loopback, and only reads. */
+/**
+ * An internal dashboard: everybody who reaches it sees what the machine-to-machine client sees. It listens on loopback,
+ * and only reads.
+ */
 import express from 'express'
 import { qlikProxy } from 'express-qlik-oauth'
-import { client, machineTokens, memoryLoginStore } from 'qlik-oauth'
+import { machineTokens, memoryLoginStore, qlikClient } from 'qlik-oauth'
 import { announce, port, publicUrl, registered } from './tenant.ts'
 
-const credentials = await registered({ appType: 'web', allowedGrantTypes: ['client_credentials'], allowedScopes: ['user_default'] })
+const credentials = await registered({
+  appType: 'web',
+  allowedGrantTypes: ['client_credentials'],
+  allowedScopes: ['user_default'],
+})
 
-const tokens = machineTokens({ client: client(credentials), store: memoryLoginStore(), scope: 'user_default' })
+const tokens = machineTokens({ client: qlikClient(credentials), store: memoryLoginStore(), scope: 'user_default' })
 const qlik = qlikProxy({
   publicUrl,
-  access: async () => ({ tokens }),
+  authenticate: async () => ({ tokens }),
   proxy: {
     allow: [
       { path: '/api/v1/items', methods: ['GET'] },

@@ -13,13 +13,17 @@ const registration = (tenant: string) => ({
 const tenants = new Map<string, TenantOptions>([
   ['north', await registered(registration, 'QLIK_NORTH')],
   // Its pages may read, and nothing else: a tenant's own options take the place of the application's.
-  ['south', { ...(await registered(registration, 'QLIK_SOUTH')), proxy: { allow: [{ path: '/api/**', methods: ['GET'] }] } }],
+  [
+    'south',
+    { ...(await registered(registration, 'QLIK_SOUTH')), proxy: { allow: [{ path: '/api/**', methods: ['GET'] }] } },
+  ],
 ])
 const secret = process.env.SESSION_SECRET ?? 'for development only'
 
 /**
- * `/auth/login?tenant=north` and pages below `/north` are about that tenant; everything else, `/qlik` too, about the one where its user is logged
- * in. With a host name for each tenant this is a look at the host name, and each tenant gets its own `publicUrl`.
+ * `/auth/login?tenant=north` and pages below `/north` are about that tenant; everything else, `/qlik` too, about the
+ * one where its user is logged in. With a host name for each tenant this is a look at the host name, and each tenant
+ * gets its own `publicUrl`.
  */
 function tenantOf({ url = '', originalUrl = url }: IncomingMessage & { originalUrl?: string }): string | undefined {
   const { pathname, searchParams } = new URL(originalUrl, publicUrl)
@@ -27,15 +31,29 @@ function tenantOf({ url = '', originalUrl = url }: IncomingMessage & { originalU
   return tenants.get(name ?? '')?.tenant
 }
 
-const sessions = { ...sessionCookie(publicUrl), secret, store: new session.MemoryStore(), resave: false, saveUninitialized: false }
-const qlik = qlikAuth({ tenants: [...tenants.values()], tenantOf, publicUrl, session: sessions, store: memoryLoginStore() })
+const sessions = {
+  ...sessionCookie(publicUrl),
+  secret,
+  store: new session.MemoryStore(),
+  resave: false,
+  saveUninitialized: false,
+}
+const qlik = qlikAuth({
+  tenants: [...tenants.values()],
+  tenantOf,
+  publicUrl,
+  session: sessions,
+  store: memoryLoginStore(),
+})
 
 const app = express()
 app.use('/qlik', qlik.proxy())
 app.use(session(sessions))
 app.use(qlik.routes())
 app.get('/', (_req, res) => {
-  const links = [...tenants.keys()].map(name => `<a href="/auth/login?tenant=${name}&amp;returnTo=/${name}">${name}</a>`)
+  const links = [...tenants.keys()].map(
+    name => `<a href="/auth/login?tenant=${name}&amp;returnTo=/${name}">${name}</a>`,
+  )
   res.send(`<!doctype html><title>Tenants</title>${links.join(' ')}`)
 })
 app.get('/:tenant', (req, res, next) => {

@@ -1,14 +1,21 @@
-/** Log in with Qlik Cloud, and reach the tenant at /qlik: the lines of the README, against a simulated tenant unless the environment names one. */
+/**
+ * Log in with Qlik Cloud, and reach the tenant at /qlik: the lines of the README, against a simulated tenant unless the
+ * environment names one.
+ */
 import express from 'express'
 import { qlikAuth, sessionCookie } from 'express-qlik-oauth'
 import session from 'express-session'
 import { memoryLoginStore } from 'qlik-oauth'
 import { announce, port, publicUrl, registered } from './tenant.ts'
 
-const { tenant, clientId, clientSecret } = await registered({ appType: 'web', redirectUris: [`${publicUrl}/auth/callback`] })
+const { tenant, clientId, clientSecret } = await registered({
+  appType: 'web',
+  redirectUris: [`${publicUrl}/auth/callback`],
+})
 const secret = process.env.SESSION_SECRET ?? 'for development only'
 
-const sessions = { ...sessionCookie(publicUrl), secret, store: new session.MemoryStore(), resave: false, saveUninitialized: false }
+const store = new session.MemoryStore()
+const sessions = { ...sessionCookie(publicUrl), secret, store, resave: false, saveUninitialized: false }
 const qlik = qlikAuth({ tenant, clientId, clientSecret, publicUrl, session: sessions, store: memoryLoginStore() })
 
 const app = express()

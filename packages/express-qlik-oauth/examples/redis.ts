@@ -1,4 +1,7 @@
-/** Like minimal.ts, with sessions and logins in Redis: any number of processes serve the same users, and a restart logs nobody out. */
+/**
+ * Like minimal.ts, with sessions and logins in Redis: any number of processes serve the same users, and a restart logs
+ * nobody out.
+ */
 import { RedisStore } from 'connect-redis'
 import express from 'express'
 import { qlikAuth, sessionCookie } from 'express-qlik-oauth'
@@ -7,7 +10,10 @@ import { Redis } from 'ioredis'
 import { redisLoginStore } from 'qlik-oauth'
 import { announce, port, publicUrl, registered } from './tenant.ts'
 
-const { tenant, clientId, clientSecret } = await registered({ appType: 'web', redirectUris: [`${publicUrl}/auth/callback`] })
+const { tenant, clientId, clientSecret } = await registered({
+  appType: 'web',
+  redirectUris: [`${publicUrl}/auth/callback`],
+})
 const secret = process.env.SESSION_SECRET ?? 'for development only'
 // 32 bytes, base64; a comma separates the newest from older ones. Make one with: openssl rand -base64 32
 const keys = (process.env.TOKEN_KEYS ?? Buffer.alloc(32, 'development').toString('base64')).split(',')

@@ -1,4 +1,7 @@
-/** A single-page application: the browser is the OAuth client and holds the token. The server gives it its configuration and a callback page. */
+/**
+ * A single-page application: the browser is the OAuth client and holds the token. The server gives it its configuration
+ * and a callback page.
+ */
 import { dirname } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import express from 'express'
@@ -12,7 +15,10 @@ const { tenant, clientId } = await registered({
   allowedOrigins: [publicUrl],
   allowedScopes: ['user_default'],
 })
-const { QLIK_APP_ID: appId = '5d6f1c1e-2b0a-4c7e-9a51-0c8e7f3b1955', QLIK_OBJECT_ID: objectId = 'bar-life-expectancy' } = process.env
+const {
+  QLIK_APP_ID: appId = '5d6f1c1e-2b0a-4c7e-9a51-0c8e7f3b1955',
+  QLIK_OBJECT_ID: objectId = 'bar-life-expectancy',
+} = process.env
 const page = singlePageClient({ tenant, clientId, publicUrl })
 
 const app = express()

@@ -8,8 +8,8 @@ export const publicUrl = process.env.PUBLIC_URL ?? `http://localhost:${port}`
 type Registration = Omit<ClientRegistration, 'clientId'>
 
 /**
- * Tenant and client from the environment, `QLIK_TENANT_URL`, `QLIK_CLIENT_ID` and `QLIK_CLIENT_SECRET`, or else a tenant that is simulated in
- * this process.
+ * Tenant and client from the environment, `QLIK_TENANT_URL`, `QLIK_CLIENT_ID` and `QLIK_CLIENT_SECRET`, or else a
+ * tenant that is simulated in this process.
  *
  * @param registration How the client is, or has to be, registered at the tenant.
  * @param prefix Begins the names of the variables.

@@ -6,7 +6,10 @@ import type { SocketEvent } from './socket/socket-proxy.ts'
 export interface QlikEvents extends LoginEvents {
   /** A login attempt or a request was refused. */
   denied: { code: string; message: string }
-  /** A request that the proxy refused, or could not carry out. `tenant` is missing where none is known: at a request from nobody. */
+  /**
+   * A request that the proxy refused, or could not carry out. `tenant` is missing where none is known: at a request
+   * from nobody.
+   */
   proxy: RestProxyEvent & { readonly tenant?: string }
   /** A WebSocket was opened, closed or refused. */
   socket: SocketEvent & { readonly tenant?: string }

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals'
-import { client, memoryLoginStore, type UserLookup } from 'qlik-oauth'
+import { memoryLoginStore, qlikClient, type UserLookup } from 'qlik-oauth'
 import { createTenant, type SimulatedTenant } from 'qlik-tenant-simulator'
 import request, { type Test } from 'supertest'
 import { type ExposeAccessTokensOptions, exposeAccessTokens } from './expose-access-tokens.ts'
@@ -15,7 +15,11 @@ beforeAll(async () => {
 beforeEach(() => {
   tenant.faults.clear()
   options = {
-    client: client({ tenant: tenant.origin, clientId: 'demo-impersonation', clientSecret: 'demo-impersonation-secret' }),
+    client: qlikClient({
+      tenant: tenant.origin,
+      clientId: 'demo-impersonation',
+      clientSecret: 'demo-impersonation-secret',
+    }),
     store: memoryLoginStore(),
     scope: 'user_default',
     publicUrl,
@@ -34,7 +38,11 @@ const asked = (user: string | undefined = 'ada', changes: Partial<ExposeAccessTo
 describe('exposed access tokens', () => {
   it('are those of the user, with the scope that was asked for, and are cached by nobody', async () => {
     const { status, headers, body } = await asked('ben')
-    expect([status, headers['cache-control'], headers['access-control-allow-origin']]).toEqual([200, 'no-store', undefined])
+    expect([status, headers['cache-control'], headers['access-control-allow-origin']]).toEqual([
+      200,
+      'no-store',
+      undefined,
+    ])
     expect(Object.keys(body)).toEqual(['accessToken'])
     expect(tenant.tokenRequests(grant).at(-1)?.body).toMatchObject({
       user_lookup: { field: 'subject', value: 'idp|ben' },
@@ -47,7 +55,8 @@ describe('exposed access tokens', () => {
 
   it('are the same for all requests of one user, and others for another', async () => {
     const endpoint = exposeAccessTokens(options)
-    const of = async (user: string) => (await request(endpoint).post('/').set('origin', publicUrl).set('x-user', user)).body.accessToken
+    const of = async (user: string) =>
+      (await request(endpoint).post('/').set('origin', publicUrl).set('x-user', user)).body.accessToken
     const before = tenant.tokenRequests(grant).length
     const [first, second, other] = await Promise.all([of('ada'), of('ada'), of('ben')])
     expect(first).toBe(second)
@@ -74,7 +83,10 @@ describe('exposed access tokens', () => {
   })
 
   it('are not given for a GET, which a link or an image can send', async () => {
-    const refused = await request(exposeAccessTokens(options)).get('/').set('sec-fetch-site', 'same-origin').set('x-user', 'ada')
+    const refused = await request(exposeAccessTokens(options))
+      .get('/')
+      .set('sec-fetch-site', 'same-origin')
+      .set('x-user', 'ada')
     expect([refused.status, refused.headers.allow]).toEqual([405, 'POST'])
   })
 
@@ -91,12 +103,19 @@ describe('exposed access tokens', () => {
     expect(wrong.status).toBe(500)
   })
 
-  it.each(['admin_classic', 'admin.apps', 'user_default offline_access', 'tenants:create', ''])('never have the scope %j', scope => {
-    expect(() => exposeAccessTokens({ ...options, scope })).toThrow(expect.objectContaining({ code: 'ERR_CONFIGURATION' }))
-  })
+  it.each(['admin_classic', 'admin.apps', 'user_default offline_access', 'tenants:create', ''])(
+    'never have the scope %j',
+    scope => {
+      expect(() => exposeAccessTokens({ ...options, scope })).toThrow(
+        expect.objectContaining({ code: 'ERR_CONFIGURATION' }),
+      )
+    },
+  )
 
   it('need a client with a secret', () => {
-    const open = client({ tenant: tenant.origin, clientId: 'demo-spa' })
-    expect(() => exposeAccessTokens({ ...options, client: open })).toThrow(expect.objectContaining({ code: 'ERR_CONFIGURATION' }))
+    const open = qlikClient({ tenant: tenant.origin, clientId: 'demo-spa' })
+    expect(() => exposeAccessTokens({ ...options, client: open })).toThrow(
+      expect.objectContaining({ code: 'ERR_CONFIGURATION' }),
+    )
   })
 })

@@ -1,17 +1,23 @@
 import { EventEmitter } from 'node:events'
 import type { IncomingMessage } from 'node:http'
 import type { RequestHandler } from 'express'
-import { createLogins, type Login } from 'qlik-oauth'
-import type { Access } from './access.ts'
-import type { AuthContext } from './auth-context.ts'
+import { createLogins, type Login } from 'qlik-oauth/internal'
 import type { QlikEventName, QlikEvents } from './events.ts'
-import { type Guards, guards } from './guards.ts'
-import { browserCookies } from './login/browser-cookie.ts'
+import type { Principal } from './http/principal.ts'
+import type { AuthContext } from './login/auth-context.ts'
+import { type Guards, guards } from './login/guards.ts'
 import { loginStates } from './login/login-state.ts'
 import { loginRoutes } from './login/routes.ts'
 import { sessionIdReader, sessionSecrets } from './login/session-cookie.ts'
 import { bindSessionStore } from './login/session-life.ts'
-import { configuration, publicOrigin, type QlikAuthOptions, sitesOf, wholeNumber } from './options.ts'
+import {
+  configuration,
+  publicOrigin,
+  type QlikAuthOptions,
+  tenantRegistry,
+  wholeNumber,
+} from './login/tenant-registry.ts'
+import { transactionCookies } from './login/transaction-cookie.ts'
 import { mountProxies, type QlikProxy } from './qlik-proxy.ts'
 import { tenantProxies } from './tenant-proxies.ts'
 
@@ -44,12 +50,14 @@ export interface QlikAuth extends Guards, QlikProxy {
  * @throws ERR_CONFIGURATION for every option that is not what it must be.
  */
 export function qlikAuth(options: QlikAuthOptions): QlikAuth {
-  const sites = sitesOf(options)
+  const sites = tenantRegistry(options)
   const { session, store, home = '/', mount = '/qlik' } = options
   const idleSeconds = wholeNumber('idleSeconds', options.idleSeconds ?? 1800, 1)
   const absoluteSeconds = wholeNumber('absoluteSeconds', options.absoluteSeconds ?? 43_200, 1)
-  if (session?.store === undefined) throw configuration('session must be the options that session() is mounted with, with their store.')
-  if (sessionSecrets(session).some(secret => secret.length < 16)) throw configuration('session.secret must be at least 16 characters long.')
+  if (session?.store === undefined)
+    throw configuration('session must be the options that session() is mounted with, with their store.')
+  if (sessionSecrets(session).some(secret => secret.length < 16))
+    throw configuration('session.secret must be at least 16 characters long.')
 
   const events = new EventEmitter()
   const emit = (name: QlikEventName, event: unknown): void => {
@@ -76,18 +84,18 @@ export function qlikAuth(options: QlikAuthOptions): QlikAuth {
     const cookie = sessionId(request)
     if (cookie === undefined) return undefined
     const site = sites.of(request)
-    if (site === undefined && !sites.loginDecides) return undefined
+    if (site === undefined && !sites.tenantFromLogin) return undefined
     const login = await find(cookie.login)
     if (login === undefined || sites.forLogin(login.record) === undefined) return undefined
     return site === undefined || site.client.tenant === login.tenant ? login : undefined
   }
   const context: AuthContext = {
-    sites,
+    tenants: sites,
     session,
     store,
     logins,
     states: loginStates(sessionSecrets(session)),
-    browsers: browserCookies(publicOrigin(options.publicUrl)),
+    transactionCookies: transactionCookies(publicOrigin(options.publicUrl)),
     home,
     loginRateLimit: wholeNumber('loginRateLimit', options.loginRateLimit ?? 60, 0),
     emit,
@@ -97,7 +105,7 @@ export function qlikAuth(options: QlikAuthOptions): QlikAuth {
   }
 
   const touchMs = (idleSeconds * 1000) / 10
-  async function access(request: IncomingMessage): Promise<Access | undefined> {
+  async function access(request: IncomingMessage): Promise<Principal | undefined> {
     const login = await context.findLogin(request)
     if (login === undefined) return undefined
     let touched = Date.now()
@@ -113,9 +121,10 @@ export function qlikAuth(options: QlikAuthOptions): QlikAuth {
     }
   }
 
-  const proxies = tenantProxies({ sites, options, access, mount, emit })
+  const proxies = tenantProxies({ sites, options, authenticate: access, mount, emit })
   const mounted = mountProxies(proxies.all, proxies.of, mount)
-  const tenantsFor = (tenant: string | undefined) => (tenant === undefined ? sites.all.map(site => site.client.tenant) : [tenant])
+  const tenantsFor = (tenant: string | undefined) =>
+    tenant === undefined ? sites.all.map(site => site.client.tenant) : [tenant]
 
   const qlik: QlikAuth = {
     ...guards(context),

@@ -1,18 +1,20 @@
 import type { IncomingMessage, RequestListener, Server, ServerResponse } from 'node:http'
 import type { Duplex } from 'node:stream'
-import type { FindAccess } from './access.ts'
-import { answer } from './error-answer.ts'
+import { sendError } from './http/error-response.ts'
+import { httpError } from './http/http-error.ts'
+import type { Authenticate } from './http/principal.ts'
 import { type RestProxy, restProxy } from './proxy/rest-proxy.ts'
 import type { RestProxyOptions } from './proxy/rest-proxy-options.ts'
-import { Refusal } from './refusal.ts'
 import { type SocketProxy, type SocketProxyOptions, socketProxy } from './socket/socket-proxy.ts'
 
 /** A plain Node handler that is a piece of Express middleware as well. */
 export type ProxyHandler = (request: IncomingMessage, response: ServerResponse, next?: () => void) => void
 
 export interface QlikProxyOptions {
-  /** On whose behalf a request reaches the tenant: a logged-in user, a machine, an impersonated or an anonymous user. */
-  readonly access: FindAccess
+  /**
+   * On whose behalf a request reaches the tenant: a logged-in user, a machine, an impersonated or an anonymous user.
+   */
+  readonly authenticate: Authenticate
   /** Origin at which browsers see this application. */
   readonly publicUrl: string
   /** Path below which the tenant appears. @default '/qlik' */
@@ -28,14 +30,18 @@ export interface QlikProxy {
   proxy(): ProxyHandler
   /** Answers everything below `mount` ahead of the application, which is the fastest way, and hands the rest on. */
   handler(app: RequestListener): RequestListener
-  /** Takes the WebSocket upgrades below `mount` of a server. Others are refused, unless the server has a listener of its own for them. */
+  /**
+   * Takes the WebSocket upgrades below `mount` of a server. Others are refused, unless the server has a listener of its
+   * own for them.
+   */
   attach<S extends Server>(server: S): S
   /** Ends open sockets with close code 1001, and the connections to the tenant. */
   close(): Promise<void>
 }
 
 /**
- * Proxies a tenant for whoever `access` finds. `qlikAuth` has one built in; use this for applications with a login of their own, or with none.
+ * Proxies a tenant for whoever `access` finds. `qlikAuth` has one built in; use this for applications with a login of
+ * their own, or with none.
  *
  * @example
  * const asUser = impersonatedTokens({ client, store })
@@ -59,8 +65,14 @@ export interface ProxyPair extends ProxyServer {
   readonly sockets: SocketProxy
 }
 
-export function proxyPair({ access, publicUrl, mount = '/qlik', proxy = {}, sockets = {} }: QlikProxyOptions): ProxyPair {
-  const shared = { access, publicUrl, mount }
+export function proxyPair({
+  authenticate,
+  publicUrl,
+  mount = '/qlik',
+  proxy = {},
+  sockets = {},
+}: QlikProxyOptions): ProxyPair {
+  const shared = { authenticate, publicUrl, mount }
   return { rest: restProxy({ ...proxy, ...shared }), sockets: socketProxy({ ...sockets, ...shared }) }
 }
 
@@ -78,12 +90,13 @@ export function mountProxies(
   const proxy: ProxyHandler = (request, response, next) => {
     const chosen = choose(request)
     if (chosen !== undefined) chosen.rest(request, response, next)
-    else answer(response, new Refusal('ERR_PATH_NOT_ALLOWED', 'This address belongs to no tenant.'))
+    else sendError(response, httpError('ERR_PATH_NOT_ALLOWED', 'This address belongs to no tenant.'))
   }
 
   return {
     proxy: () => proxy,
-    handler: app => (request, response) => (isBelow(mount, request) ? proxy(request, response) : app(request, response)),
+    handler: app => (request, response) =>
+      isBelow(mount, request) ? proxy(request, response) : app(request, response),
     attach(server) {
       takeUpgrades(server, (request, socket, head) => choose(request)?.sockets.upgrade(request, socket, head) === true)
       return server
@@ -100,7 +113,9 @@ const drainMs = 5000
 /** Express takes the path of a router off `url` and keeps the whole in `originalUrl`. */
 export function isBelow(mount: string, request: IncomingMessage & { readonly originalUrl?: string }): boolean {
   const url = request.originalUrl ?? request.url ?? ''
-  return url.startsWith(mount) && (url.length === mount.length || url[mount.length] === '/' || url[mount.length] === '?')
+  return (
+    url.startsWith(mount) && (url.length === mount.length || url[mount.length] === '/' || url[mount.length] === '?')
+  )
 }
 
 type Upgrade = (request: IncomingMessage, socket: Duplex, head: Buffer) => boolean

@@ -42,7 +42,9 @@ describe('single-page client', () => {
     ['a refresh token for the browser', { scope: 'user_default offline_access' }],
     ['no client', { clientId: '' }],
   ])('refuses %s', (_what, wrong) => {
-    expect(() => singlePageClient({ ...options, ...wrong })).toThrow(expect.objectContaining({ code: 'ERR_CONFIGURATION' }))
+    expect(() => singlePageClient({ ...options, ...wrong })).toThrow(
+      expect.objectContaining({ code: 'ERR_CONFIGURATION' }),
+    )
   })
 
   it('gives helmet directives that name the tenant, its sockets and nothing broader', async () => {
@@ -73,9 +75,13 @@ describe('single-page client', () => {
       const tenant = `https://${name}.eu.qlikcloud.com`
       const page = singlePageClient({ ...options, tenant, clientId: name, callbackPath: `/${name}/callback` })
       app.get(`/${name}/callback`, page.callback)
-      app.use(`/${name}`, helmet({ contentSecurityPolicy: { directives: page.contentSecurityPolicy } }), (_request, response) => {
-        response.send(`<script ${page.attributes}></script>`)
-      })
+      app.use(
+        `/${name}`,
+        helmet({ contentSecurityPolicy: { directives: page.contentSecurityPolicy } }),
+        (_request, response) => {
+          response.send(`<script ${page.attributes}></script>`)
+        },
+      )
     }
     // What is drawn through the proxy comes from this origin, whichever tenant it belongs to.
     app.get('/proxied', helmet(), (_request, response) => void response.send('page'))
@@ -87,7 +93,10 @@ describe('single-page client', () => {
           return `${headers['content-security-policy']}\n${text}`
         }),
       )
-    for (const [north = '', south = ''] of [await both(['/north', '/south']), await both(['/north/callback', '/south/callback'])]) {
+    for (const [north = '', south = ''] of [
+      await both(['/north', '/south']),
+      await both(['/north/callback', '/south/callback']),
+    ]) {
       expect(north).toMatch(/connect-src [^;]*wss:\/\/north\.eu\.qlikcloud\.com/)
       expect(north).not.toContain('south')
       expect(south).toMatch(/connect-src [^;]*wss:\/\/south\.eu\.qlikcloud\.com/)
@@ -99,7 +108,9 @@ describe('single-page client', () => {
   it('serves a callback page without inline script, which nobody caches and which sends its address to nobody', async () => {
     const app = express()
     app.get('/spa/callback', singlePageClient(options).callback)
-    const { status, headers, text } = await request(app).get('/spa/callback?code=the-code&state=<script>alert(1)</script>')
+    const { status, headers, text } = await request(app).get(
+      '/spa/callback?code=the-code&state=<script>alert(1)</script>',
+    )
     expect(status).toBe(200)
     expect(headers).toMatchObject({ 'cache-control': 'no-store', 'referrer-policy': 'no-referrer' })
     expect(headers['content-security-policy']).toMatch(/^default-src 'none'; script-src 'self' https:\/\/acme/)

@@ -1,8 +1,9 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { client, scopeList } from 'qlik-oauth'
-import { answer } from './error-answer.ts'
-import { configuration, publicOrigin } from './options.ts'
-import { Refusal } from './refusal.ts'
+import { qlikClient } from 'qlik-oauth'
+import { scopeList } from 'qlik-oauth/internal'
+import { sendError } from './http/error-response.ts'
+import { httpError } from './http/http-error.ts'
+import { configuration, publicOrigin } from './login/tenant-registry.ts'
 
 export interface SinglePageClientOptions {
   /** Origin of the tenant, such as `https://acme.eu.qlikcloud.com`. */
@@ -10,11 +11,23 @@ export interface SinglePageClientOptions {
   /** A client of the type `spa`, with `publicUrl` among its allowed origins. */
   readonly clientId: string
   readonly publicUrl: string
-  /** Path of the callback page; with `publicUrl` before it, the redirect URI that the client is registered with. @default '/spa/callback' */
+  /**
+   * Path of the callback page; with `publicUrl` before it, the redirect URI that the client is registered with.
+   *
+   * @default '/spa/callback'
+   */
   readonly callbackPath?: string
-  /** Path at which the application serves `oauth-callback.js` of `@qlik/embed-web-components`. @default '/qlik-embed/oauth-callback.js' */
+  /**
+   * Path at which the application serves `oauth-callback.js` of `@qlik/embed-web-components`.
+   *
+   * @default '/qlik-embed/oauth-callback.js'
+   */
   readonly callbackScript?: string
-  /** Scopes for @qlik/api, separated by spaces; qlik-embed has no attribute for them and asks for `user_default`. @default 'user_default' */
+  /**
+   * Scopes for @qlik/api, separated by spaces; qlik-embed has no attribute for them and asks for `user_default`.
+   *
+   * @default 'user_default'
+   */
   readonly scope?: string
 }
 
@@ -39,11 +52,11 @@ export interface SinglePageClient {
 }
 
 /**
- * Everything an Express application gives to a page that is an OAuth client itself (public client, PKCE): the browser logs in and holds the token,
- * and talks to the tenant directly.
+ * Everything an Express application gives to a page that is an OAuth client itself (public client, PKCE): the browser
+ * logs in and holds the token, and talks to the tenant directly.
  *
- * The price: a script that gets into the page gets the token. Choose it where the browser must reach the tenant without this server; otherwise
- * `qlikAuth` keeps the token on the server.
+ * The price: a script that gets into the page gets the token. Choose it where the browser must reach the tenant without
+ * this server; otherwise `qlikAuth` keeps the token on the server.
  *
  * @throws ERR_CONFIGURATION
  * @example
@@ -52,7 +65,7 @@ export interface SinglePageClient {
  * app.get('/spa/callback', page.callback)
  */
 export function singlePageClient(options: SinglePageClientOptions): SinglePageClient {
-  const { tenant, clientId, scope } = client({ ...options, scope: options.scope ?? 'user_default' })
+  const { tenant, clientId, scope } = qlikClient({ ...options, scope: options.scope ?? 'user_default' })
   const own = publicOrigin(options.publicUrl)
   const callbackPath = plainPath('callbackPath', options.callbackPath ?? '/spa/callback')
   const callbackScript = plainPath('callbackScript', options.callbackScript ?? '/qlik-embed/oauth-callback.js')
@@ -104,7 +117,10 @@ export function singlePageClient(options: SinglePageClientOptions): SinglePageCl
     },
     callback(request, response) {
       if (request.method !== 'GET' && request.method !== 'HEAD') {
-        return answer(response, new Refusal('ERR_METHOD_NOT_ALLOWED', 'This address takes GET only.', { allow: ['GET', 'HEAD'] }))
+        return sendError(
+          response,
+          httpError('ERR_METHOD_NOT_ALLOWED', 'This address takes GET only.', { allow: ['GET', 'HEAD'] }),
+        )
       }
       response.writeHead(200, headers).end(page)
     },
@@ -132,7 +148,9 @@ function plainPath(name: string, value: unknown): string {
   if (typeof value === 'string' && /^(?:\/[\w\-.~]+)+$/.test(value) && URL.canParse(value, 'http://app.invalid')) {
     if (new URL(value, 'http://app.invalid').pathname === value) return value
   }
-  throw configuration(`${name} must be a plain path on this application such as "/spa/callback", got ${JSON.stringify(value)}.`)
+  throw configuration(
+    `${name} must be a plain path on this application such as "/spa/callback", got ${JSON.stringify(value)}.`,
+  )
 }
 
 function escaped(text: string): string {

@@ -1,7 +1,12 @@
 import type { IncomingMessage } from 'node:http'
-import type { Access, FindAccess } from './access.ts'
 import type { Emit } from './events.ts'
-import { namingTenant, type QlikAuthOptions, type Site, type Sites } from './options.ts'
+import type { Authenticate, Principal } from './http/principal.ts'
+import {
+  namingTenant,
+  type QlikAuthOptions,
+  type TenantConfiguration,
+  type TenantRegistry,
+} from './login/tenant-registry.ts'
 import { isBelow, type ProxyPair, type ProxyServer, proxyPair } from './qlik-proxy.ts'
 import { surviveErrors } from './socket/survive-errors.ts'
 
@@ -13,9 +18,9 @@ export interface TenantProxies {
 }
 
 export interface TenantProxiesContext {
-  readonly sites: Sites
+  readonly sites: TenantRegistry
   readonly options: Pick<QlikAuthOptions, 'proxy' | 'sockets'>
-  readonly access: FindAccess
+  readonly authenticate: Authenticate
   readonly mount: string
   readonly emit: Emit
 }
@@ -23,14 +28,21 @@ export interface TenantProxiesContext {
 /**
  * Makes the proxies of all tenants.
  *
- * A request that names its tenant goes to that tenant's. For any other the login decides: it is looked up first, once, and handed over.
+ * A request that names its tenant goes to that tenant's. For any other the login decides: it is looked up first, once,
+ * and handed over.
  *
  * @throws ERR_CONFIGURATION
  */
-export function tenantProxies({ sites, options, access, mount, emit }: TenantProxiesContext): TenantProxies {
-  const pairOf = ({ client: { tenant }, publicUrl, proxy, sockets }: Site): ProxyPair =>
+export function tenantProxies({
+  sites,
+  options,
+  authenticate: access,
+  mount,
+  emit,
+}: TenantProxiesContext): TenantProxies {
+  const pairOf = ({ client: { tenant }, publicUrl, proxy, sockets }: TenantConfiguration): ProxyPair =>
     proxyPair({
-      access,
+      authenticate: access,
       publicUrl,
       mount,
       proxy: { onEvent: event => emit('proxy', { ...event, tenant }), ...proxy },
@@ -46,12 +58,14 @@ export function tenantProxies({ sites, options, access, mount, emit }: TenantPro
   const { proxy = {}, sockets = {} } = options
   const publicUrl = first?.publicUrl ?? ''
   // What is wrong with the application's own options is to be said of them, not of the first tenant.
-  proxyPair({ access, publicUrl, mount, proxy, sockets })
+  proxyPair({ authenticate: access, publicUrl, mount, proxy, sockets })
   const pairs = new Map(
-    sites.all.map((site, index) => [site.client.tenant, namingTenant(index, site.client.tenant, () => pairOf(site))] as const),
+    sites.all.map(
+      (site, index) => [site.client.tenant, namingTenant(index, site.client.tenant, () => pairOf(site))] as const,
+    ),
   )
   const nobody = proxyPair({
-    access: async () => undefined,
+    authenticate: async () => undefined,
     publicUrl,
     mount,
     // Whoever has no access is told so, whichever tenant's list and limits apply to others.
@@ -63,7 +77,9 @@ export function tenantProxies({ sites, options, access, mount, emit }: TenantPro
     },
     sockets: { onEvent: event => emit('socket', event), ...sockets },
   })
-  const undecided = sites.loginDecides ? byAccess(access, ({ tokens }) => pairs.get(tokens.tenant), nobody, mount) : undefined
+  const undecided = sites.tenantFromLogin
+    ? byAccess(access, ({ tokens }) => pairs.get(tokens.tenant), nobody, mount)
+    : undefined
   return {
     all: [...pairs.values(), nobody],
     of: request => pairs.get(sites.of(request)?.client.tenant ?? '') ?? undecided,
@@ -71,13 +87,20 @@ export function tenantProxies({ sites, options, access, mount, emit }: TenantPro
 }
 
 /** Serves each request with the proxies of the tenant where its user has access. */
-function byAccess(access: FindAccess, pairOf: (access: Access) => ProxyPair | undefined, nobody: ProxyPair, mount: string): ProxyServer {
-  async function decided(request: IncomingMessage): Promise<{ pair: ProxyPair; find: FindAccess }> {
+function byAccess(
+  access: Authenticate,
+  pairOf: (access: Principal) => ProxyPair | undefined,
+  nobody: ProxyPair,
+  mount: string,
+): ProxyServer {
+  async function decided(request: IncomingMessage): Promise<{ pair: ProxyPair; find: Authenticate }> {
     const finding = access(request)
     // A failure is not lost: whoever serves the request awaits it again, and answers with it.
     const found = await finding.catch(() => undefined)
     const pair = found && pairOf(found)
-    return pair === undefined ? { pair: nobody, find: () => finding.then(() => undefined) } : { pair, find: () => finding }
+    return pair === undefined
+      ? { pair: nobody, find: () => finding.then(() => undefined) }
+      : { pair, find: () => finding }
   }
 
   return {
@@ -89,7 +112,9 @@ function byAccess(access: FindAccess, pairOf: (access: Access) => ProxyPair | un
       upgrade(request, socket, head) {
         if (!isBelow(mount, request)) return false
         surviveErrors(socket)
-        void decided(request).then(({ pair, find }) => socket.destroyed || pair.sockets.upgrade(request, socket, head, find))
+        void decided(request).then(
+          ({ pair, find }) => socket.destroyed || pair.sockets.upgrade(request, socket, head, find),
+        )
         return true
       },
     },

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
-import { type Browser, colours, launchChromium, type Page, problemsOf } from '../../qlik-tenant-simulator/src/testing/chromium.ts'
+import { type Browser, colours, launchChromium, type Page, problemsOf } from 'test-support/chromium'
 import { type Example, startExample } from './support/example.ts'
 
 let example: Example

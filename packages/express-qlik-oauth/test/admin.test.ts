@@ -1,9 +1,14 @@
 import { randomBytes } from 'node:crypto'
 import { expect, it } from '@jest/globals'
 import { createTenant } from 'qlik-tenant-simulator'
-import { startRedis } from '../../qlik-oauth/test/support/redis-server.ts'
-import { until } from '../../qlik-oauth/test/support/until.ts'
-import { type ApplicationProcess, publicUrl, settingsFor, startApplicationProcess } from './support/application-processes.ts'
+import { startRedis } from 'test-support/redis-server'
+import { until } from 'test-support/until'
+import {
+  type ApplicationProcess,
+  publicUrl,
+  settingsFor,
+  startApplicationProcess,
+} from './support/application-processes.ts'
 import { loggedIn } from './support/visitor.ts'
 
 it('an administrator who ends all logins of a user in one process ends REST and sockets in the others, and revokes the tokens', async () => {
@@ -13,7 +18,9 @@ it('an administrator who ends all logins of a user in one process ends REST and 
   try {
     processes = await Promise.all([0, 5, 0].map(cacheSeconds => startApplicationProcess({ ...settings, cacheSeconds })))
     const [a = '', b = '', c = ''] = processes.map(({ origin }) => origin)
-    const [phone, laptop, ben] = await Promise.all(['ada', 'ada', 'ben'].map(user => loggedIn(tenant, a, user, publicUrl)))
+    const [phone, laptop, ben] = await Promise.all(
+      ['ada', 'ada', 'ben'].map(user => loggedIn(tenant, a, user, publicUrl)),
+    )
     if (phone === undefined || laptop === undefined || ben === undefined) throw new Error('Nobody is logged in')
     const user = processes[0]?.named('login').find(login => login.user.email === 'ada@example.com')?.user.id
     const sockets = await Promise.all([phone.openSocket(a), laptop.openSocket(b)])
@@ -22,7 +29,8 @@ it('an administrator who ends all logins of a user in one process ends REST and 
     void other.closed.then(code => (othersEnd = code))
     expect(await laptop.mayCall(b)).toBe(true)
     expect(await (await fetch(`${c}/admin/logins/${user}`)).json()).toHaveLength(2)
-    const revocations = () => tenant.requests.filter(({ path }) => path === '/oauth/revoke').map(({ body }) => body?.token_type_hint)
+    const revocations = () =>
+      tenant.requests.filter(({ path }) => path === '/oauth/revoke').map(({ body }) => body?.token_type_hint)
 
     const began = performance.now()
     expect(await (await fetch(`${c}/admin/logins/${user}`, { method: 'DELETE' })).json()).toBe(2)

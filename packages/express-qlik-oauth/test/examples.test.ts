@@ -1,5 +1,5 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals'
-import { type RedisServer, startRedis } from '../../qlik-oauth/test/support/redis-server.ts'
+import { type RedisServer, startRedis } from 'test-support/redis-server'
 import { type Browser, browser } from './support/browser.ts'
 import { engineSocket } from './support/engine-socket.ts'
 import { type Example, logIn, startExample } from './support/example.ts'
@@ -32,17 +32,20 @@ interface Items {
 const items = '/qlik/api/v1/items?resourceType=app&limit=100'
 
 describe('examples', () => {
-  it.each(['minimal.ts', 'redis.ts', 'express-4-commonjs.cjs'])('%s logs in, and proxies REST and WebSockets', async file => {
-    const origin = await start(file, { REDIS_URL: redis.url })
-    expect((await fetch(origin + items)).status).toBe(401)
-    const tab = await logIn(origin)
-    expect(await (await tab.get(origin)).text()).toBe('Logged in as Ada Lovelace')
-    const { data } = (await (await tab.get(origin + items)).json()) as Items
-    const socket = await engineSocket(origin, data[0]?.resourceId ?? '', { cookie: tab.header(origin) })
-    expect(await socket.call(-1, 'OpenDoc', [data[0]?.resourceId])).toHaveProperty('result.qReturn.qHandle')
-    await tab.post(`${origin}/auth/logout`)
-    expect(await socket.closed).toBe(4006)
-  })
+  it.each(['minimal.ts', 'redis.ts', 'express-4-commonjs.cjs'])(
+    '%s logs in, and proxies REST and WebSockets',
+    async file => {
+      const origin = await start(file, { REDIS_URL: redis.url })
+      expect((await fetch(origin + items)).status).toBe(401)
+      const tab = await logIn(origin)
+      expect(await (await tab.get(origin)).text()).toBe('Logged in as Ada Lovelace')
+      const { data } = (await (await tab.get(origin + items)).json()) as Items
+      const socket = await engineSocket(origin, data[0]?.resourceId ?? '', { cookie: tab.header(origin) })
+      expect(await socket.call(-1, 'OpenDoc', [data[0]?.resourceId])).toHaveProperty('result.qReturn.qHandle')
+      await tab.post(`${origin}/auth/logout`)
+      expect(await socket.closed).toBe(4006)
+    },
+  )
 
   it('api-client.ts calls the tenant as its user, and names a missing scope', async () => {
     const origin = await start('api-client.ts')
@@ -57,10 +60,14 @@ describe('examples', () => {
     expect((await fetch(origin + items)).status).toBe(401)
     await expect(engineSocket(origin, 'any')).rejects.toThrow('401')
     const [ada, ben] = [await ownLogin(origin, 'ada'), await ownLogin(origin, 'ben')]
-    const seen = await Promise.all([ada, ben].map(async tab => ((await (await tab.get(origin + items)).json()) as Items).data))
+    const seen = await Promise.all(
+      [ada, ben].map(async tab => ((await (await tab.get(origin + items)).json()) as Items).data),
+    )
     expect(seen[0]?.length).toBeGreaterThan(seen[1]?.length ?? 0)
     const app = seen[1]?.[0]?.resourceId ?? ''
-    const [adas, bens] = await Promise.all([ada, ben].map(tab => engineSocket(origin, app, { cookie: tab.header(origin) })))
+    const [adas, bens] = await Promise.all(
+      [ada, ben].map(tab => engineSocket(origin, app, { cookie: tab.header(origin) })),
+    )
     await ben.post(`${origin}/logout`)
     expect(await bens?.closed).toBe(4006)
     expect(await adas?.call(-1, 'OpenDoc', [app])).toHaveProperty('result.qReturn.qHandle')
@@ -98,7 +105,9 @@ describe('examples', () => {
     const html = await page.text()
     expect(html).toContain(`data-redirect-uri="${origin}/spa/callback"`)
     const tenant = /data-host="([^"]+)"/.exec(html)?.[1]
-    expect(page.headers.get('content-security-policy')).toContain(`connect-src 'self' ${tenant} ${tenant?.replace('http', 'ws')}`)
+    expect(page.headers.get('content-security-policy')).toContain(
+      `connect-src 'self' ${tenant} ${tenant?.replace('http', 'ws')}`,
+    )
     const callback = await (await fetch(`${origin}/spa/callback?code=a&state=b`)).text()
     for (const source of [html, callback]) {
       const script = await fetch(origin + /<script src="([^"]+)"/.exec(source)?.[1])

@@ -2,9 +2,14 @@ import { randomBytes } from 'node:crypto'
 import { afterAll, beforeAll, expect, it } from '@jest/globals'
 import { Redis } from 'ioredis'
 import { createTenant, type SimulatedTenant } from 'qlik-tenant-simulator'
-import { type RedisServer, startRedis } from '../../qlik-oauth/test/support/redis-server.ts'
-import { until } from '../../qlik-oauth/test/support/until.ts'
-import { type ApplicationProcess, publicUrl, settingsFor, startApplicationProcess } from './support/application-processes.ts'
+import { type RedisServer, startRedis } from 'test-support/redis-server'
+import { until } from 'test-support/until'
+import {
+  type ApplicationProcess,
+  publicUrl,
+  settingsFor,
+  startApplicationProcess,
+} from './support/application-processes.ts'
 import { browser } from './support/browser.ts'
 import { loggedIn } from './support/visitor.ts'
 
@@ -16,7 +21,10 @@ let stop = async () => {}
 let connection: Redis
 
 // What Express and express-session print of URLs and cookies when they are debugged is their own.
-const everyLog = { DEBUG: '*,-express-session,-express:*,-router,-router:*,-finalhandler', NODE_DEBUG: 'undici,fetch,websocket' }
+const everyLog = {
+  DEBUG: '*,-express-session,-express:*,-router,-router:*,-finalhandler',
+  NODE_DEBUG: 'undici,fetch,websocket',
+}
 
 beforeAll(async () => {
   ;[redis, tenant] = await Promise.all([startRedis(), createTenant()])
@@ -84,13 +92,23 @@ it('a tour with all logging on leaves no secret in logs, events, answers or Redi
   await hear(await visitor.call(origin, '/qlik/oauth/token'))
 
   const tab = browser()
-  const begin = async () => (await hear(await tab.get(`${origin}/auth/login?returnTo=/private`))).headers.get('location') ?? ''
+  const begin = async () =>
+    (await hear(await tab.get(`${origin}/auth/login?returnTo=/private`))).headers.get('location') ?? ''
   const local = (callback: string) => origin + callback.slice(publicUrl.length)
   const state = new URL(await begin()).searchParams.get('state')
   await look()
-  await hear(await tab.get(`${origin}/auth/callback?error=access_denied&error_description=no&state=${encodeURIComponent(state ?? '')}`))
+  await hear(
+    await tab.get(
+      `${origin}/auth/callback?error=access_denied&error_description=no&state=${encodeURIComponent(state ?? '')}`,
+    ),
+  )
   await hear(await tab.get(`${origin}/auth/callback?code=abc&state=unknown`))
-  for (const fault of [{ status: 401, body: { error: 'invalid_grant' } }, { status: 500 }, { garbage: true }, { reset: true }]) {
+  for (const fault of [
+    { status: 401, body: { error: 'invalid_grant' } },
+    { status: 500 },
+    { garbage: true },
+    { reset: true },
+  ]) {
     const callback = local(await tenant.authorize(await begin(), 'ben'))
     tenant.faults.next({ path: '/oauth/token', ...fault })
     await hear(await tab.get(callback))

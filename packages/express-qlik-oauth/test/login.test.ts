@@ -43,7 +43,10 @@ describe('login', () => {
     const application = await start()
     const tab = browser()
     const guarded = await tab.get(`${application.origin}/private/a?b=1`)
-    expect([guarded.status, guarded.headers.get('location')]).toEqual([302, '/auth/login?returnTo=%2Fprivate%2Fa%3Fb%3D1'])
+    expect([guarded.status, guarded.headers.get('location')]).toEqual([
+      302,
+      '/auth/login?returnTo=%2Fprivate%2Fa%3Fb%3D1',
+    ])
 
     const callback = await tab.get(await authorized(tab, application, '/private/a?b=1'))
     expect([callback.status, callback.headers.get('location')]).toEqual([302, '/private/a?b=1'])
@@ -92,7 +95,9 @@ describe('login', () => {
   it('lets twenty tabs finish in any order, also when they begin at the same moment', async () => {
     const application = await start({ loginRateLimit: 0 })
     const tab = browser()
-    const callbacks = await Promise.all(Array.from({ length: 20 }, (_, index) => authorized(tab, application, `/private/${index}`)))
+    const callbacks = await Promise.all(
+      Array.from({ length: 20 }, (_, index) => authorized(tab, application, `/private/${index}`)),
+    )
     expect(tab.header(application.origin).length).toBeLessThan(4096)
     for (const [index, callback] of [...callbacks.entries()].reverse()) {
       const back = await tab.get(callback)
@@ -107,7 +112,9 @@ describe('login', () => {
     const before = tab.header(application.origin)
     await tab.get(await authorized(tab, application, '/', 'ben'))
     expect(await session(tab, application)).toMatchObject({ user: { email: 'ben@example.com' } })
-    expect(await (await browser().get(`${application.origin}/auth/session`, { cookie: before })).json()).toEqual({ authenticated: false })
+    expect(await (await browser().get(`${application.origin}/auth/session`, { cookie: before })).json()).toEqual({
+      authenticated: false,
+    })
     expect(application.named('loginEnded')).toMatchObject([{ reason: 'replaced' }])
   })
 
@@ -120,7 +127,8 @@ describe('login', () => {
   it('is limited per client address', async () => {
     const application = await start({ loginRateLimit: 2 })
     const statuses = []
-    for (let times = 0; times < 3; times++) statuses.push((await browser().get(`${application.origin}/auth/login`)).status)
+    for (let times = 0; times < 3; times++)
+      statuses.push((await browser().get(`${application.origin}/auth/login`)).status)
     expect(statuses).toEqual([302, 302, 429])
   })
 
@@ -191,7 +199,9 @@ describe('callback', () => {
     const callback = await authorized(tab, application)
     const before = redemptions()
     expect((await browser().get(callback)).status).toBe(400)
-    expect((await browser().get(callback, { cookie: 'qlik-login-00000000=AAAAAAAAAAAAAAAAAAAAAA.0.0' })).status).toBe(400)
+    expect((await browser().get(callback, { cookie: 'qlik-login-00000000=AAAAAAAAAAAAAAAAAAAAAA.0.0' })).status).toBe(
+      400,
+    )
     expect(redemptions()).toBe(before)
     expect((await tab.get(callback)).status).toBe(302)
   })
@@ -201,7 +211,9 @@ describe('callback', () => {
     const tab = browser()
     const callback = await authorized(tab, application)
     const before = redemptions()
-    const answers = await Promise.all(Array.from({ length: 5 }, () => tab.get(callback, { accept: 'application/json' })))
+    const answers = await Promise.all(
+      Array.from({ length: 5 }, () => tab.get(callback, { accept: 'application/json' })),
+    )
     expect(answers.map(({ status }) => status).sort()).toEqual([302, 400, 400, 400, 400])
     expect(redemptions()).toBe(before + 1)
   })
@@ -214,12 +226,14 @@ describe('callback', () => {
     const cookie = tab.header(application.origin)
     const again = await tab.get(callback)
     expect([again.status, again.headers.get('location')]).toEqual([302, '/'])
-    expect(await (await browser().get(`${application.origin}/auth/session`, { cookie })).json()).toMatchObject({ authenticated: true })
+    expect(await (await browser().get(`${application.origin}/auth/session`, { cookie })).json()).toMatchObject({
+      authenticated: true,
+    })
   })
 
   it('begins again once, keeping the return path, when the attempt is gone', async () => {
     const store = memoryLoginStore()
-    const application = await start({ store: { ...store, takeAttempt: async () => undefined } })
+    const application = await start({ store: { ...store, takeTransaction: async () => undefined } })
     const tab = browser()
     const lost = await tab.get(await authorized(tab, application, '/private/7'))
     expect(lost.status).toBe(302)
@@ -369,7 +383,9 @@ describe('session', () => {
     const application = await start()
     const answer = await browser().get(application.origin + path, { cookie: 'sid=s%3Aforged.AAAA' })
     expect([answer.status, answer.headers.get('cache-control')]).toEqual([status, 'no-store'])
-    expect(answer.headers.getSetCookie().filter(cookie => cookie.startsWith('sid='))).toEqual([expect.stringMatching(/^sid=; Max-Age=0/)])
+    expect(answer.headers.getSetCookie().filter(cookie => cookie.startsWith('sid='))).toEqual([
+      expect.stringMatching(/^sid=; Max-Age=0/),
+    ])
     expect(application.named('denied')).toHaveLength(1)
   })
 
@@ -387,7 +403,8 @@ describe('session', () => {
       await tab.get(`${application.origin}/auth/session`),
     ]
     expect([head.status, await head.text()]).toEqual([200, ''])
-    for (const name of ['content-type', 'content-length', 'cache-control']) expect(head.headers.get(name)).toBe(got.headers.get(name))
+    for (const name of ['content-type', 'content-length', 'cache-control'])
+      expect(head.headers.get(name)).toBe(got.headers.get(name))
   })
 
   it('is signed anew after the secret was rotated, and over when the secret is gone', async () => {
@@ -464,9 +481,14 @@ describe('logout', () => {
     const tab = await loggedIn(application)
     const cookie = tab.header(application.origin)
     const before = tenant.requests.length
-    const out = await tab.post(`${application.origin}/auth/logout`, '', { accept: 'text/html', 'sec-fetch-mode': 'navigate' })
+    const out = await tab.post(`${application.origin}/auth/logout`, '', {
+      accept: 'text/html',
+      'sec-fetch-mode': 'navigate',
+    })
     expect([out.status, out.headers.get('location')]).toEqual([303, '/'])
-    expect((await browser().get(`${application.origin}/private`, { cookie, accept: 'application/json' })).status).toBe(401)
+    expect((await browser().get(`${application.origin}/private`, { cookie, accept: 'application/json' })).status).toBe(
+      401,
+    )
     const revoked = tenant.requests.slice(before).filter(({ path }) => path === '/oauth/revoke')
     expect(revoked).toHaveLength(2)
     expect((await tab.post(`${application.origin}/auth/logout`, '', { accept: 'application/json' })).status).toBe(204)
@@ -517,7 +539,9 @@ describe('logout', () => {
     await tab.post(`${application.origin}/auth/logout`)
     go()
     await slow
-    expect(await (await browser().get(`${application.origin}/auth/session`, { cookie })).json()).toEqual({ authenticated: false })
+    expect(await (await browser().get(`${application.origin}/auth/session`, { cookie })).json()).toEqual({
+      authenticated: false,
+    })
   })
 
   it('of all logins of a user works for an administrator, and everywhere', async () => {

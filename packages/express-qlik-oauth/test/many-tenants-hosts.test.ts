@@ -22,7 +22,11 @@ beforeAll(async () => {
 })
 beforeEach(async () => {
   application = await startApplication(tenants.north, port => {
-    urls = { north: `http://north.localhost:${port}`, south: `http://south.localhost:${port}`, west: `http://west.localhost:${port}` }
+    urls = {
+      north: `http://north.localhost:${port}`,
+      south: `http://south.localhost:${port}`,
+      west: `http://west.localhost:${port}`,
+    }
     return {
       tenants: names.map(name => ({
         tenant: tenants[name].origin,
@@ -94,7 +98,9 @@ describe('tenants with host names of their own', () => {
       expect(await (await tab.get(`${urls[name]}/private`)).json()).toMatchObject({ user: { id: 'ada' } })
       const answer = await tab.get(urls[name] + items)
       expect(answer.status).toBe(200)
-      expect(await answer.json()).toMatchObject({ links: { next: { href: expect.stringContaining(`${urls[name]}/qlik/api/`) } } })
+      expect(await answer.json()).toMatchObject({
+        links: { next: { href: expect.stringContaining(`${urls[name]}/qlik/api/`) } },
+      })
       const socket = await engineSocket(urls[name], 'SessionApp_any', { cookie: tab.header(urls[name]) })
       socket.close()
       expect(other.requests.length).toBe(before)
@@ -106,7 +112,8 @@ describe('tenants with host names of their own', () => {
   it("do not take a cookie of the other's host for a login", async () => {
     const cookie = (await loggedIn('north')).header(urls.north)
     const before = requests()
-    const at = (path: string, accept = 'application/json') => fetch(urls.south + path, { headers: { cookie, accept }, redirect: 'manual' })
+    const at = (path: string, accept = 'application/json') =>
+      fetch(urls.south + path, { headers: { cookie, accept }, redirect: 'manual' })
     expect((await at('/private')).status).toBe(401)
     expect((await at('/private', 'text/html')).headers.get('location')).toBe('/auth/login?returnTo=%2Fprivate')
     expect((await at(items)).status).toBe(401)
@@ -152,7 +159,10 @@ describe('tenants with host names of their own', () => {
     expect(await (await fetch(`${urls.west}/auth/session`, { headers })).json()).toEqual({ authenticated: false })
     await expect(socketAt('west', tab)).rejects.toThrow('404')
     await expect(socketAt('west', tab, { origin: urls.north })).rejects.toThrow('404')
-    const logout = await fetch(`${urls.west}/auth/logout`, { method: 'POST', headers: { ...headers, origin: urls.west } })
+    const logout = await fetch(`${urls.west}/auth/logout`, {
+      method: 'POST',
+      headers: { ...headers, origin: urls.west },
+    })
     expect(logout.status).toBe(403)
     expect(requests()).toEqual(before)
     expect((await tab.get(`${urls.north}/private`)).status).toBe(200)
@@ -175,7 +185,9 @@ describe('tenants with host names of their own', () => {
 
   it('refuse an upgrade without a login at each host', async () => {
     for (const name of names) {
-      const socket = new WebSocket(`${urls[name].replace('http', 'ws')}/qlik/app/SessionApp_any`, { headers: { origin: urls[name] } })
+      const socket = new WebSocket(`${urls[name].replace('http', 'ws')}/qlik/app/SessionApp_any`, {
+        headers: { origin: urls[name] },
+      })
       const [, response] = await once(socket, 'unexpected-response')
       expect(response.statusCode).toBe(401)
       socket.on('error', () => {}).terminate()

@@ -6,7 +6,7 @@ import express from 'express'
 import { MemoryStore } from 'express-session'
 import { memoryLoginStore, QlikOAuthError } from 'qlik-oauth'
 import { createTenant, type SimulatedTenant } from 'qlik-tenant-simulator'
-import { type RedisServer, startRedis } from '../../qlik-oauth/test/support/redis-server.ts'
+import { type RedisServer, startRedis } from 'test-support/redis-server'
 import { type QlikAuthOptions, qlikAuth, type TenantOptions } from '../src/index.ts'
 import { type Application, type ApplicationOptions, startApplication } from './support/application.ts'
 import { type Browser, browser } from './support/browser.ts'
@@ -36,7 +36,12 @@ const tenantOf: QlikAuthOptions['tenantOf'] = ({ url = '', headers }) => {
 
 const optionsOf = (own: Own): ApplicationOptions => ({
   tenantOf,
-  tenants: names.map(name => ({ tenant: tenants[name].origin, clientId: 'shop', clientSecret: `secret-of-the-${name}`, ...own[name] })),
+  tenants: names.map(name => ({
+    tenant: tenants[name].origin,
+    clientId: 'shop',
+    clientSecret: `secret-of-the-${name}`,
+    ...own[name],
+  })),
 })
 
 function welcomed<A extends Application>(application: A): A {
@@ -71,18 +76,23 @@ const requests = () => names.map(name => tenants[name].requests.length)
 
 /** Status of a request from a page of the application. */
 const ask = async (tab: Browser, { origin }: Application, path: string, init: RequestInit = {}) => {
-  const answer = await tab.request(origin + path, { ...init, headers: { 'sec-fetch-site': 'same-origin', ...init.headers } })
+  const answer = await tab.request(origin + path, {
+    ...init,
+    headers: { 'sec-fetch-site': 'same-origin', ...init.headers },
+  })
   await answer.arrayBuffer()
   return answer.status
 }
 
-const socketOf = (tab: Browser, { origin }: Application) => engineSocket(origin, 'SessionApp_any', { cookie: tab.header(origin) })
+const socketOf = (tab: Browser, { origin }: Application) =>
+  engineSocket(origin, 'SessionApp_any', { cookie: tab.header(origin) })
 
 describe('the proxies of many tenants', () => {
   it('open to each tenant its own list of paths, which the login decides', async () => {
     const application = await start({ north: { proxy: { allow: ['/api/v1/items'] } } })
     const [north, south] = await bothLoggedIn(application)
-    const statuses = (tab: Browser | undefined) => Promise.all([items, spaces, me].map(path => ask(tab ?? browser(), application, path)))
+    const statuses = (tab: Browser | undefined) =>
+      Promise.all([items, spaces, me].map(path => ask(tab ?? browser(), application, path)))
     const [atNorth, atSouth] = await Promise.all([statuses(north), statuses(south)])
     expect(atNorth).toEqual([200, 403, 403])
     expect(atSouth).toEqual([200, 200, 302])
@@ -101,7 +111,10 @@ describe('the proxies of many tenants', () => {
 
   it("take from a tenant's own options what they name, and all the rest from the application's", async () => {
     const application = await start(
-      { north: { proxy: { limits: { bodyBytes: 10 } } }, south: { proxy: { limits: { urlBytes: 4000 }, allow: undefined } as never } },
+      {
+        north: { proxy: { limits: { bodyBytes: 10 } } },
+        south: { proxy: { limits: { urlBytes: 4000 }, allow: undefined } as never },
+      },
       { proxy: { allow: ['/api/v1/spaces', '/api/v1/items'], limits: { urlBytes: 100, bodyBytes: 1000 } } },
     )
     const [north = browser(), south = browser()] = await bothLoggedIn(application)
@@ -124,14 +137,21 @@ describe('the proxies of many tenants', () => {
   it('count the sockets of each tenant for itself', async () => {
     const application = await start({ north: { sockets: { maxSockets: 1 } } })
     const [north = browser(), south = browser()] = await bothLoggedIn(application)
-    const [first, ...others] = await Promise.all([socketOf(north, application), socketOf(south, application), socketOf(south, application)])
+    const [first, ...others] = await Promise.all([
+      socketOf(north, application),
+      socketOf(south, application),
+      socketOf(south, application),
+    ])
     await expect(socketOf(north, application)).rejects.toThrow('503')
     expect(await first?.call(-1, 'EngineVersion')).toHaveProperty('result')
     for (const socket of [first, ...others]) socket?.close()
   })
 
   it('tell nobody anything but 401, whatever the lists say, and ask no tenant', async () => {
-    const application = await start({ north: { proxy: { allow: ['/api/v1/items'] } }, south: { proxy: { limits: { urlBytes: 10 } } } })
+    const application = await start({
+      north: { proxy: { allow: ['/api/v1/items'] } },
+      south: { proxy: { limits: { urlBytes: 10 } } },
+    })
     const tab = browser()
     const before = requests()
     const nobody = await fetch(application.origin + spaces)
@@ -151,7 +171,9 @@ describe('the proxies of many tenants', () => {
     const store = memoryLoginStore()
     let away = false
     const readLogin: typeof store.readLogin = (...given) =>
-      away ? Promise.reject(new QlikOAuthError('ERR_STORE_UNAVAILABLE', 'The store does not answer')) : store.readLogin(...given)
+      away
+        ? Promise.reject(new QlikOAuthError('ERR_STORE_UNAVAILABLE', 'The store does not answer'))
+        : store.readLogin(...given)
     const application = await start({}, { store: { ...store, readLogin } })
     const tab = await loggedIn(application, 'south')
     away = true

@@ -37,7 +37,8 @@ beforeEach(async () => {
   application = await startApplication(north, {
     tenants,
     tenantOf,
-    extend: (app, qlik) => app.get('/:tenant/private', qlik.requireLogin(), (request, response) => void response.json(request.qlik)),
+    extend: (app, qlik) =>
+      app.get('/:tenant/private', qlik.requireLogin(), (request, response) => void response.json(request.qlik)),
   })
   for (const tenant of [north, south]) {
     tenant.registerClient({
@@ -126,7 +127,8 @@ describe('many tenants', () => {
   it('never see the tokens, codes and secrets of one another', async () => {
     const tabs = [await loggedIn('north'), await loggedIn('south')]
     await Promise.all(tabs.map(tab => tab.get(`${application.origin}/qlik/api/v1/items?limit=1`)))
-    const heard = (tenant: SimulatedTenant) => JSON.stringify(tenant.requests.map(({ path, headers, body }) => [path, headers, body]))
+    const heard = (tenant: SimulatedTenant) =>
+      JSON.stringify(tenant.requests.map(({ path, headers, body }) => [path, headers, body]))
     const own = (tenant: SimulatedTenant) => tenant.issuedSecrets().filter(secret => !secret.startsWith('demo-'))
     for (const secret of own(north)) expect(heard(south)).not.toContain(secret)
     for (const secret of own(south)) expect(heard(north)).not.toContain(secret)
@@ -137,7 +139,9 @@ describe('many tenants', () => {
     const { qlik, origin } = application
     expect((await qlik.logins('ada')).map(({ tenant }) => tenant).sort()).toEqual([north.origin, south.origin].sort())
     expect(await qlik.endLogins('ada', north.origin)).toBe(1)
-    const statuses = await Promise.all(tabs.map(async tab => (await tab.get(`${origin}/qlik/api/v1/items?limit=1`)).status))
+    const statuses = await Promise.all(
+      tabs.map(async tab => (await tab.get(`${origin}/qlik/api/v1/items?limit=1`)).status),
+    )
     expect(statuses).toEqual([401, 200])
   })
 
@@ -151,7 +155,10 @@ describe('many tenants', () => {
   it.each([
     ['no tenant at all', { tenants: [] }],
     ['no rule to tell them apart', { tenantOf: undefined }],
-    ['one tenant twice', { tenants: ['a', 'b'].map(clientId => ({ tenant: 'https://acme.eu.qlikcloud.com', clientId })) }],
+    [
+      'one tenant twice',
+      { tenants: ['a', 'b'].map(clientId => ({ tenant: 'https://acme.eu.qlikcloud.com', clientId })) },
+    ],
     ['a single tenant beside them', { tenant: 'https://other.eu.qlikcloud.com', clientId: 'a' }],
   ])('refuse %s', (_what, wrong) => {
     const options = {

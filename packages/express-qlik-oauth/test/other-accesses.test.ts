@@ -4,11 +4,11 @@ import type { AddressInfo } from 'node:net'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals'
 import {
   anonymousTokens,
-  client,
   clientSecretBasic,
   impersonatedTokens,
   machineTokens,
   memoryLoginStore,
+  qlikClient,
   type TokenSource,
 } from 'qlik-oauth'
 import { createTenant, type SimulatedTenant } from 'qlik-tenant-simulator'
@@ -42,7 +42,7 @@ afterEach(async () => {
 afterAll(() => tenant.close())
 
 const demo = (clientId: string, clientSecret?: string) =>
-  client({ tenant: tenant.origin, clientId, ...(clientSecret === undefined ? {} : { clientSecret }) })
+  qlikClient({ tenant: tenant.origin, clientId, ...(clientSecret === undefined ? {} : { clientSecret }) })
 
 /** Each kind of access, with the grant that its tokens come from. */
 const accesses: readonly [name: string, grant: string, tokens: () => TokenSource][] = [
@@ -50,7 +50,10 @@ const accesses: readonly [name: string, grant: string, tokens: () => TokenSource
     'an impersonated user',
     'urn:qlik:oauth:user-impersonation',
     () =>
-      impersonatedTokens({ client: demo('demo-impersonation', 'demo-impersonation-secret'), store: memoryLoginStore() })({
+      impersonatedTokens({
+        client: demo('demo-impersonation', 'demo-impersonation-secret'),
+        store: memoryLoginStore(),
+      })({
         subject: 'idp|ben',
       }),
   ],
@@ -59,7 +62,11 @@ const accesses: readonly [name: string, grant: string, tokens: () => TokenSource
     'client_credentials',
     () =>
       machineTokens({
-        client: client({ tenant: tenant.origin, clientId: 'demo-m2m', authentication: clientSecretBasic('demo-m2m-secret') }),
+        client: qlikClient({
+          tenant: tenant.origin,
+          clientId: 'demo-m2m',
+          authentication: clientSecretBasic('demo-m2m-secret'),
+        }),
         store: memoryLoginStore(),
         scope: 'user_default',
       }),
@@ -67,7 +74,8 @@ const accesses: readonly [name: string, grant: string, tokens: () => TokenSource
   [
     'an anonymous visitor',
     'urn:qlik:oauth:anonymous-embed',
-    () => anonymousTokens({ client: demo('demo-anonymous'), store: memoryLoginStore(), accessCode: 'demo-access-code' }),
+    () =>
+      anonymousTokens({ client: demo('demo-anonymous'), store: memoryLoginStore(), accessCode: 'demo-access-code' }),
   ],
 ]
 
@@ -85,7 +93,7 @@ async function serve(tokensOf: (user: string | undefined) => TokenSource | undef
   const origin = `http://localhost:${(server.address() as AddressInfo).port}`
   const qlik = qlikProxy({
     publicUrl: origin,
-    async access({ headers }) {
+    async authenticate({ headers }) {
       const tokens = tokensOf(headers['x-user']?.toString())
       const onEnd = (listener: () => void) => {
         ends.once('end', listener)
@@ -117,7 +125,9 @@ describe.each(accesses)('%s', (_name, grant, tokens) => {
     const answers = await Promise.all(Array.from({ length: 10 }, () => fetch(`${origin}/qlik/api/v1/items?limit=1`)))
     expect(answers.map(({ status }) => status)).toEqual(Array.from({ length: 10 }, () => 200))
     expect(tenant.tokenRequests(grant).length).toBe(before + 1)
-    const seen = (await Promise.all(answers.map(async answer => JSON.stringify([...answer.headers]) + (await answer.text())))).join()
+    const seen = (
+      await Promise.all(answers.map(async answer => JSON.stringify([...answer.headers]) + (await answer.text())))
+    ).join()
     for (const secret of tenant.issuedSecrets()) expect(seen).not.toContain(secret)
   })
 
@@ -170,7 +180,9 @@ describe.each(accesses)('%s', (_name, grant, tokens) => {
         return result
       }),
     )
-    expect(titles).toEqual(apps.map(app => ({ qLayout: expect.objectContaining({ qFileName: app, qTitle: expect.any(String) }) })))
+    expect(titles).toEqual(
+      apps.map(app => ({ qLayout: expect.objectContaining({ qFileName: app, qTitle: expect.any(String) }) })),
+    )
     expect(apps).toHaveLength(2)
   })
 
@@ -186,7 +198,10 @@ describe.each(accesses)('%s', (_name, grant, tokens) => {
 
 describe('impersonated users', () => {
   it('see their own apps, over REST and over sockets, and strangers see none', async () => {
-    const tokensOf = impersonatedTokens({ client: demo('demo-impersonation', 'demo-impersonation-secret'), store: memoryLoginStore() })
+    const tokensOf = impersonatedTokens({
+      client: demo('demo-impersonation', 'demo-impersonation-secret'),
+      store: memoryLoginStore(),
+    })
     const { origin } = await serve(user => (user === undefined ? undefined : tokensOf({ subject: `idp|${user}` })))
     const [ada, ben] = await Promise.all(['ada', 'ben'].map(user => appIds(origin, { 'x-user': user })))
     const hidden = ada?.find(id => !ben?.includes(id)) ?? ''

@@ -8,7 +8,8 @@ afterEach(closeAll)
 
 const ok = 'HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok'
 const codeOf = (body: string): unknown => JSON.parse(body).errors[0].code
-const asking = (path: string, headers = '', method = 'GET'): string => `${method} ${path} HTTP/1.1\r\nhost: a\r\n${headers}\r\n`
+const asking = (path: string, headers = '', method = 'GET'): string =>
+  `${method} ${path} HTTP/1.1\r\nhost: a\r\n${headers}\r\n`
 const ours = 'sec-fetch-site: same-origin\r\n'
 
 describe('a connection that the tenant closes while the next request is sent', () => {
@@ -26,7 +27,11 @@ describe('a connection that the tenant closes while the next request is sent', (
     const tenant = await keptConnections(closingSecond(how))
     const { port, events } = await proxyTo(tenant.origin)
     expect(await get(port, '/qlik/api/v1/x')).toMatchObject({ status: 200 })
-    expect(await get(port, '/qlik/api/v1/x?second', fromOurPage, method)).toMatchObject({ status: 200, body: 'ok', complete: true })
+    expect(await get(port, '/qlik/api/v1/x?second', fromOurPage, method)).toMatchObject({
+      status: 200,
+      body: 'ok',
+      complete: true,
+    })
     expect(tenant.requests.map(({ connection, nth }) => [connection, nth])).toEqual([
       [1, 1],
       [1, 2],
@@ -45,9 +50,15 @@ describe('a connection that the tenant closes while the next request is sent', (
     const tenant = await keptConnections(closingSecond('resets'))
     const { port } = await proxyTo(tenant.origin)
     await get(port, '/qlik/api/v1/x')
-    const answer = await get(port, '/qlik/api/v1/x', { ...fromOurPage, 'content-length': String(body.length) }, method, body)
+    const answer = await get(
+      port,
+      '/qlik/api/v1/x',
+      { ...fromOurPage, 'content-length': String(body.length) },
+      method,
+      body,
+    )
     expect(answer.status).toBe(502)
-    expect(codeOf(answer.body)).toBe('upstream_reset')
+    expect(codeOf(answer.body)).toBe('tenant_reset')
     expect(tenant.requests).toHaveLength(2)
   })
 
@@ -103,11 +114,13 @@ describe('an answer that ends with its connection', () => {
     })
     const { port, events } = await proxyTo(tenant.origin)
     expect((await get(port, '/qlik/api/v1/x')).complete).toBe(false)
-    expect(events).toMatchObject([{ code: 'ERR_UPSTREAM_RESET' }])
+    expect(events).toMatchObject([{ code: 'ERR_TENANT_RESET' }])
   })
 
   it('breaks off for a browser of HTTP/1.0 as well, which knows neither chunks nor, here, a length', async () => {
-    const tenant = await rawServer(socket => socket.end('HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n5\r\nhello\r\n'))
+    const tenant = await rawServer(socket =>
+      socket.end('HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n5\r\nhello\r\n'),
+    )
     const { port } = await proxyTo(tenant.origin)
     const browser = open(port, 'GET /qlik/api/v1/x HTTP/1.0\r\n\r\n')
     const [error] = await once(browser.resume(), 'error')
@@ -123,7 +136,9 @@ describe('pipelined requests', () => {
     })
     const { port } = await proxyTo(tenant.origin)
     const post = asking('/qlik/api/v1/1', `${ours}content-length: 3\r\n`, 'POST')
-    const text = await read(open(port, `${post}abc${asking('/qlik/api/v1/2')}${asking('/qlik/api/v1/3', 'connection: close\r\n')}`))
+    const text = await read(
+      open(port, `${post}abc${asking('/qlik/api/v1/2')}${asking('/qlik/api/v1/3', 'connection: close\r\n')}`),
+    )
     expect(text.match(/HTTP\/1\.1 200/g)).toHaveLength(3)
     expect(tenant.requests.map(({ head }) => head.split(' ')[1])).toEqual(['/api/v1/1', '/api/v1/2', '/api/v1/3'])
   })
@@ -182,7 +197,7 @@ describe('a body that is refused', () => {
   })
 
   it('and awaited with 100 Continue ends the connection', async () => {
-    const { port } = await proxyTo('http://127.0.0.1:9', { access: async () => undefined })
+    const { port } = await proxyTo('http://127.0.0.1:9', { authenticate: async () => undefined })
     const headers = `${ours}expect: 100-continue\r\ncontent-length: 3\r\n`
     const text = await read(open(port, asking('/qlik/api/v1/1', headers, 'POST')))
     expect(text).toMatch(/^HTTP\/1\.1 100 Continue\r\n\r\nHTTP\/1\.1 401 [\s\S]*connection: close/i)

@@ -30,7 +30,12 @@ describe.each([
   async function application(build: (app: Express, proxy: QlikProxy) => void, ahead = false, mount = '/qlik') {
     const tokens = tokenSource(await tenant())
     const codes: string[] = []
-    const proxy = qlikProxy({ publicUrl, mount, access: async () => ({ tokens }), proxy: { onEvent: ({ code }) => codes.push(code) } })
+    const proxy = qlikProxy({
+      publicUrl,
+      mount,
+      authenticate: async () => ({ tokens }),
+      proxy: { onEvent: ({ code }) => codes.push(code) },
+    })
     closing(() => proxy.close())
     const app = express()
     build(app, proxy)
@@ -43,11 +48,20 @@ describe.each([
   it.each<[string, boolean, string, (app: Express, proxy: QlikProxy) => void]>([
     ['below its mount', false, '/qlik', (app, { proxy }) => app.use('/qlik', proxy())],
     ['without a mount', false, '/qlik', (app, { proxy }) => app.use(proxy())],
-    ['in a router', false, '/analytics/qlik', (app, { proxy }) => app.use('/analytics', express.Router().use('/qlik', proxy()))],
+    [
+      'in a router',
+      false,
+      '/analytics/qlik',
+      (app, { proxy }) => app.use('/analytics', express.Router().use('/qlik', proxy())),
+    ],
     ['ahead of it', true, '/qlik', () => {}],
   ])('works %s', async (_where, ahead, mount, build) => {
     const { port } = await application(build, ahead, mount)
-    expect(await get(port, `${mount}/api/v1/x?y=1`)).toMatchObject({ status: 200, body: 'tenant GET /api/v1/x?y=1 ', complete: true })
+    expect(await get(port, `${mount}/api/v1/x?y=1`)).toMatchObject({
+      status: 200,
+      body: 'tenant GET /api/v1/x?y=1 ',
+      complete: true,
+    })
     const posted = await get(port, `${mount}/api/v1/x`, { ...fromOurPage, 'content-length': '3' }, 'POST', 'abc')
     expect(posted).toMatchObject({ status: 200, body: 'tenant POST /api/v1/x abc' })
     expect(posted.headers).not.toHaveProperty('server')

@@ -127,7 +127,9 @@ describe('methods', () => {
 
   it('can be open for some paths only', async () => {
     const tenant = await echoingTenant()
-    const { port } = await proxyTo(tenant.origin, { allow: ['/assets/**', { path: '/api/v1/items/*', methods: ['GET', 'HEAD'] }] })
+    const { port } = await proxyTo(tenant.origin, {
+      allow: ['/assets/**', { path: '/api/v1/items/*', methods: ['GET', 'HEAD'] }],
+    })
     const statuses = [
       (await get(port, '/qlik/api/v1/items/1')).status,
       (await get(port, '/qlik/api/v1/items/1', fromOurPage, 'DELETE')).status,
@@ -223,7 +225,9 @@ describe('headers of the browser', () => {
       'content-length': '3',
     }
     await get(port, '/qlik/api/v1/x', headers, 'POST', 'abc')
-    expect(tenant.seen).toMatchObject([{ body: 'abc', headers: { authorization: 'Bearer token-1', 'content-length': '3' } }])
+    expect(tenant.seen).toMatchObject([
+      { body: 'abc', headers: { authorization: 'Bearer token-1', 'content-length': '3' } },
+    ])
     expect(tenant.seen[0]?.headers).not.toHaveProperty('range')
   })
 
@@ -277,7 +281,13 @@ describe('bodies of the browser', () => {
   it('that are announced as too long are refused before the tenant is asked', async () => {
     const tenant = await echoingTenant()
     const { port } = await proxyTo(tenant.origin, { limits: { bodyBytes: 1000 } })
-    const answer = await get(port, '/qlik/api/v1/x', { ...fromOurPage, 'content-length': '1001' }, 'POST', 'x'.repeat(1001))
+    const answer = await get(
+      port,
+      '/qlik/api/v1/x',
+      { ...fromOurPage, 'content-length': '1001' },
+      'POST',
+      'x'.repeat(1001),
+    )
     expect(answer).toMatchObject({ status: 413, complete: true })
     expect(tenant.seen).toEqual([])
   })
@@ -310,7 +320,10 @@ describe('bodies of the browser', () => {
     const { port: tenantPort, server, left } = await readingTenant()
     const { port } = await proxyTo(`http://127.0.0.1:${tenantPort}`)
     const asked = once(server, 'request')
-    const socket = open(port, 'POST /qlik/api/v1/x HTTP/1.1\r\nhost: a\r\nsec-fetch-site: same-origin\r\ncontent-length: 10\r\n\r\nabc')
+    const socket = open(
+      port,
+      'POST /qlik/api/v1/x HTTP/1.1\r\nhost: a\r\nsec-fetch-site: same-origin\r\ncontent-length: 10\r\n\r\nabc',
+    )
     await asked
     socket.destroy()
     expect(await left).toBe('incomplete')

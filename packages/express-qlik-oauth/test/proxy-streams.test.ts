@@ -28,7 +28,9 @@ describe('streaming', () => {
   })
 
   it('ends an event stream with the login', async () => {
-    const tenant = await httpServer((_request, response) => response.writeHead(200, { 'content-type': 'text/event-stream' }).flushHeaders())
+    const tenant = await httpServer((_request, response) =>
+      response.writeHead(200, { 'content-type': 'text/event-stream' }).flushHeaders(),
+    )
     const watching = deferred<() => void>()
     const access = async () => ({
       tokens: tokenSource(tenant.origin),
@@ -37,16 +39,18 @@ describe('streaming', () => {
         return () => {}
       },
     })
-    const { port, events } = await proxyTo(tenant.origin, { access })
+    const { port, events } = await proxyTo(tenant.origin, { authenticate: access })
     const answer = get(port, '/qlik/api/v1/x')
     const endLogin = await watching.promise
     endLogin()
     expect(await answer).toMatchObject({ status: 200, complete: false })
-    expect(events).toMatchObject([{ type: 'refused', code: 'ERR_LOGIN_ENDED' }])
+    expect(events).toMatchObject([{ type: 'refused', code: 'ERR_SESSION_EXPIRED' }])
   })
 
   it('passes the head on before the body comes', async () => {
-    const tenant = await httpServer((_request, response) => response.writeHead(200, { 'content-length': 1_000_000 }).flushHeaders())
+    const tenant = await httpServer((_request, response) =>
+      response.writeHead(200, { 'content-length': 1_000_000 }).flushHeaders(),
+    )
     const { port } = await proxyTo(tenant.origin)
     expect(await until(open(port, asking()), '\r\n\r\n')).toContain('content-length: 1000000')
   })
@@ -90,7 +94,10 @@ describe('streaming', () => {
       body: 'bc',
       headers: { 'content-range': 'bytes 1-2/4', 'content-encoding': 'br' },
     })
-    expect(await get(port, '/qlik/api/v1/x', { 'if-none-match': '"a"' })).toMatchObject({ status: 304, headers: { etag: '"a"' } })
+    expect(await get(port, '/qlik/api/v1/x', { 'if-none-match': '"a"' })).toMatchObject({
+      status: 304,
+      headers: { etag: '"a"' },
+    })
     expect(await get(port, '/qlik/api/v1/x', { range: 'bytes=9-' })).toMatchObject({ status: 416 })
   })
 
@@ -98,7 +105,9 @@ describe('streaming', () => {
     let calls = 0
     const tenant = await httpServer((_request, response) => {
       calls += 1
-      response.writeHead(429, { 'retry-after': '7', 'content-type': 'application/json' }).end('{"errors":[{"code":"HTTP-429"}]}')
+      response
+        .writeHead(429, { 'retry-after': '7', 'content-type': 'application/json' })
+        .end('{"errors":[{"code":"HTTP-429"}]}')
     })
     const { port } = await proxyTo(tenant.origin)
     expect(await get(port, '/qlik/api/v1/x')).toMatchObject({
@@ -113,8 +122,11 @@ describe('streaming', () => {
     let stored = ''
     const tenant = await httpServer(async (request, response) => {
       if (request.method === 'POST')
-        response.writeHead(201, { location: `${tenant.origin}/api/v1/temp-contents/files/1`, 'tus-resumable': '1.0.0' }).end()
-      else if (request.method === 'HEAD') response.writeHead(200, { 'upload-offset': stored.length, 'upload-length': 10 }).end()
+        response
+          .writeHead(201, { location: `${tenant.origin}/api/v1/temp-contents/files/1`, 'tus-resumable': '1.0.0' })
+          .end()
+      else if (request.method === 'HEAD')
+        response.writeHead(200, { 'upload-offset': stored.length, 'upload-length': 10 }).end()
       else {
         for await (const chunk of request) stored += chunk
         response.writeHead(204, { 'upload-offset': stored.length }).end()

@@ -10,7 +10,9 @@ describe('public names', () => {
   const types = typeReader(packages.map(index))
 
   it.each(packages)('of %s are those in public-names.json', async name => {
-    const stored: Record<string, string[]> = JSON.parse(await readFile(new URL('public-names.json', import.meta.url), 'utf8'))
+    const stored: Record<string, string[]> = JSON.parse(
+      await readFile(new URL('public-names.json', import.meta.url), 'utf8'),
+    )
     expect(types.exportedNames(index(name))).toEqual(stored[name])
   })
 })

@@ -1,7 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { describe, expect, it } from '@jest/globals'
-import { errorTable } from 'qlik-oauth'
-import { refusalTable } from '../src/index.ts'
+import { errorCatalogue } from 'qlik-oauth'
 import { type ReadProperty, typeReader } from './support/type-reader.ts'
 
 const text = (path: string) => readFileSync(new URL(path, import.meta.url), 'utf8')
@@ -22,7 +21,10 @@ function table(heading: string): string[][] {
 }
 
 const plain = (cell: string | undefined) => (cell ?? '').replaceAll('`', '')
-const row = ({ name, optional, default: standard }: ReadProperty) => [name, plain(standard ?? (optional ? 'none' : 'required'))]
+const row = ({ name, optional, default: standard }: ReadProperty) => [
+  name,
+  plain(standard ?? (optional ? 'none' : 'required')),
+]
 const sorted = (rows: string[][]) => rows.map(cells => cells.join(' = ')).sort()
 
 describe('README.md', () => {
@@ -34,8 +36,8 @@ describe('README.md', () => {
 
   it.each([
     ['qlikAuth', 'QlikAuthOptions', []],
-    ['proxy', 'RestProxyOptions', ['access', 'publicUrl', 'mount']],
-    ['sockets', 'SocketProxyOptions', ['access', 'publicUrl', 'mount']],
+    ['proxy', 'RestProxyOptions', ['authenticate', 'publicUrl', 'mount']],
+    ['sockets', 'SocketProxyOptions', ['authenticate', 'publicUrl', 'mount']],
     ['qlikProxy', 'QlikProxyOptions', []],
     ['exposeAccessTokens', 'ExposeAccessTokensOptions', []],
     ['singlePageClient', 'SinglePageClientOptions', []],
@@ -57,12 +59,8 @@ describe('README.md', () => {
   })
 
   it('says what to do about every error, with its status', () => {
-    const listed = table('Errors').map(([code, status, advice]) => [
-      (code ?? '').replaceAll('`', ''),
-      status ?? '',
-      advice === '' ? 'nothing' : '',
-    ])
-    const known = Object.entries({ ...errorTable, ...refusalTable }).map(([code, { status }]) => [code, String(status), ''])
+    const listed = table('Errors').map(([code, ...rest]) => [plain(code), ...rest])
+    const known = Object.entries(errorCatalogue).map(([code, { status, advice }]) => [code, String(status), advice])
     expect(sorted(listed)).toEqual(sorted(known))
   })
 
@@ -77,6 +75,7 @@ describe('README.md', () => {
   })
 
   it('links to files that exist', () => {
-    for (const [, path = ''] of readme.matchAll(/\]\(((?!https?:|#)[^)#]+)/g)) expect(() => text(`../${path}`)).not.toThrow()
+    for (const [, path = ''] of readme.matchAll(/\]\(((?!https?:|#)[^)#]+)/g))
+      expect(() => text(`../${path}`)).not.toThrow()
   })
 })

@@ -1,7 +1,15 @@
 import { once } from 'node:events'
 import type { Socket } from 'node:net'
 import { afterEach, describe, expect, it } from '@jest/globals'
-import { endOf, handshakeText, type RawPeer, rawPeer, type Setup, type SetupOptions, socketSetup } from './support/socket-setup.ts'
+import {
+  endOf,
+  handshakeText,
+  type RawPeer,
+  rawPeer,
+  type Setup,
+  type SetupOptions,
+  socketSetup,
+} from './support/socket-setup.ts'
 
 let setup: Setup
 const start = async (options: SetupOptions = {}) => {
@@ -48,12 +56,15 @@ describe('a close frame', () => {
     await setup.allClosed()
   })
 
-  it.each(['88020000', '880203ed', '880203ee', '880203f7'])('with a code that may not be sent does not pass: %s', async hex => {
-    const { browser, tenant } = await withRawTenant()
-    tenant.write(Buffer.from(hex, 'hex'))
-    expect((await browser.closed).code).toBe(1011)
-    await setup.allClosed()
-  })
+  it.each(['88020000', '880203ed', '880203ee', '880203f7'])(
+    'with a code that may not be sent does not pass: %s',
+    async hex => {
+      const { browser, tenant } = await withRawTenant()
+      tenant.write(Buffer.from(hex, 'hex'))
+      expect((await browser.closed).code).toBe(1011)
+      await setup.allClosed()
+    },
+  )
 
   it('is not waited for when a frame broke off in the middle', async () => {
     const { browser, tenant } = await withRawTenant()
@@ -140,10 +151,13 @@ describe('a shutdown', () => {
   it('drains a thousand idle sockets with 1001', async () => {
     await start()
     const ends = []
-    for (let batch = 0; batch < 10; batch += 1) ends.push(...(await Promise.all(Array.from({ length: 100 }, () => opened()))))
+    for (let batch = 0; batch < 10; batch += 1)
+      ends.push(...(await Promise.all(Array.from({ length: 100 }, () => opened()))))
     expect(setup.proxy.open).toBe(1000)
     await setup.proxy.close(5000)
-    expect(new Set((await Promise.all(ends.map(({ closed }) => closed))).map(({ code }) => code))).toEqual(new Set([1001]))
+    expect(new Set((await Promise.all(ends.map(({ closed }) => closed))).map(({ code }) => code))).toEqual(
+      new Set([1001]),
+    )
     await setup.allClosed()
   })
 

@@ -26,7 +26,7 @@ const startRaw = async () => {
 afterEach(() => setup.stop())
 
 const withTokens = (accessToken: TokenSource['accessToken']): SetupOptions => ({
-  access: async () => ({ tokens: { tenant: setup.tenant, accessToken } }),
+  authenticate: async () => ({ tokens: { tenant: setup.tenant, accessToken } }),
 })
 const reset = (socket: Duplex) => void (socket as Socket).resetAndDestroy()
 const answerTo = (text: string) => rawPeer(setup, text).all.then(bytes => bytes.toString('latin1'))
@@ -106,7 +106,7 @@ describe('a browser that resets its connection', () => {
   })
 
   it.each(['at once', 'after the answer'])('when it is refused, %s', async moment => {
-    await start({ access: async () => undefined })
+    await start({ authenticate: async () => undefined })
     const peer = rawPeer(setup, handshakeText(setup))
     if (moment === 'after the answer') await peer.until('traceId')
     peer.socket.resetAndDestroy()
@@ -129,8 +129,10 @@ describe('a tenant that resets its connection', () => {
     const resetting = createServer(socket => reset(socket)).listen(0, '127.0.0.1')
     await once(resetting, 'listening')
     const { port } = resetting.address() as { port: number }
-    await start({ access: async () => ({ tokens: { tenant: `http://127.0.0.1:${port}`, accessToken: async () => 'token' } }) })
-    expect(await answerTo(handshakeText(setup))).toMatch(/^HTTP\/1\.1 502 [\s\S]*upstream_reset/)
+    await start({
+      authenticate: async () => ({ tokens: { tenant: `http://127.0.0.1:${port}`, accessToken: async () => 'token' } }),
+    })
+    expect(await answerTo(handshakeText(setup))).toMatch(/^HTTP\/1\.1 502 [\s\S]*tenant_reset/)
     await setup.allClosed()
     await new Promise(done => resetting.close(done))
   })
@@ -139,23 +141,27 @@ describe('a tenant that resets its connection', () => {
     ['before it answers', ''],
     ['in the middle of its answer', 'HTTP/1.1 101 Switching Protocols\r\nupgrade: webs'],
   ])('%s: the browser gets 502', async (_title, text) => {
-    await start({ onUpgrade: (_request, socket) => void (text === '' ? reset(socket) : socket.write(text, () => reset(socket))) })
-    expect(await answerTo(handshakeText(setup))).toMatch(/^HTTP\/1\.1 502 [\s\S]*upstream_re/)
+    await start({
+      onUpgrade: (_request, socket) => void (text === '' ? reset(socket) : socket.write(text, () => reset(socket))),
+    })
+    expect(await answerTo(handshakeText(setup))).toMatch(/^HTTP\/1\.1 502 [\s\S]*tenant_re/)
     await setup.allClosed()
   })
 
   it('at the second attempt: the browser gets 502, not the 401 of the first', async () => {
     await start({
-      onUpgrade: (_request, socket) => void (setup.arrived.length === 1 ? socket.end('HTTP/1.1 401 Unauthorized\r\n\r\n') : reset(socket)),
+      onUpgrade: (_request, socket) =>
+        void (setup.arrived.length === 1 ? socket.end('HTTP/1.1 401 Unauthorized\r\n\r\n') : reset(socket)),
     })
-    expect(await answerTo(handshakeText(setup))).toMatch(/^HTTP\/1\.1 502 [\s\S]*upstream_reset/)
+    expect(await answerTo(handshakeText(setup))).toMatch(/^HTTP\/1\.1 502 [\s\S]*tenant_reset/)
     expect(setup.arrived).toHaveLength(2)
     await setup.allClosed()
   })
 
   it('while it refuses: the browser gets the refusal all the same', async () => {
     await start({
-      onUpgrade: (_request, socket) => void socket.write('HTTP/1.1 403 Forbidden\r\ncontent-length: 1000\r\n\r\nno', () => reset(socket)),
+      onUpgrade: (_request, socket) =>
+        void socket.write('HTTP/1.1 403 Forbidden\r\ncontent-length: 1000\r\n\r\nno', () => reset(socket)),
     })
     expect(await answerTo(handshakeText(setup))).toMatch(/^HTTP\/1\.1 (?:403|502) /)
     await setup.allClosed()

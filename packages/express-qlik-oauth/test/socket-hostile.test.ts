@@ -2,7 +2,7 @@ import { once } from 'node:events'
 import { createServer } from 'node:http'
 import type { Duplex } from 'node:stream'
 import { afterEach, describe, expect, it } from '@jest/globals'
-import type { Access } from '../src/access.ts'
+import type { Principal } from '../src/http/principal.ts'
 import { qlikProxy } from '../src/index.ts'
 import { pingPayload } from '../src/socket/frame.ts'
 import { deferred } from './support/deferred.ts'
@@ -56,7 +56,7 @@ describe('a request hidden in an upgrade', () => {
   })
 
   it('is not answered after a refusal', async () => {
-    await start({ access: async () => undefined })
+    await start({ authenticate: async () => undefined })
     const requests = countRequests()
     expect((await answerTo(handshakeText(setup) + hidden)).match(/HTTP\/1\.1/g)).toHaveLength(1)
     expect(requests()).toBe(0)
@@ -111,8 +111,14 @@ describe('an unusual upgrade', () => {
     ['in HTTP/1.2', (text: string) => text.replace('HTTP/1.1', 'HTTP/1.2')],
     ['with a folded header', (text: string) => text.replace('Origin: ', 'Origin:\r\n ')],
     ['with a space before a colon', (text: string) => text.replace('Origin:', 'Origin :')],
-    ['with a control character in a header', (text: string) => text.replace('Origin:', 'User-Agent: a\x01b\r\nOrigin:')],
-    ['with a line that ends in LF alone', (text: string) => text.replace('Origin:', 'User-Agent: a\nCookie: b\r\nOrigin:')],
+    [
+      'with a control character in a header',
+      (text: string) => text.replace('Origin:', 'User-Agent: a\x01b\r\nOrigin:'),
+    ],
+    [
+      'with a line that ends in LF alone',
+      (text: string) => text.replace('Origin:', 'User-Agent: a\nCookie: b\r\nOrigin:'),
+    ],
     ['with a method in small letters', (text: string) => text.replace('GET', 'get')],
   ])('opens nothing or what it says, and never fails the server: %s', async (_title, change) => {
     await start()
@@ -126,7 +132,10 @@ describe('an unusual upgrade', () => {
 
   it('in absolute form leads nowhere', async () => {
     await start()
-    const proxy = qlikProxy({ publicUrl, access: async () => ({ tokens: { tenant: setup.tenant, accessToken: async () => 'token' } }) })
+    const proxy = qlikProxy({
+      publicUrl,
+      authenticate: async () => ({ tokens: { tenant: setup.tenant, accessToken: async () => 'token' } }),
+    })
     const server = proxy.attach(createServer())
     const port = await listen(server)
     for (const target of ['http://localhost', 'http://evil.example', '//evil.example', '*']) {
@@ -140,8 +149,13 @@ describe('an unusual upgrade', () => {
 
   it('with more in Connection goes up with Upgrade alone', async () => {
     await start({ raw: true })
-    await rawPeer(setup, handshakeText(setup, appPath, { Connection: 'close, Upgrade, Sec-WebSocket-Key' })).until('\r\n\r\n')
-    expect(setup.arrived[0]?.headers).toMatchObject({ connection: 'Upgrade', 'sec-websocket-key': 'dGhlIHNhbXBsZSBub25jZQ==' })
+    await rawPeer(setup, handshakeText(setup, appPath, { Connection: 'close, Upgrade, Sec-WebSocket-Key' })).until(
+      '\r\n\r\n',
+    )
+    expect(setup.arrived[0]?.headers).toMatchObject({
+      connection: 'Upgrade',
+      'sec-websocket-key': 'dGhlIHNhbXBsZSBub25jZQ==',
+    })
   })
 
   it('whose browser sends much before it is answered loses nothing of it', async () => {
@@ -156,7 +170,9 @@ describe('an unusual upgrade', () => {
       },
     })
     const connected = once(setup.server, 'connection')
-    const frames = Buffer.concat(Array.from({ length: 100 }, () => Buffer.concat([hex('82fe 2710 00000000'), Buffer.alloc(10_000)])))
+    const frames = Buffer.concat(
+      Array.from({ length: 100 }, () => Buffer.concat([hex('82fe 2710 00000000'), Buffer.alloc(10_000)])),
+    )
     const peer = rawPeer(setup, handshakeText(setup))
     const accept = await asked.promise
     peer.socket.write(frames)
@@ -254,8 +270,11 @@ describe('pings in great numbers', () => {
 })
 
 describe('a login that ends', () => {
-  const of = (tokens: Partial<Access['tokens']>, onEnd: NonNullable<Access['onEnd']>): SetupOptions => ({
-    access: async () => ({ tokens: { tenant: setup.tenant, accessToken: async () => 'token', ...tokens }, onEnd }),
+  const of = (tokens: Partial<Principal['tokens']>, onEnd: NonNullable<Principal['onEnd']>): SetupOptions => ({
+    authenticate: async () => ({
+      tokens: { tenant: setup.tenant, accessToken: async () => 'token', ...tokens },
+      onEnd,
+    }),
   })
   const listening = () => {
     const listeners = new Set<() => void>()
@@ -345,7 +364,11 @@ describe('a login that ends', () => {
   it('because of a message that it used ends with 4006, and the message passes', async () => {
     const { end, onEnd } = listening()
     await start({
-      access: async () => ({ tokens: { tenant: setup.tenant, accessToken: async () => 'token' }, onEnd, active: end }),
+      authenticate: async () => ({
+        tokens: { tenant: setup.tenant, accessToken: async () => 'token' },
+        onEnd,
+        active: end,
+      }),
     })
     const { browser, tenant } = await setup.connect()
     browser.send('last words')
@@ -356,7 +379,7 @@ describe('a login that ends', () => {
 
   it('and an application that fails when it is told of use harm nobody', async () => {
     await start({
-      access: async () => ({
+      authenticate: async () => ({
         tokens: { tenant: setup.tenant, accessToken: async () => 'token' },
         active() {
           throw new Error('active')

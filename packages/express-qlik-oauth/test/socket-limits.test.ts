@@ -39,7 +39,10 @@ describe('sockets of one login', () => {
     await start({ maxSocketsPerLogin: 3 })
     const sockets = Array.from({ length: 10 }, () => setup.open(undefined, of('ada')))
     const results = await Promise.all(
-      sockets.map(socket => new Promise(resolve => socket.on('open', () => resolve(101)).on('error', error => resolve(error.message)))),
+      sockets.map(
+        socket =>
+          new Promise(resolve => socket.on('open', () => resolve(101)).on('error', error => resolve(error.message))),
+      ),
     )
     expect(results.filter(result => result === 101)).toHaveLength(3)
     expect(results.filter(result => /429/.test(String(result)))).toHaveLength(7)
@@ -61,7 +64,11 @@ describe('sockets of one login', () => {
 
   it('make room when they are not opened', async () => {
     const answers = ['HTTP/1.1 403 Forbidden\r\n\r\n', 'nonsense\r\n\r\n', '']
-    await start({ maxSocketsPerLogin: 1, handshakeTimeoutMs: 200, onUpgrade: (_request, socket) => socket.end(answers.shift()) })
+    await start({
+      maxSocketsPerLogin: 1,
+      handshakeTimeoutMs: 200,
+      onUpgrade: (_request, socket) => socket.end(answers.shift()),
+    })
     const statuses: string[] = []
     while (answers.length > 0) statuses.push((await answerTo('ada'))[0]?.slice(9, 12) ?? '')
     expect(statuses).toEqual(['403', '502', '502'])

@@ -1,7 +1,14 @@
 import { once } from 'node:events'
 import type { Socket } from 'node:net'
 import { afterEach, describe, expect, it } from '@jest/globals'
-import { handshakeText, rawPeer, type Setup, type SetupOptions, socketSetup, switching } from './support/socket-setup.ts'
+import {
+  handshakeText,
+  rawPeer,
+  type Setup,
+  type SetupOptions,
+  socketSetup,
+  switching,
+} from './support/socket-setup.ts'
 
 let setup: Setup
 const start = async (options: SetupOptions = {}) => {

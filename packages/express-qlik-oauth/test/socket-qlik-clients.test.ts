@@ -16,9 +16,9 @@ const schema = createRequire(import.meta.url)('enigma.js/schemas/12.2015.0.json'
 /*
  * Qlik's own clients, as they come, through the login, the REST proxy and the socket proxy.
  *
- * In a browser they need nothing but the host. Node knows neither its cookies nor its Origin, so it is made to: `fetch` sends both to the
- * application, as a page of it would, and for sockets they are given in the way each client foresees: enigma.js takes a function that makes the
- * socket, @qlik/api an auth module.
+ * In a browser they need nothing but the host. Node knows neither its cookies nor its Origin, so it is made to: `fetch`
+ * sends both to the application, as a page of it would, and for sockets they are given in the way each client foresees:
+ * enigma.js takes a function that makes the socket, @qlik/api an auth module.
  */
 let tenant: SimulatedTenant
 let application: Application
@@ -33,7 +33,8 @@ beforeAll(async () => {
   globalThis.fetch = async (input, init) => {
     const request = new Request(input, init)
     if (request.url.startsWith(application.origin))
-      for (const [name, value] of Object.entries(headers)) if (!request.headers.has(name)) request.headers.set(name, value)
+      for (const [name, value] of Object.entries(headers))
+        if (!request.headers.has(name)) request.headers.set(name, value)
     return await ownFetch(request)
   }
   const module = {

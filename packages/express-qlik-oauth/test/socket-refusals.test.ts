@@ -3,7 +3,7 @@ import { createServer } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { afterEach, describe, expect, it } from '@jest/globals'
 import { QlikOAuthError } from 'qlik-oauth'
-import type { Access } from '../src/access.ts'
+import type { Principal } from '../src/http/principal.ts'
 import { deferred } from './support/deferred.ts'
 import {
   appId,
@@ -25,7 +25,9 @@ afterEach(() => setup.stop())
 
 const key = 'dGhlIHNhbXBsZSBub25jZQ=='
 
-async function answerTo(text: string): Promise<{ status: number; head: string; code: string | undefined; text: string }> {
+async function answerTo(
+  text: string,
+): Promise<{ status: number; head: string; code: string | undefined; text: string }> {
   const answer = (await rawPeer(setup, text).all).toString()
   const [head = '', body = ''] = answer.split('\r\n\r\n')
   const code = body === '' ? undefined : (JSON.parse(body) as { errors: [{ code: string }] }).errors[0].code
@@ -34,14 +36,16 @@ async function answerTo(text: string): Promise<{ status: number; head: string; c
 
 describe('an upgrade that is not allowed', () => {
   it('gets 401 without a login, and the tenant hears nothing of it', async () => {
-    await start({ access: async () => undefined })
+    await start({ authenticate: async () => undefined })
     expect(await answerTo(handshakeText(setup))).toMatchObject({ status: 401, code: 'login_required' })
     expect(setup.arrived).toEqual([])
   })
 
   it('gets 401 before anybody looks at its Origin', async () => {
-    await start({ access: async () => undefined })
-    expect(await answerTo(handshakeText(setup, appPath, { Origin: 'https://evil.example' }))).toMatchObject({ status: 401 })
+    await start({ authenticate: async () => undefined })
+    expect(await answerTo(handshakeText(setup, appPath, { Origin: 'https://evil.example' }))).toMatchObject({
+      status: 401,
+    })
   })
 
   it.each([
@@ -99,7 +103,7 @@ describe('an upgrade that is not allowed', () => {
 
   it('gets 503 while the login store is away, with a time to try again', async () => {
     await start({
-      access: async () => {
+      authenticate: async () => {
         throw new QlikOAuthError('ERR_STORE_UNAVAILABLE', 'connect ECONNREFUSED 10.1.2.3:6379')
       },
     })
@@ -111,7 +115,7 @@ describe('an upgrade that is not allowed', () => {
 
   it('gets 500 when the application fails, which others do not notice', async () => {
     await start({
-      access: () => {
+      authenticate: () => {
         throw new TypeError('secret')
       },
     })
@@ -131,16 +135,21 @@ describe('an upgrade that is not allowed', () => {
 describe('an upgrade that the tenant does not accept', () => {
   const answering = (text: string): SetupOptions => ({ onUpgrade: (_request, socket) => socket.end(text) })
 
-  it.each([302, 307, 403, 404, 426, 429, 500, 503, 599])('gets the status of the tenant, and no more of its answer: %i', async status => {
-    await start(
-      answering(`HTTP/1.1 ${status} No\r\nretry-after: 17\r\nlocation: https://tenant.example/login\r\ncontent-length: 6\r\n\r\nsecret`),
-    )
-    const answer = await answerTo(handshakeText(setup))
-    expect(answer).toMatchObject({ status, code: 'upstream_status' })
-    expect(answer.head).toMatch(/^retry-after: 17$/m)
-    expect(answer.text).not.toMatch(/tenant\.example|secret/)
-    await setup.allClosed()
-  })
+  it.each([302, 307, 403, 404, 426, 429, 500, 503, 599])(
+    'gets the status of the tenant, and no more of its answer: %i',
+    async status => {
+      await start(
+        answering(
+          `HTTP/1.1 ${status} No\r\nretry-after: 17\r\nlocation: https://tenant.example/login\r\ncontent-length: 6\r\n\r\nsecret`,
+        ),
+      )
+      const answer = await answerTo(handshakeText(setup))
+      expect(answer).toMatchObject({ status, code: 'tenant_refused' })
+      expect(answer.head).toMatch(/^retry-after: 17$/m)
+      expect(answer.text).not.toMatch(/tenant\.example|secret/)
+      await setup.allClosed()
+    },
+  )
 
   it.each([
     ['200', 'HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n'],
@@ -152,12 +161,21 @@ describe('an upgrade that the tenant does not accept', () => {
         .replace('websocket', 'h2c')
         .concat('\r\n'),
     ],
-    ['an extension nobody offered', `${switching({ headers: { 'sec-websocket-key': key } })}sec-websocket-extensions: x\r\n\r\n`],
-    ['a subprotocol nobody offered', `${switching({ headers: { 'sec-websocket-key': key } })}sec-websocket-protocol: x\r\n\r\n`],
+    [
+      'an extension nobody offered',
+      `${switching({ headers: { 'sec-websocket-key': key } })}sec-websocket-extensions: x\r\n\r\n`,
+    ],
+    [
+      'a subprotocol nobody offered',
+      `${switching({ headers: { 'sec-websocket-key': key } })}sec-websocket-protocol: x\r\n\r\n`,
+    ],
     ['a head without end', `HTTP/1.1 101 Switching Protocols\r\nx: ${'x'.repeat(100_000)}`],
     ['no HTTP', 'SSH-2.0-OpenSSH_9.2\r\n'],
     ['a handshake for somebody else', `${switching({ headers: { 'sec-websocket-key': 'x' } })}\r\n`],
-    ['a handshake without an answer to the key', 'HTTP/1.1 101 Switching Protocols\r\nupgrade: websocket\r\nconnection: upgrade\r\n\r\n'],
+    [
+      'a handshake without an answer to the key',
+      'HTTP/1.1 101 Switching Protocols\r\nupgrade: websocket\r\nconnection: upgrade\r\n\r\n',
+    ],
     ['nothing', ''],
   ])('gets 502 when the tenant answers %s', async (_title, text) => {
     await start(answering(text))
@@ -170,20 +188,22 @@ describe('an upgrade that the tenant does not accept', () => {
     await once(closed, 'listening')
     const { port } = closed.address() as { port: number }
     await new Promise(done => closed.close(done))
-    await start({ access: async () => ({ tokens: { tenant: `http://127.0.0.1:${port}`, accessToken: async () => 'token' } }) })
+    await start({
+      authenticate: async () => ({ tokens: { tenant: `http://127.0.0.1:${port}`, accessToken: async () => 'token' } }),
+    })
     const answer = await answerTo(handshakeText(setup))
-    expect(answer).toMatchObject({ status: 502, code: 'upstream_refused' })
+    expect(answer).toMatchObject({ status: 502, code: 'tenant_unreachable' })
     expect(answer.text).not.toContain(String(port))
   })
 
   it('gets 504 when the tenant never answers', async () => {
     await start({ handshakeTimeoutMs: 100, onUpgrade: () => {} })
-    expect(await answerTo(handshakeText(setup))).toMatchObject({ status: 504, code: 'upstream_headers_timeout' })
+    expect(await answerTo(handshakeText(setup))).toMatchObject({ status: 504, code: 'tenant_timeout' })
     await setup.allClosed()
   })
 
   it('gets 504 when the login store never answers', async () => {
-    await start({ handshakeTimeoutMs: 100, access: () => new Promise(() => {}) })
+    await start({ handshakeTimeoutMs: 100, authenticate: () => new Promise(() => {}) })
     expect(await answerTo(handshakeText(setup))).toMatchObject({ status: 504 })
   })
 
@@ -263,9 +283,9 @@ describe('somebody who leaves during the handshake', () => {
 
   it.each(leaving)('%s while the login is looked up, and the tenant is not asked', async (_title, leave) => {
     const asked = deferred<true>()
-    const found = deferred<Access>()
+    const found = deferred<Principal>()
     await start({
-      access: () => {
+      authenticate: () => {
         asked.resolve(true)
         return found.promise
       },
@@ -289,7 +309,7 @@ describe('somebody who leaves during the handshake', () => {
   })
 
   it.each(leaving)('%s while being refused', async (_title, leave) => {
-    await start({ access: async () => undefined })
+    await start({ authenticate: async () => undefined })
     const peer = rawPeer(setup, handshakeText(setup))
     leave(peer)
     await peer.all

@@ -2,10 +2,10 @@ import { randomBytes } from 'node:crypto'
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
 import { Redis } from 'ioredis'
 import { createTenant, type SimulatedTenant } from 'qlik-tenant-simulator'
-import { startCluster } from '../../qlik-oauth/test/support/redis-cluster.ts'
-import { startSentinel } from '../../qlik-oauth/test/support/redis-sentinel.ts'
-import type { RedisServer } from '../../qlik-oauth/test/support/redis-server.ts'
-import { until } from '../../qlik-oauth/test/support/until.ts'
+import { startCluster } from 'test-support/redis-cluster'
+import { startSentinel } from 'test-support/redis-sentinel'
+import type { RedisServer } from 'test-support/redis-server'
+import { until } from 'test-support/until'
 import { startRedisApplication } from './support/redis-application.ts'
 import { loggedIn } from './support/visitor.ts'
 
@@ -27,7 +27,12 @@ describe.each<[string, () => Promise<Redundant>]>([
   ['Sentinel', startSentinel],
   [
     'Cluster',
-    async () => startCluster().then(cluster => ({ master: cluster.masters[0] as RedisServer, url: cluster.url, stop: cluster.stop })),
+    async () =>
+      startCluster().then(cluster => ({
+        master: cluster.masters[0] as RedisServer,
+        url: cluster.url,
+        stop: cluster.stop,
+      })),
   ],
 ])('after a failover of %s', (_name, startRedundant) => {
   it('everybody is still logged in, and login, refresh, list, logout and the end of all logins work without a restart', async () => {
@@ -49,7 +54,8 @@ describe.each<[string, () => Promise<Redundant>]>([
       await Promise.all(visitors.map(visitor => until(async () => (await visitor.call(origin)).status === 200)))
       expect(tenant.tokenRequests('refresh_token')).toHaveLength(before + 6)
 
-      // The promoted server's slots may hold none of the six: a login of somebody new shows that those are served again, too.
+      // The promoted server's slots may hold none of the six: a login of somebody new shows that those are served
+      // again, too.
       const logsIn = () => loggedIn(tenant, origin).catch(() => undefined)
       let newcomer = await logsIn()
       await until(async () => {

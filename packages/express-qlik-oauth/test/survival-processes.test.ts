@@ -1,10 +1,11 @@
 import { randomBytes } from 'node:crypto'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals'
 import { Redis } from 'ioredis'
-import { type LoginStore, loginKey, redisLoginStore } from 'qlik-oauth'
+import { type LoginStore, redisLoginStore } from 'qlik-oauth'
+import { loginKey } from 'qlik-oauth/internal'
 import { createTenant, type SimulatedTenant } from 'qlik-tenant-simulator'
-import { type RedisServer, startRedis } from '../../qlik-oauth/test/support/redis-server.ts'
-import { until } from '../../qlik-oauth/test/support/until.ts'
+import { type RedisServer, startRedis } from 'test-support/redis-server'
+import { until } from 'test-support/until'
 import {
   type ApplicationProcess,
   type ProcessSettings,
@@ -53,7 +54,10 @@ const refreshes = () => tenant.tokenRequests('refresh_token').length
 /** Lets the access token of a login run out, as far as the application can tell. */
 async function expire(visitor: Visitor): Promise<void> {
   const { record, version } = await stored(visitor)
-  await store.replaceLogin(keyOf(visitor), version, { ...record, tokens: { ...record.tokens, expiresAt: Date.now() - 1 } })
+  await store.replaceLogin(keyOf(visitor), version, {
+    ...record,
+    tokens: { ...record.tokens, expiresAt: Date.now() - 1 },
+  })
 }
 
 async function stored(visitor: Visitor) {
@@ -115,7 +119,9 @@ describe('four processes with 25 calls each', () => {
     expect(await callFromEverywhere(visitor)).toEqual([401])
     expect(await callFromEverywhere(visitor)).toEqual([401])
     expect(refreshes()).toBe(before + 1)
-    expect(processes.flatMap(one => one.named('loginEnded')).filter(({ reason }) => reason === 'refresh_refused')).toHaveLength(1)
+    expect(
+      processes.flatMap(one => one.named('loginEnded')).filter(({ reason }) => reason === 'refresh_refused'),
+    ).toHaveLength(1)
   })
 
   it('end no login when the secret of the client is wrong, and go on when it is right again', async () => {
@@ -186,7 +192,9 @@ describe('the end of a login by the clock', () => {
   it('refuses REST and closes sockets, idle or not', async () => {
     const [idle, active] = await Promise.all([1, 2].map(() => loggedIn(tenant, shortLived.origin, 'ben', publicUrl)))
     if (idle === undefined || active === undefined) throw new Error('Nobody is logged in')
-    const [idleSocket, activeSocket] = await Promise.all([idle, active].map(({ openSocket }) => openSocket(shortLived.origin)))
+    const [idleSocket, activeSocket] = await Promise.all(
+      [idle, active].map(({ openSocket }) => openSocket(shortLived.origin)),
+    )
     const { endsAt } = (await stored(active)).record
 
     await until(async () => {

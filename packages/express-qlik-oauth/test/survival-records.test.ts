@@ -1,8 +1,8 @@
 import { randomBytes } from 'node:crypto'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals'
-import { loginKey } from 'qlik-oauth'
+import { loginKey } from 'qlik-oauth/internal'
 import { createTenant, type SimulatedTenant } from 'qlik-tenant-simulator'
-import { type RedisServer, startRedis } from '../../qlik-oauth/test/support/redis-server.ts'
+import { type RedisServer, startRedis } from 'test-support/redis-server'
 import { type RedisApplication, startRedisApplication } from './support/redis-application.ts'
 import { loggedIn, sessionIdOf, type Visitor } from './support/visitor.ts'
 
@@ -28,9 +28,13 @@ const placeOf = (someone: Visitor) => `qlik:{${loginKey(sessionIdOf(someone.cook
 
 /** The browser is nobody's, for every way of asking, and the record is gone. */
 async function expectNobody({ origin, redis: connection }: RedisApplication): Promise<void> {
-  const statuses = await Promise.all(['/qlik/api/v1/items', '/private'].map(async path => (await visitor.call(origin, path)).status))
+  const statuses = await Promise.all(
+    ['/qlik/api/v1/items', '/private'].map(async path => (await visitor.call(origin, path)).status),
+  )
   expect(statuses).toEqual([401, 401])
-  expect((await visitor.browser.get(`${origin}/private`)).headers.get('location')).toBe('/auth/login?returnTo=%2Fprivate')
+  expect((await visitor.browser.get(`${origin}/private`)).headers.get('location')).toBe(
+    '/auth/login?returnTo=%2Fprivate',
+  )
   expect(await (await visitor.call(origin, '/auth/session')).json()).toEqual({ authenticated: false })
   await expect(visitor.openSocket(origin)).rejects.toThrow('401')
   expect(await connection.exists(placeOf(visitor))).toBe(0)
@@ -76,8 +80,16 @@ describe('a login record', () => {
 
   it('opens with the older key of a ring, and is sealed with the newest at the next write', async () => {
     const before = await application.redis.get(placeOf(visitor))
-    const options = { clientId: `test-${new URL(application.origin).host}`, clientSecret: 'secret-of-the-test-application' }
-    const rotated = await startRedisApplication(tenant, redis.url, [randomBytes(32).toString('base64'), ...keys], options)
+    const options = {
+      clientId: `test-${new URL(application.origin).host}`,
+      clientSecret: 'secret-of-the-test-application',
+    }
+    const rotated = await startRedisApplication(
+      tenant,
+      redis.url,
+      [randomBytes(32).toString('base64'), ...keys],
+      options,
+    )
     try {
       expect(await visitor.mayCall(rotated.origin)).toBe(true)
       tenant.expireAccessTokens()

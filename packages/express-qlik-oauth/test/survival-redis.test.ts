@@ -2,10 +2,10 @@ import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals'
 import { sign } from 'cookie-signature'
-import { loginKey } from 'qlik-oauth'
+import { loginKey } from 'qlik-oauth/internal'
 import { createTenant, type SimulatedTenant } from 'qlik-tenant-simulator'
-import { freePort, launch, type RedisServer, startRedis } from '../../qlik-oauth/test/support/redis-server.ts'
-import { until } from '../../qlik-oauth/test/support/until.ts'
+import { freePort, launch, type RedisServer, startRedis } from 'test-support/redis-server'
+import { until } from 'test-support/until'
 import { type ApplicationOptions, sessionSecret } from './support/application.ts'
 import { browser } from './support/browser.ts'
 import { startDelayProxy } from './support/delay-proxy.ts'
@@ -61,7 +61,8 @@ async function expectUnavailable({ origin, qlik }: RedisApplication, cookie: str
   expect(ready).toMatchObject({ code: 'ERR_STORE_UNAVAILABLE', status: 503 })
 }
 
-const works = (application: RedisApplication, visitor: Visitor) => visitor.call(application.origin).then(({ status }) => status === 200)
+const works = (application: RedisApplication, visitor: Visitor) =>
+  visitor.call(application.origin).then(({ status }) => status === 200)
 
 describe('an application whose Redis', () => {
   it('is down at the start refuses in time, and is ready when Redis is', async () => {
@@ -151,7 +152,11 @@ describe('an application whose Redis', () => {
     await admin.call('replicaof', '127.0.0.1', await freePort())
     const began = performance.now()
     const refused = await visitor.call(application.origin)
-    expect([refused.status, refused.headers.get('retry-after'), refused.headers.get('set-cookie')]).toEqual([503, '1', null])
+    expect([refused.status, refused.headers.get('retry-after'), refused.headers.get('set-cookie')]).toEqual([
+      503,
+      '1',
+      null,
+    ])
     expect(performance.now() - began).toBeLessThan(1000)
     await admin.call('replicaof', 'no', 'one')
     await until(() => works(application, visitor))
@@ -196,7 +201,9 @@ describe('an application whose Redis', () => {
     expect((await visitor.call(application.origin, '/private')).status).toBe(200)
     await application.redis.del(`qlik:{${loginKey(id)}}:login`)
     expect(await visitor.mayCall(application.origin)).toBe(false)
-    expect((await visitor.browser.get(`${application.origin}/private`)).headers.get('location')).toBe('/auth/login?returnTo=%2Fprivate')
+    expect((await visitor.browser.get(`${application.origin}/private`)).headers.get('location')).toBe(
+      '/auth/login?returnTo=%2Fprivate',
+    )
   })
 
   it('restarts during a login starts that login again, once, and keeps the return path', async () => {
@@ -238,9 +245,13 @@ describe('Redis', () => {
 
   it('grows no further than the limit under a flood of logins, and all of it ends by itself', async () => {
     const application = await start((await redis()).url, { loginRateLimit: 20 })
-    const answers = await Promise.all(Array.from({ length: 300 }, () => browser().get(`${application.origin}/auth/login`)))
+    const answers = await Promise.all(
+      Array.from({ length: 300 }, () => browser().get(`${application.origin}/auth/login`)),
+    )
     expect(answers.filter(({ status }) => status === 302)).toHaveLength(20)
-    expect(answers.filter(({ status, headers }) => status === 429 && headers.get('set-cookie') === null)).toHaveLength(280)
+    expect(answers.filter(({ status, headers }) => status === 429 && headers.get('set-cookie') === null)).toHaveLength(
+      280,
+    )
     const names = await application.redis.keys('*')
     expect(names).toHaveLength(21)
     for (const name of names) expect(await application.redis.ttl(name)).toBeGreaterThan(0)
@@ -249,5 +260,7 @@ describe('Redis', () => {
 
 async function commands({ redis: connection }: RedisApplication): Promise<Record<string, number>> {
   const found = [...(await connection.info('commandstats')).matchAll(/cmdstat_([^:]+):calls=(\d+)/g)]
-  return Object.fromEntries(found.flatMap(([, name = '', calls]) => (/^(config|info)/.test(name) ? [] : [[name, Number(calls)]])))
+  return Object.fromEntries(
+    found.flatMap(([, name = '', calls]) => (/^(config|info)/.test(name) ? [] : [[name, Number(calls)]])),
+  )
 }

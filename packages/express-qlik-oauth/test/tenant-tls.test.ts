@@ -22,7 +22,9 @@ beforeAll(async () => {
   trusting = { NODE_EXTRA_CA_CERTS: join(directory, 'authority.pem') }
   await writeFile(join(directory, 'authority.pem'), certificate.cert)
   tenant = createServer(certificate, (_request, response) => response.end('{"name":"Ada"}'))
-  new WebSocketServer({ server: tenant }).on('connection', socket => socket.on('message', (data, binary) => socket.send(data, { binary })))
+  new WebSocketServer({ server: tenant }).on('connection', socket =>
+    socket.on('message', (data, binary) => socket.send(data, { binary })),
+  )
   tenant.listen(0, '127.0.0.1')
   await once(tenant, 'listening')
   ;({ port } = tenant.address() as AddressInfo)
@@ -34,8 +36,10 @@ afterAll(async () => {
   await rm(directory, { recursive: true })
 })
 
-const open = ({ origin }: ProxyProcess) => new WebSocket(`${origin.replace('http', 'ws')}/qlik/app/x`, { origin: publicUrl })
-const get = ({ origin }: ProxyProcess, path: string) => fetch(origin + path, { headers: { 'sec-fetch-site': 'same-origin' } })
+const open = ({ origin }: ProxyProcess) =>
+  new WebSocket(`${origin.replace('http', 'ws')}/qlik/app/x`, { origin: publicUrl })
+const get = ({ origin }: ProxyProcess, path: string) =>
+  fetch(origin + path, { headers: { 'sec-fetch-site': 'same-origin' } })
 
 async function refusal(asked: ProxyProcess): Promise<{ status: number | undefined; code: string; text: string }> {
   const socket = open(asked)
@@ -62,22 +66,27 @@ describe('a tenant over TLS', () => {
   it.each([
     ['its certificate is of nobody known', () => `https://localhost:${port}`, {}],
     ['its certificate is that of another host', () => `https://127.0.0.1:${port}`, undefined],
-  ])('gets no token where %s, and the browser 502', async (_title, origin, environment: Record<string, string> = trusting) => {
-    const requests: string[] = []
-    const seen = ({ headers }: { headers: { authorization?: string } }) => requests.push(headers.authorization ?? '')
-    tenant.on('upgrade', seen).on('request', seen)
-    proxy = await startProxyProcess(origin(), environment)
-    for (const _ of [1, 2]) {
-      const { status, code, text } = await refusal(proxy)
-      expect({ status, code }).toEqual({ status: 502, code: 'upstream_refused' })
-      expect(text).not.toMatch(/localhost|127\.0\.0\.1|self-signed/)
-    }
-    const answer = await get(proxy, '/qlik/api/v1/users/me')
-    expect(answer.status).toBe(502)
-    expect(await answer.text()).not.toMatch(/localhost|127\.0\.0\.1|self-signed/)
-    expect(requests).toEqual([])
-    expect(await (await fetch(proxy.origin)).text()).toBe('alive')
-    expect(proxy.events).toMatchObject([1, 2].map(() => ({ type: 'refused', code: 'ERR_UPSTREAM_REFUSED', status: 502 })))
-    tenant.off('upgrade', seen).off('request', seen)
-  })
+  ])(
+    'gets no token where %s, and the browser 502',
+    async (_title, origin, environment: Record<string, string> = trusting) => {
+      const requests: string[] = []
+      const seen = ({ headers }: { headers: { authorization?: string } }) => requests.push(headers.authorization ?? '')
+      tenant.on('upgrade', seen).on('request', seen)
+      proxy = await startProxyProcess(origin(), environment)
+      for (const _ of [1, 2]) {
+        const { status, code, text } = await refusal(proxy)
+        expect({ status, code }).toEqual({ status: 502, code: 'tenant_unreachable' })
+        expect(text).not.toMatch(/localhost|127\.0\.0\.1|self-signed/)
+      }
+      const answer = await get(proxy, '/qlik/api/v1/users/me')
+      expect(answer.status).toBe(502)
+      expect(await answer.text()).not.toMatch(/localhost|127\.0\.0\.1|self-signed/)
+      expect(requests).toEqual([])
+      expect(await (await fetch(proxy.origin)).text()).toBe('alive')
+      expect(proxy.events).toMatchObject(
+        [1, 2].map(() => ({ type: 'refused', code: 'ERR_TENANT_UNREACHABLE', status: 502 })),
+      )
+      tenant.off('upgrade', seen).off('request', seen)
+    },
+  )
 })

@@ -3,7 +3,7 @@
  *
  * Set QLIK_TENANT_URL, QLIK_ANONYMOUS_CLIENT_ID and QLIK_ACCESS_CODE; without them a simulated tenant is started.
  */
-import { anonymousTokens, client, currentUser, memoryLoginStore } from 'qlik-oauth'
+import { anonymousTokens, currentUser, memoryLoginStore, qlikClient } from 'qlik-oauth'
 import { createTenant } from 'qlik-tenant-simulator'
 
 const simulator = process.env.QLIK_TENANT_URL === undefined ? await createTenant() : undefined
@@ -13,7 +13,7 @@ const {
   QLIK_ACCESS_CODE: accessCode = 'demo-access-code',
 } = process.env
 
-const page = client({ tenant, clientId })
+const page = qlikClient({ tenant, clientId })
 const tokens = anonymousTokens({ client: page, store: memoryLoginStore(), accessCode })
 const visitor = await currentUser(page, await tokens.accessToken())
 console.log(`The tenant calls this visitor ${visitor.name ?? visitor.id}.`)

@@ -1,10 +1,10 @@
 /**
  * An application with a login of its own reads from Qlik Cloud as the user who is logged in there.
  *
- * Set QLIK_TENANT_URL, QLIK_IMPERSONATION_CLIENT_ID, QLIK_IMPERSONATION_CLIENT_SECRET and QLIK_SUBJECT (a user's subject at the tenant); without
- * them a simulated tenant is started.
+ * Set QLIK_TENANT_URL, QLIK_IMPERSONATION_CLIENT_ID, QLIK_IMPERSONATION_CLIENT_SECRET and QLIK_SUBJECT (a user's
+ * subject at the tenant); without them a simulated tenant is started.
  */
-import { client, impersonatedTokens, memoryLoginStore, tenantApi } from 'qlik-oauth'
+import { impersonatedTokens, memoryLoginStore, qlikClient, tenantApi } from 'qlik-oauth'
 import { createTenant } from 'qlik-tenant-simulator'
 
 const simulator = process.env.QLIK_TENANT_URL === undefined ? await createTenant() : undefined
@@ -15,7 +15,7 @@ const {
   QLIK_SUBJECT: subject = simulator?.users[0]?.subject ?? '',
 } = process.env
 
-const impersonator = client({ tenant, clientId, clientSecret })
+const impersonator = qlikClient({ tenant, clientId, clientSecret })
 const tokensOf = impersonatedTokens({ client: impersonator, store: memoryLoginStore() })
 
 // Take the subject from your own session, never from the request: whoever is named here is who reads.

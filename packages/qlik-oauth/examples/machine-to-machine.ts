@@ -3,7 +3,7 @@
  *
  * Set QLIK_TENANT_URL, QLIK_M2M_CLIENT_ID and QLIK_M2M_CLIENT_SECRET; without them a simulated tenant is started.
  */
-import { client, machineTokens, memoryLoginStore, tenantApi } from 'qlik-oauth'
+import { machineTokens, memoryLoginStore, qlikClient, tenantApi } from 'qlik-oauth'
 import { createTenant } from 'qlik-tenant-simulator'
 
 const simulator = process.env.QLIK_TENANT_URL === undefined ? await createTenant() : undefined
@@ -13,7 +13,7 @@ const {
   QLIK_M2M_CLIENT_SECRET: clientSecret = 'demo-m2m-secret',
 } = process.env
 
-const machine = client({ tenant, clientId, clientSecret })
+const machine = qlikClient({ tenant, clientId, clientSecret })
 // Several processes share a token through redisLoginStore.
 const api = tenantApi({ tokens: machineTokens({ client: machine, store: memoryLoginStore() }) })
 

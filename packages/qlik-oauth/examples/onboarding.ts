@@ -1,8 +1,9 @@
 /**
- * A new customer gets a tenant: a region client creates it, works inside it as its administrator, registers a client there and imports an app.
+ * A new customer gets a tenant: a region client creates it, works inside it as its administrator, registers a client
+ * there and imports an app.
  *
- * Set QLIK_REGION, QLIK_REGION_CLIENT_ID, QLIK_REGION_CLIENT_SECRET and QLIK_LICENSE_KEY; this creates a real tenant then. Without them a
- * simulated region is used.
+ * Set QLIK_REGION, QLIK_REGION_CLIENT_ID, QLIK_REGION_CLIENT_SECRET and QLIK_LICENSE_KEY; this creates a real tenant
+ * then. Without them a simulated region is used.
  */
 import { machineTokens, memoryLoginStore, oauthClients, regionClient, tenantApi } from 'qlik-oauth'
 import { createTenant } from 'qlik-tenant-simulator'

@@ -1,9 +1,10 @@
 /**
  * Registers the OAuth client of a web application that signs its token requests: no secret exists anywhere.
  *
- * Set QLIK_TENANT_URL, QLIK_M2M_CLIENT_ID and QLIK_M2M_CLIENT_SECRET of an administrator; without them a simulated tenant is started.
+ * Set QLIK_TENANT_URL, QLIK_M2M_CLIENT_ID and QLIK_M2M_CLIENT_SECRET of an administrator; without them a simulated
+ * tenant is started.
  */
-import { client, generateClientKeys, machineTokens, memoryLoginStore, oauthClients } from 'qlik-oauth'
+import { generateClientKeys, machineTokens, memoryLoginStore, oauthClients, qlikClient } from 'qlik-oauth'
 import { createTenant } from 'qlik-tenant-simulator'
 
 const simulator = process.env.QLIK_TENANT_URL === undefined ? await createTenant() : undefined
@@ -13,7 +14,7 @@ const {
   QLIK_M2M_CLIENT_SECRET: clientSecret = 'demo-m2m-secret',
 } = process.env
 
-const administrator = client({ tenant, clientId, clientSecret })
+const administrator = qlikClient({ tenant, clientId, clientSecret })
 const registered = oauthClients({ tokens: machineTokens({ client: administrator, store: memoryLoginStore() }) })
 
 // Keep the private key as you would a secret; privateKeyJwt({ key: privateKey }) signs with it.
@@ -28,7 +29,8 @@ const created = await registered.create({
 })
 console.log(`Registered ${created.clientName} as ${created.clientId}, with the key ${publicKey.kid}.`)
 
-for await (const { appType, clientName } of registered.list({ filter: 'appType eq "web"' })) console.log(`${appType}: ${clientName}`)
+for await (const { appType, clientName } of registered.list({ filter: 'appType eq "web"' }))
+  console.log(`${appType}: ${clientName}`)
 
 await administrator.close()
 await simulator?.close()

@@ -90,7 +90,10 @@ describe('qlik-oauth as a machine', () => {
   it('calls the REST API, with a body from standard input, and follows redirects on the tenant', async () => {
     const me = await cli(['api', 'GET', '/api/v1/users/me'], { env: machine() })
     expect(JSON.parse(me.stdout)).toMatchObject({ subject: 'qlikbot\\demo-m2m' })
-    const created = await cli(['api', 'POST', '/api/v1/spaces'], { env: machine(), input: '{"name":"Sales","type":"shared"}' })
+    const created = await cli(['api', 'POST', '/api/v1/spaces'], {
+      env: machine(),
+      input: '{"name":"Sales","type":"shared"}',
+    })
     expect(JSON.parse(created.stdout)).toMatchObject({ name: 'Sales' })
   })
 
@@ -102,7 +105,9 @@ describe('qlik-oauth as a machine', () => {
       env: { ...machine(), QLIK_M2M_CLIENT_SECRET: 'wrong', XDG_CACHE_HOME: join(home, 'other') },
     })
     expect(wrong.code).toBe(3)
-    expect(JSON.parse(wrong.stderr)).toMatchObject({ error: { code: 'ERR_TOKEN_REFUSED', message: expect.stringContaining('OAUTH-22') } })
+    expect(JSON.parse(wrong.stderr)).toMatchObject({
+      error: { code: 'ERR_TOKEN_REFUSED', message: expect.stringContaining('OAUTH-22') },
+    })
   })
 
   it('says with exit code 4 that nobody answers', async () => {
@@ -116,9 +121,12 @@ describe('qlik-oauth clients', () => {
   it('registers a web client and writes what the demo needs', async () => {
     const file = join(home, '.env')
     await writeFile(file, 'PORT=3000\nQLIK_CLIENT_ID=\n')
-    const created = await cli(['clients', 'create', '--type', 'web', '--name', 'Reports', '--write-env', file, '--json'], {
-      env: machine(),
-    })
+    const created = await cli(
+      ['clients', 'create', '--type', 'web', '--name', 'Reports', '--write-env', file, '--json'],
+      {
+        env: machine(),
+      },
+    )
     expect(created.code).toBe(0)
     const { clientId, clientSecret } = JSON.parse(created.stdout)
     expect(clientSecret).toBeUndefined()
@@ -147,9 +155,13 @@ describe('qlik-oauth clients', () => {
   })
 
   it('lists, shows, rotates and deletes', async () => {
-    const created = await cli(['clients', 'create', '--type', 'web', '--name', 'Short-lived', '--json'], { env: machine() })
+    const created = await cli(['clients', 'create', '--type', 'web', '--name', 'Short-lived', '--json'], {
+      env: machine(),
+    })
     const { clientId, clientSecret } = JSON.parse(created.stdout)
-    expect((await cli(['clients', 'list', '--filter', 'clientName eq "Short-lived"'], { env: machine() })).stdout).toContain(clientId)
+    expect(
+      (await cli(['clients', 'list', '--filter', 'clientName eq "Short-lived"'], { env: machine() })).stdout,
+    ).toContain(clientId)
     expect((await cli(['clients', 'show', clientId], { env: machine() })).stdout).not.toContain(clientSecret)
 
     const rotated = await cli(['clients', 'rotate-secret', clientId, '--delete-old'], { env: machine() })
@@ -171,7 +183,17 @@ describe('qlik-oauth keys', () => {
     expect(JSON.parse(made.stdout)).not.toHaveProperty('d')
     expect((await stat(secretKey)).mode & 0o777).toBe(0o600)
     await writeFile(publicKey, made.stdout)
-    const parameters = ['clients', 'create', '--type', 'web', '--grant', 'client_credentials', '--public-key', publicKey, '--json']
+    const parameters = [
+      'clients',
+      'create',
+      '--type',
+      'web',
+      '--grant',
+      'client_credentials',
+      '--public-key',
+      publicKey,
+      '--json',
+    ]
     const { clientId } = JSON.parse((await cli(parameters, { env: machine() })).stdout)
     const env = { QLIK_TENANT_URL: tenant.origin, QLIK_M2M_CLIENT_ID: clientId, QLIK_M2M_PRIVATE_KEY_FILE: secretKey }
     expect(await cli(['whoami'], { env })).toMatchObject({ code: 0, stdout: expect.stringContaining(clientId) })
@@ -192,7 +214,10 @@ describe('qlik-oauth misused', () => {
     [['api', 'GET', '//evil.example/'], 'must begin with one slash'],
     [['whoami', '--tenant', 'acme.eu.qlikcloud.com'], 'Did you mean "https://acme.eu.qlikcloud.com"?'],
   ])('answers %j with exit code 2 and advice', async (parameters, advice) => {
-    expect(await cli(parameters, { env: machine() })).toMatchObject({ code: 2, stderr: expect.stringContaining(advice) })
+    expect(await cli(parameters, { env: machine() })).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining(advice),
+    })
   })
 
   it('explains itself', async () => {
@@ -228,10 +253,14 @@ async function cli(
 /** Runs a command as users do. */
 function start(parameters: readonly string[]): { child: ChildProcess; ended: Promise<Outcome> } {
   const main = fileURLToPath(new URL('../src/cli/main.ts', import.meta.url))
-  const child = spawn(process.execPath, ['--conditions=source', '--import', import.meta.resolve('tsx'), main, ...parameters], {
-    env: { PATH: process.env.PATH, ...directories() },
-    stdio: ['ignore', 'pipe', 'pipe'],
-  })
+  const child = spawn(
+    process.execPath,
+    ['--conditions=source', '--import', import.meta.resolve('tsx'), main, ...parameters],
+    {
+      env: { PATH: process.env.PATH, ...directories() },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    },
+  )
   const said = { stdout: '', stderr: '' }
   child.stdout.on('data', chunk => {
     said.stdout += chunk

@@ -1,12 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
 import {
   anonymousTokens,
-  authorizationCode,
-  authorizationRequest,
-  authorizationResponse,
-  type Client,
-  type ClientOptions,
-  client,
+  authorizationCodeGrant,
   clientSecret,
   clientSecretBasic,
   currentUser,
@@ -17,16 +12,20 @@ import {
   memoryLoginStore,
   oauthClients,
   privateKeyJwt,
-  refreshToken,
+  type QlikClient,
+  type QlikClientOptions,
+  qlikClient,
+  refreshTokenGrant,
   regionClient,
   requestTokens,
   type TokenSource,
   tenantApi,
 } from 'qlik-oauth'
+import { createAuthorizationRequest, validateAuthorizationResponse } from 'qlik-oauth/internal'
 import { createTenant, type SimulatedTenant } from 'qlik-tenant-simulator'
 
 let tenant: SimulatedTenant
-const clients: Client[] = []
+const clients: QlikClient[] = []
 
 beforeAll(async () => {
   tenant = await createTenant()
@@ -36,8 +35,8 @@ afterAll(async () => {
   await tenant.close()
 })
 
-function own(options: Omit<ClientOptions, 'tenant'> & { tenant?: string }): Client {
-  const made = client({ tenant: tenant.origin, ...options })
+function own(options: Omit<QlikClientOptions, 'tenant'> & { tenant?: string }): QlikClient {
+  const made = qlikClient({ tenant: tenant.origin, ...options })
   clients.push(made)
   return made
 }
@@ -47,7 +46,9 @@ const api = (tokens: TokenSource) => tenantApi({ tokens })
 
 describe('tokens of each kind at a tenant', () => {
   it('stand for the client itself', async () => {
-    const me = await api(machineTokens({ client: machine(), store: memoryLoginStore() })).json({ path: '/api/v1/users/me' })
+    const me = await api(machineTokens({ client: machine(), store: memoryLoginStore() })).json({
+      path: '/api/v1/users/me',
+    })
     expect(isQlikBot({ subject: String(me.subject) })).toBe(true)
   })
 
@@ -58,7 +59,10 @@ describe('tokens of each kind at a tenant', () => {
     for (const named of [{ userId: user?.id ?? '' }, { subject: user?.subject ?? '' }]) {
       expect(await currentUser(impersonator, await tokensOf(named).accessToken())).toMatchObject({ id: user?.id })
     }
-    await expect(tokensOf({ userId: 'nobody' }).accessToken()).rejects.toMatchObject({ code: 'ERR_TOKEN_REFUSED', error: 'invalid_grant' })
+    await expect(tokensOf({ userId: 'nobody' }).accessToken()).rejects.toMatchObject({
+      code: 'ERR_TOKEN_REFUSED',
+      error: 'invalid_grant',
+    })
   })
 
   it('stand for anonymous visitors', async () => {
@@ -71,32 +75,41 @@ describe('tokens of each kind at a tenant', () => {
 })
 
 describe('client authentication', () => {
-  it.each(['ES384', 'RS256', 'RS512', 'secret in the body', 'Basic'] as const)('with %s serves every confidential grant', async method => {
-    const clientId = `every-grant ${method}`
-    const secret = 'se:cret +%/ü'
-    const keys = method === 'ES384' || method === 'RS256' || method === 'RS512' ? await generateClientKeys(method) : undefined
-    tenant.registerClient({
-      clientId,
-      appType: 'web',
-      redirectUris: ['https://app.example.com/callback'],
-      allowedGrantTypes: ['client_credentials', 'urn:qlik:oauth:user-impersonation'],
-      ...(keys === undefined ? { clientSecret: secret } : { allowedAuthMethods: ['private_key_jwt'], publicKeys: [keys.publicKey] }),
-    })
-    const basicOrBody = method === 'Basic' ? clientSecretBasic(secret) : clientSecret(secret)
-    const web = own({ clientId, authentication: keys === undefined ? basicOrBody : privateKeyJwt({ key: keys.privateKey }) })
-    const store = memoryLoginStore()
+  it.each(['ES384', 'RS256', 'RS512', 'secret in the body', 'Basic'] as const)(
+    'with %s serves every confidential grant',
+    async method => {
+      const clientId = `every-grant ${method}`
+      const secret = 'se:cret +%/ü'
+      const keys =
+        method === 'ES384' || method === 'RS256' || method === 'RS512' ? await generateClientKeys(method) : undefined
+      tenant.registerClient({
+        clientId,
+        appType: 'web',
+        redirectUris: ['https://app.example.com/callback'],
+        allowedGrantTypes: ['client_credentials', 'urn:qlik:oauth:user-impersonation'],
+        ...(keys === undefined
+          ? { clientSecret: secret }
+          : { allowedAuthMethods: ['private_key_jwt'], publicKeys: [keys.publicKey] }),
+      })
+      const basicOrBody = method === 'Basic' ? clientSecretBasic(secret) : clientSecret(secret)
+      const web = own({
+        clientId,
+        authentication: keys === undefined ? basicOrBody : privateKeyJwt({ key: keys.privateKey }),
+      })
+      const store = memoryLoginStore()
 
-    expect(await machineTokens({ client: web, store }).accessToken()).toEqual(expect.any(String))
-    const userId = tenant.users[0]?.id ?? ''
-    expect(await impersonatedTokens({ client: web, store })({ userId }).accessToken()).toEqual(expect.any(String))
+      expect(await machineTokens({ client: web, store }).accessToken()).toEqual(expect.any(String))
+      const userId = tenant.users[0]?.id ?? ''
+      expect(await impersonatedTokens({ client: web, store })({ userId }).accessToken()).toEqual(expect.any(String))
 
-    const redirectUri = 'https://app.example.com/callback'
-    const request = await authorizationRequest(web, { redirectUri, state: 'state' })
-    const callback = new URL(await tenant.authorize(request.url, userId))
-    const code = await authorizationResponse(web, callback.searchParams, 'state')
-    const tokens = await requestTokens(web, authorizationCode(code, redirectUri, request.codeVerifier))
-    expect(await requestTokens(web, refreshToken(tokens.refreshToken ?? ''))).toHaveProperty('accessToken')
-  })
+      const redirectUri = 'https://app.example.com/callback'
+      const request = await createAuthorizationRequest(web, { redirectUri, state: 'state' })
+      const callback = new URL(await tenant.authorize(request.url, userId))
+      const code = await validateAuthorizationResponse(web, callback.searchParams, 'state')
+      const tokens = await requestTokens(web, authorizationCodeGrant(code, redirectUri, request.codeVerifier))
+      expect(await requestTokens(web, refreshTokenGrant(tokens.refreshToken ?? ''))).toHaveProperty('accessToken')
+    },
+  )
 })
 
 describe('registered clients', () => {
@@ -113,7 +126,9 @@ describe('registered clients', () => {
     expect(await directory.read(clientId)).toMatchObject({ clientId, clientName: 'Reports' })
     expect(await directory.read(clientId)).not.toHaveProperty('clientSecret')
 
-    expect(await directory.patch(clientId, [{ op: 'replace', path: '/clientName', value: 'Better reports' }])).toEqual({})
+    expect(await directory.patch(clientId, [{ op: 'replace', path: '/clientName', value: 'Better reports' }])).toEqual(
+      {},
+    )
     expect((await directory.read(clientId)).clientName).toBe('Better reports')
 
     const { hint } = await directory.createSecret(clientId)
@@ -140,7 +155,9 @@ describe('registered clients', () => {
       allowedAuthMethods: ['private_key_jwt'],
       publicKeys: [publicKey],
     })
-    const changed = await directory.patch(clientId, [{ op: 'replace', path: '/allowedAuthMethods', value: ['client_secret'] }])
+    const changed = await directory.patch(clientId, [
+      { op: 'replace', path: '/allowedAuthMethods', value: ['client_secret'] },
+    ])
     expect(changed.clientSecret).toEqual(expect.any(String))
   })
 
@@ -148,7 +165,8 @@ describe('registered clients', () => {
     const directory = registered()
     for (const name of ['One', 'Two', 'Three']) await directory.create({ appType: 'spa', clientName: `Page ${name}` })
     const names = []
-    for await (const { clientName } of directory.list({ filter: 'clientName sw "Page "', limit: 1 })) names.push(clientName)
+    for await (const { clientName } of directory.list({ filter: 'clientName sw "Page "', limit: 1 }))
+      names.push(clientName)
     expect(names).toEqual(['Page One', 'Page Three', 'Page Two'])
   })
 
@@ -207,7 +225,11 @@ describe('a region', () => {
       code: 'ERR_TIER',
       message: expect.stringContaining('region us'),
     })
-    for (const other of ['https://acme.us.qlikcloud.com', 'https://acme.eu.qlikcloud.com.evil.example', 'https://a.b.eu.qlikcloud.com']) {
+    for (const other of [
+      'https://acme.us.qlikcloud.com',
+      'https://acme.eu.qlikcloud.com.evil.example',
+      'https://a.b.eu.qlikcloud.com',
+    ]) {
       expect(() => region.at(other)).toThrow(expect.objectContaining({ code: 'ERR_TIER' }))
     }
     expect(() => region.at('https://register.eu.qlikcloud.com')).toThrow(expect.objectContaining({ code: 'ERR_TIER' }))
@@ -216,7 +238,11 @@ describe('a region', () => {
   })
 
   it('stays in the domain where it is registered', async () => {
-    const region = regionClient({ ...credentials, region: 'us', registerOrigin: 'https://register.us.qlikcloudgov.com' })
+    const region = regionClient({
+      ...credentials,
+      region: 'us',
+      registerOrigin: 'https://register.us.qlikcloudgov.com',
+    })
     expect(() => region.at('https://acme.us.qlikcloud.com')).toThrow(expect.objectContaining({ code: 'ERR_TIER' }))
     expect(region.at('https://acme.us.qlikcloudgov.com').tier).toBe('region')
     await region.client.close()
@@ -227,15 +253,20 @@ describe('a region', () => {
     ['sg', 'ap-southeast-1'],
     ['se', 'eu-north-1'],
     ['eu', 'constructor'],
-  ])('%s leaves it to the tenant whether a data center is its own where that is not sure: %s', async (name, datacenter) => {
-    const region = regionClient({ ...credentials, region: name, registerOrigin: tenant.regionOrigin })
-    const before = tenant.requests.length
-    await region
-      .createTenant({ licenseKey: 'license', datacenter })
-      .catch(error => expect(error).toMatchObject({ code: 'ERR_TENANT_REFUSED' }))
-    expect(tenant.requests.slice(before)).toContainEqual(expect.objectContaining({ method: 'POST', path: '/api/v1/tenants' }))
-    await region.client.close()
-  })
+  ])(
+    '%s leaves it to the tenant whether a data center is its own where that is not sure: %s',
+    async (name, datacenter) => {
+      const region = regionClient({ ...credentials, region: name, registerOrigin: tenant.regionOrigin })
+      const before = tenant.requests.length
+      await region
+        .createTenant({ licenseKey: 'license', datacenter })
+        .catch(error => expect(error).toMatchObject({ code: 'ERR_TENANT_REFUSED' }))
+      expect(tenant.requests.slice(before)).toContainEqual(
+        expect.objectContaining({ method: 'POST', path: '/api/v1/tenants' }),
+      )
+      await region.client.close()
+    },
+  )
 })
 
 describe('the tier of a client', () => {
@@ -256,7 +287,11 @@ describe('the tier of a client', () => {
       clientId: 'demo-organization',
       clientSecret: 'demo-organization-secret',
     })
-    expect(await machineTokens({ client: organization, store: memoryLoginStore() }).accessToken()).toEqual(expect.any(String))
-    expect(() => impersonatedTokens({ client: organization, store: memoryLoginStore() })).toThrow('An organization client')
+    expect(await machineTokens({ client: organization, store: memoryLoginStore() }).accessToken()).toEqual(
+      expect.any(String),
+    )
+    expect(() => impersonatedTokens({ client: organization, store: memoryLoginStore() })).toThrow(
+      'An organization client',
+    )
   })
 })

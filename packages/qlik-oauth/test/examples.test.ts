@@ -9,7 +9,10 @@ describe('the example', () => {
     ['impersonation.ts', ['Reading as ', 'App: ']],
     ['anonymous.ts', ['The tenant calls this visitor Guest']],
     ['native-login.ts', ['Logged in as', 'Granted: user_default offline_access']],
-    ['onboarding.ts', ['Created http://localhost', 'Configured the space Analytics', 'Registered the client', 'Imported the app Sales']],
+    [
+      'onboarding.ts',
+      ['Created http://localhost', 'Configured the space Analytics', 'Registered the client', 'Imported the app Sales'],
+    ],
     ['register-web-client.ts', ['Registered Express application', 'web: Express application']],
   ])('%s runs against a simulated tenant', async (name, lines) => {
     const example = fileURLToPath(new URL(`../examples/${name}`, import.meta.url))

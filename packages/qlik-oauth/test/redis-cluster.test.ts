@@ -2,11 +2,11 @@ import { randomBytes } from 'node:crypto'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals'
 import { Cluster, Redis } from 'ioredis'
 import { Cluster as Cluster6 } from 'ioredis-6'
+import { type RedisCluster, startCluster } from 'test-support/redis-cluster'
+import { until } from 'test-support/until'
+import { loginStoreContract } from '../contract/login-store-contract.ts'
 import { type LoginStore, QlikOAuthError, redisLoginStore } from '../src/index.ts'
-import { loginStoreContract } from '../src/login-store-contract.ts'
 import { sampleLogin, tour } from './support/login-store-tour.ts'
-import { type RedisCluster, startCluster } from './support/redis-cluster.ts'
-import { until } from './support/until.ts'
 
 const keys = [randomBytes(32).toString('base64')]
 let servers: RedisCluster
@@ -53,7 +53,12 @@ describe.each([
     const nodes = await Promise.all(
       servers.masters.map(async ({ url, port }) => {
         const redis = new Redis(url)
-        return { redis, port, id: await redis.cluster('MYID'), owner: (await redis.cluster('COUNTKEYSINSLOT', slot)) > 0 }
+        return {
+          redis,
+          port,
+          id: await redis.cluster('MYID'),
+          owner: (await redis.cluster('COUNTKEYSINSLOT', slot)) > 0,
+        }
       }),
     )
     const from = nodes.find(node => node.owner) as (typeof nodes)[number]
@@ -88,11 +93,11 @@ describe('a Redis login store on a Cluster that loses a node', () => {
     const record = sampleLogin()
     const names = Array.from({ length: 30 }, (_, at) => `survivor-${at}`)
     await Promise.all(names.map(name => store.createLogin(name, record, 600)))
-    const watch = store.watch(
+    const watch = store.subscribe(
       () => {},
       () => {},
     )
-    await until(() => watch.alive)
+    await until(() => watch.confirmed)
     const first = new Redis((servers.masters[0] as (typeof servers.masters)[0]).url)
     await until(async () => isReplicated(await first.info('replication')))
     first.disconnect()
@@ -131,9 +136,9 @@ describe('a Redis login store on a Cluster that loses a node', () => {
     )
     const listed = await store.loginKeys(record.tenant, record.user.id)
     expect([...listed].sort()).toEqual(names.sort())
-    await until(() => watch.alive)
+    await until(() => watch.confirmed)
     const heard = new Set<string>()
-    store.watch(
+    store.subscribe(
       ({ key }) => heard.add(key),
       () => {},
     )

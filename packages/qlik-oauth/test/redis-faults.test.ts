@@ -5,10 +5,10 @@ import { inspect } from 'node:util'
 import { afterEach, describe, expect, it } from '@jest/globals'
 import { Redis, type RedisOptions } from 'ioredis'
 import { Redis as Redis6 } from 'ioredis-6'
+import { freePort, launch, type RedisServer, startRedis } from 'test-support/redis-server'
+import { until } from 'test-support/until'
 import { type LoginStore, QlikOAuthError, redisLoginStore } from '../src/index.ts'
 import { everyCall, secrets, tour } from './support/login-store-tour.ts'
-import { freePort, launch, type RedisServer, startRedis } from './support/redis-server.ts'
-import { until } from './support/until.ts'
 
 const limitMs = 250
 const keys = [randomBytes(32).toString('base64')]
@@ -77,7 +77,7 @@ describe.each([
     await store.ping()
     await server.kill()
     await emitted(client, 'close')
-    await Promise.allSettled(Array.from({ length: 100 }, () => store.hit('flood', 60)))
+    await Promise.allSettled(Array.from({ length: 100 }, () => store.increment('flood', 60)))
     await server.restart()
     await until(() => works(store))
     expect(await client.get('qlik:{flood}:hits')).toBeNull()
@@ -118,7 +118,10 @@ describe.each([
     await client.config('SET', 'maxmemory', '1')
     const { saveAttempt, createLogin, saveTokens, readLogin, ping } = everyCall(store)
     for (const write of [saveAttempt, createLogin, saveTokens]) {
-      await expect(write?.()).rejects.toMatchObject({ code: 'ERR_STORE_UNAVAILABLE', message: expect.stringContaining('OOM') })
+      await expect(write?.()).rejects.toMatchObject({
+        code: 'ERR_STORE_UNAVAILABLE',
+        message: expect.stringContaining('OOM'),
+      })
     }
     await expect(readLogin?.()).resolves.toBeUndefined()
     await ping?.()
@@ -134,7 +137,8 @@ describe.each([
     const { saveAttempt, createLogin, replaceLogin, hit, lock } = everyCall(store)
     for (const write of [saveAttempt, createLogin, replaceLogin, hit, lock]) {
       const outcome = await write?.().catch(error => error)
-      if (outcome !== 'gone') expect(outcome).toMatchObject({ code: 'ERR_STORE_UNAVAILABLE', message: expect.stringContaining('READONLY') })
+      if (outcome !== 'gone')
+        expect(outcome).toMatchObject({ code: 'ERR_STORE_UNAVAILABLE', message: expect.stringContaining('READONLY') })
     }
     await client.call('replicaof', 'no', 'one')
     await tour(store)
@@ -148,16 +152,17 @@ describe.each([
     await tour(store)
   })
 
-  it.each(['LOADING Redis is loading the dataset in memory', 'CLUSTERDOWN The cluster is down', 'NOAUTH Authentication required.'])(
-    'passes on that a server answers: %s',
-    async refusal => {
-      const port = await peer(socket =>
-        socket.on('data', data => socket.write(`-${refusal}\r\n`.repeat(String(data).split('\r\n*').length))),
-      )
-      const store = storeOn(port, { enableReadyCheck: false })
-      await expectUnavailable(store)
-    },
-  )
+  it.each([
+    'LOADING Redis is loading the dataset in memory',
+    'CLUSTERDOWN The cluster is down',
+    'NOAUTH Authentication required.',
+  ])('passes on that a server answers: %s', async refusal => {
+    const port = await peer(socket =>
+      socket.on('data', data => socket.write(`-${refusal}\r\n`.repeat(String(data).split('\r\n*').length))),
+    )
+    const store = storeOn(port, { enableReadyCheck: false })
+    await expectUnavailable(store)
+  })
 
   it('answers in time when a server accepts connections and says nothing', async () => {
     await expectUnavailable(storeOn(await peer(() => {})))
@@ -226,7 +231,9 @@ async function works(store: LoginStore): Promise<boolean> {
 async function expectUnavailable(store: LoginStore): Promise<void> {
   const startedAt = performance.now()
   const calls = Object.entries(everyCall(store))
-  const outcomes = await Promise.all(calls.map(async ([name, call]) => ({ name, error: await call().catch(error => error) })))
+  const outcomes = await Promise.all(
+    calls.map(async ([name, call]) => ({ name, error: await call().catch(error => error) })),
+  )
   expect(performance.now() - startedAt).toBeLessThan(limitMs + 150)
   for (const { name, error } of outcomes) {
     expect({ name, error }).toEqual({ name, error: expect.any(QlikOAuthError) })

@@ -1,10 +1,10 @@
 import { randomBytes } from 'node:crypto'
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
 import { Redis } from 'ioredis'
+import { type RedisSentinel, startSentinel } from 'test-support/redis-sentinel'
+import { until } from 'test-support/until'
 import { QlikOAuthError, redisLoginStore } from '../src/index.ts'
 import { sampleLogin, tour } from './support/login-store-tour.ts'
-import { type RedisSentinel, startSentinel } from './support/redis-sentinel.ts'
-import { until } from './support/until.ts'
 
 let sentinel: RedisSentinel
 let redis: Redis
@@ -27,11 +27,11 @@ describe('a Redis login store behind Sentinel', () => {
     await store.createLogin('before', record, 600)
     await until(async () => (await redis.call('wait', 1, 100)) === 1)
     let lost = 0
-    const watch = store.watch(
+    const watch = store.subscribe(
       () => {},
       () => lost++,
     )
-    await until(() => watch.alive)
+    await until(() => watch.confirmed)
     const lostBefore = lost
 
     let failed = 0
@@ -58,9 +58,9 @@ describe('a Redis login store behind Sentinel', () => {
 
     expect((await store.readLogin('before', 600))?.record).toEqual(record)
     await tour(store)
-    await until(() => watch.alive)
+    await until(() => watch.confirmed)
     expect(lost).toBeGreaterThanOrEqual(lostBefore + 2)
-    const heard = new Promise(resolve => store.watch(resolve, () => {}))
+    const heard = new Promise(resolve => store.subscribe(resolve, () => {}))
     await store.endLogin('before')
     expect(await heard).toEqual({ type: 'ended', key: 'before' })
     await store.close()

@@ -2,10 +2,10 @@ import { randomBytes, randomUUID } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
 import { Redis } from 'ioredis'
+import { type RedisServer, startRedis } from 'test-support/redis-server'
+import { until } from 'test-support/until'
 import { type LoginStore, redisLoginStore } from '../src/index.ts'
 import { everyCall, sampleAttempt, sampleLogin, sampleTokens, secrets } from './support/login-store-tour.ts'
-import { type RedisServer, startRedis } from './support/redis-server.ts'
-import { until } from './support/until.ts'
 
 let server: RedisServer
 let redis: Redis
@@ -31,23 +31,27 @@ describe('STORAGE.md', () => {
     await store.createLogin(renewed, sampleLogin(user), 1800)
     await store.readLogin(renewed, 1800)
     await store.replaceLogin(renewed, 1, sampleLogin(user))
-    await store.saveAttempt(randomUUID(), sampleAttempt(), 600)
+    await store.saveTransaction(randomUUID(), sampleAttempt(), 600)
     await store.saveTokens(randomUUID(), sampleTokens())
     await store.lock(randomUUID(), 5000)
     const failed = await store.lock(randomUUID(), 5000)
     if (typeof failed === 'object') await failed.release(1000)
     const hits = randomUUID()
-    for (let hit = 0; hit < 3; hit++) await store.hit(hits, 60)
+    for (let hit = 0; hit < 3; hit++) await store.increment(hits, 60)
     for (const call of Object.values(everyCall(store))) await call()
 
-    const documented = patterns((await readFile(new URL('../STORAGE.md', import.meta.url), 'utf8')).split(/^\| channel /m)[0] ?? '')
+    const documented = patterns(
+      (await readFile(new URL('../STORAGE.md', import.meta.url), 'utf8')).split(/^\| channel /m)[0] ?? '',
+    )
     const used = new Set<string>()
     for (const key of await redis.keys('*')) {
       const matching = documented.filter(({ matches }) => matches.test(key))
       expect([key, matching.length]).toEqual([key, 1])
       used.add(matching[0]?.pattern ?? '')
-      const value = (await redis.type(key)) === 'zset' ? (await redis.zrange(key, 0, -1)).join(' ') : ((await redis.get(key)) ?? '')
-      for (const secret of [...Object.values(secrets), user, 'zoe@example.com']) expect(key + value).not.toContain(secret)
+      const value =
+        (await redis.type(key)) === 'zset' ? (await redis.zrange(key, 0, -1)).join(' ') : ((await redis.get(key)) ?? '')
+      for (const secret of [...Object.values(secrets), user, 'zoe@example.com'])
+        expect(key + value).not.toContain(secret)
       const milliseconds = await redis.pttl(key)
       expect(milliseconds).toBeGreaterThan(0)
       expect(milliseconds).toBeLessThanOrEqual(43_200_000)
@@ -56,12 +60,14 @@ describe('STORAGE.md', () => {
   })
 
   it('lists every channel', async () => {
-    const watch = store.watch(
+    const watch = store.subscribe(
       () => {},
       () => {},
     )
-    await until(() => watch.alive)
-    const documented = patterns((await readFile(new URL('../STORAGE.md', import.meta.url), 'utf8')).split(/^\| channel /m)[1] ?? '')
+    await until(() => watch.confirmed)
+    const documented = patterns(
+      (await readFile(new URL('../STORAGE.md', import.meta.url), 'utf8')).split(/^\| channel /m)[1] ?? '',
+    )
     const channels = (await redis.pubsub('CHANNELS')).map(String)
     expect(channels).toHaveLength(documented.length)
     for (const { matches } of documented) expect(channels.filter(channel => matches.test(channel))).toHaveLength(1)

@@ -4,10 +4,10 @@ import { once } from 'node:events'
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals'
 import { Redis } from 'ioredis'
 import { Redis as Redis6 } from 'ioredis-6'
-import { type LoginStore, type RedisLoginStoreEvent, redisLoginStore, type Watch } from '../src/index.ts'
+import { type RedisServer, startRedis } from 'test-support/redis-server'
+import { until } from 'test-support/until'
+import { type ChangeSubscription, type LoginStore, type RedisLoginStoreEvent, redisLoginStore } from '../src/index.ts'
 import { sampleLogin } from './support/login-store-tour.ts'
-import { type RedisServer, startRedis } from './support/redis-server.ts'
-import { until } from './support/until.ts'
 
 const keys = [randomBytes(32).toString('base64')]
 let server: RedisServer
@@ -37,11 +37,11 @@ describe.each([
   it('reach the watchers of every other process', async () => {
     const [here, there] = [store(connect()), store(connect())]
     const heard: unknown[] = []
-    const watch = there.watch(
+    const watch = there.subscribe(
       change => heard.push(change),
       () => {},
     )
-    await until(() => watch.alive)
+    await until(() => watch.confirmed)
     await here.createLogin('key', sampleLogin(), 60)
     await here.replaceLogin('key', 1, sampleLogin())
     await here.endLogin('key')
@@ -57,7 +57,7 @@ describe.each([
     await admin.client('KILL', 'TYPE', 'pubsub')
     await until(() => lost.length === 2)
     expect(lost).toEqual([true, false])
-    await until(() => watch.alive)
+    await until(() => watch.confirmed)
     expect(lost).toEqual([true, false, true])
     expect(events).toEqual([{ type: 'announcementsLost' }])
   })
@@ -66,11 +66,11 @@ describe.each([
     const { watch, lost } = await watching(store(connect()))
     server.pause()
     const startedAt = performance.now()
-    await until(() => !watch.alive)
+    await until(() => !watch.confirmed)
     expect(performance.now() - startedAt).toBeLessThan(1500)
     await until(() => lost.length === 2)
     server.resume()
-    await until(() => watch.alive)
+    await until(() => watch.confirmed)
     expect(lost.length).toBe(3)
   })
 
@@ -79,7 +79,7 @@ describe.each([
     await server.kill()
     await until(() => lost.length === 2)
     await server.restart()
-    await until(() => watch.alive)
+    await until(() => watch.confirmed)
     expect(lost).toEqual([true, false, true])
   })
 })
@@ -87,39 +87,39 @@ describe.each([
 describe('the watch of a Redis login store', () => {
   it('begins before Redis is there', async () => {
     await server.kill()
-    const watch = store(new Redis(server.url)).watch(
+    const watch = store(new Redis(server.url)).subscribe(
       () => {},
       () => {},
     )
-    expect(watch.alive).toBe(false)
+    expect(watch.confirmed).toBe(false)
     await server.restart()
-    await until(() => watch.alive)
+    await until(() => watch.confirmed)
   })
 
   it('uses one connection for all watchers and none without', async () => {
     const shared = store(new Redis(server.url))
     const watches = Array.from({ length: 5 }, () =>
-      shared.watch(
+      shared.subscribe(
         () => {},
         () => {},
       ),
     )
-    await until(() => watches.every(({ alive }) => alive))
+    await until(() => watches.every(({ confirmed: alive }) => alive))
     expect(await subscribers()).toBe(1)
     for (const watch of watches) await watch.close()
     await until(async () => (await subscribers()) === 0)
-    expect(watches.some(({ alive }) => alive)).toBe(false)
+    expect(watches.some(({ confirmed: alive }) => alive)).toBe(false)
   })
 
   it('tells a watcher that comes later only of what is lost from then on', async () => {
     const shared = store(new Redis(server.url))
     await watching(shared)
     const lost: boolean[] = []
-    const later = shared.watch(
+    const later = shared.subscribe(
       () => {},
-      () => lost.push(later.alive),
+      () => lost.push(later.confirmed),
     )
-    expect(later.alive).toBe(true)
+    expect(later.confirmed).toBe(true)
     await admin.client('KILL', 'TYPE', 'pubsub')
     await until(() => lost.length === 2)
   })
@@ -127,17 +127,15 @@ describe('the watch of a Redis login store', () => {
   it('discards a login that cannot be read, once, and announces its end', async () => {
     const [first, second] = [store(new Redis(server.url)), store(new Redis(server.url))]
     const heard: unknown[] = []
-    const watch = first.watch(
+    const watch = first.subscribe(
       change => heard.push(change),
       () => {},
     )
-    await until(() => watch.alive)
+    await until(() => watch.confirmed)
     await admin.set('qlik:{key}:login', '1 broken')
-    expect(await Promise.all([first.readLogin('key', 60), second.readLogin('key', 60), first.readLogin('key')])).toEqual([
-      undefined,
-      undefined,
-      undefined,
-    ])
+    expect(
+      await Promise.all([first.readLogin('key', 60), second.readLogin('key', 60), first.readLogin('key')]),
+    ).toEqual([undefined, undefined, undefined])
     await until(() => heard.length > 0)
     expect(heard).toEqual([{ type: 'ended', key: 'key' }])
     expect(events).toEqual([{ type: 'unreadableRecord', key: 'qlik:{key}:login' }])
@@ -152,18 +150,22 @@ describe('the watch of a Redis login store', () => {
       const store = redisLoginStore(redis, { keys: ['${keys[0]}'] })
       await store.ping()
       const quiet = await redis.info('commandstats')
-      const watch = store.watch(() => {}, () => {})
-      while (!watch.alive) await new Promise(resolve => setImmediate(resolve))
+      const watch = store.subscribe(() => {}, () => {})
+      while (!watch.confirmed) await new Promise(resolve => setImmediate(resolve))
       const watched = await redis.info('commandstats')
       await watch.close()
       await store.close()
       await redis.quit()
       console.log(/cmdstat_publish/.test(quiet), /cmdstat_publish/.test(watched))`
     const tsx = import.meta.resolve('tsx')
-    const child = spawn(process.execPath, ['--conditions=source', '--import', tsx, '--input-type=module', '--eval', program], {
-      cwd: new URL('..', import.meta.url),
-      stdio: ['ignore', 'pipe', 'inherit'],
-    })
+    const child = spawn(
+      process.execPath,
+      ['--conditions=source', '--import', tsx, '--input-type=module', '--eval', program],
+      {
+        cwd: new URL('..', import.meta.url),
+        stdio: ['ignore', 'pipe', 'inherit'],
+      },
+    )
     let output = ''
     child.stdout.on('data', data => {
       output += data
@@ -186,13 +188,13 @@ function store(redis: Redis): LoginStore {
 }
 
 /** A watch that has proved itself, with what `alive` was at each call of `lost`. */
-async function watching(on: LoginStore): Promise<{ watch: Watch; lost: boolean[] }> {
+async function watching(on: LoginStore): Promise<{ watch: ChangeSubscription; lost: boolean[] }> {
   const lost: boolean[] = []
-  const watch = on.watch(
+  const watch = on.subscribe(
     () => {},
-    () => lost.push(watch.alive),
+    () => lost.push(watch.confirmed),
   )
-  await until(() => watch.alive)
+  await until(() => watch.confirmed)
   return { watch, lost }
 }
 

@@ -2,9 +2,14 @@ import { randomBytes } from 'node:crypto'
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
 import { Redis } from 'ioredis'
 import { type LoginStore, redisLoginStore } from 'qlik-oauth'
-import { type Child, startChild } from './support/child.ts'
-import { type RedisServer, startRedis } from './support/redis-server.ts'
-import { startTokenEndpoint, type TokenAnswer, type TokenEndpoint, type TokenRequest } from './support/token-endpoint.ts'
+import { type Child, startChild } from 'test-support/child'
+import { type RedisServer, startRedis } from 'test-support/redis-server'
+import {
+  startTokenEndpoint,
+  type TokenAnswer,
+  type TokenEndpoint,
+  type TokenRequest,
+} from './support/token-endpoint.ts'
 
 const keys = randomBytes(32).toString('base64')
 let redis: RedisServer
@@ -19,7 +24,7 @@ beforeAll(async () => {
   connection = new Redis(redis.url)
   store = redisLoginStore(connection, { keys: [keys] })
   environment = { TENANT: endpoint.origin, REDIS: redis.url, KEYS: keys }
-  children = await Promise.all(Array.from({ length: 4 }, () => startChild('login-process.ts', environment)))
+  children = await Promise.all(Array.from({ length: 4 }, () => startChild(loginProcess, environment)))
 }, 60_000)
 
 afterAll(async () => {
@@ -35,7 +40,11 @@ async function dueLogin(key: string): Promise<void> {
   const now = Date.now()
   const tokens = { accessToken: 'over', refreshToken: `${key}-1`, issuedAt: now - 3600_000, expiresAt: now - 1000 }
   const times = { createdAt: now, refreshedAt: now, endsAt: now + 3600_000 }
-  await store.createLogin(key, { tenant: endpoint.origin, clientId: 'web', user: { id: 'ada' }, tokens, ...times }, 3600)
+  await store.createLogin(
+    key,
+    { tenant: endpoint.origin, clientId: 'web', user: { id: 'ada' }, tokens, ...times },
+    3600,
+  )
 }
 
 /** Refresh tokens that work once, like those of a tenant that rotates them. */
@@ -51,7 +60,12 @@ function rotating(before: (request: TokenRequest) => unknown = () => {}) {
     await before(request)
     if (reused) return { status: 401, body: { errors: [{ code: 'OAUTH-9', title: 'Invalid token' }] } }
     return {
-      body: { access_token: `new of ${refresh_token}`, token_type: 'bearer', expires_in: 3600, refresh_token: `${refresh_token}-next` },
+      body: {
+        access_token: `new of ${refresh_token}`,
+        token_type: 'bearer',
+        expires_in: 3600,
+        refresh_token: `${refresh_token}-next`,
+      },
     }
   })
   return grants
@@ -60,6 +74,8 @@ function rotating(before: (request: TokenRequest) => unknown = () => {}) {
 async function askAll(key: string, of = children): Promise<string[]> {
   return (await Promise.all(of.map(child => child.ask(key)))).flatMap(line => JSON.parse(line))
 }
+
+const loginProcess = new URL('support/login-process.ts', import.meta.url)
 
 describe('four processes with 25 requests each', () => {
   it('make one refresh, also when the token endpoint takes longer than three leases', async () => {
@@ -82,7 +98,7 @@ describe('four processes with 25 requests each', () => {
 
   it('end the login once, without a loop, after a holder that died between the answer and the store', async () => {
     await dueLogin('lost')
-    const victim = await startChild('login-process.ts', environment)
+    const victim = await startChild(loginProcess, environment)
     const asked = endpoint.asked()
     let release = () => {}
     const released = new Promise<void>(resolve => (release = resolve))

@@ -4,7 +4,7 @@ import { once } from 'node:events'
 import { createInterface, type Interface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
-import { type RedisServer, startRedis } from './support/redis-server.ts'
+import { type RedisServer, startRedis } from 'test-support/redis-server'
 import { startTokenEndpoint, type TokenEndpoint } from './support/token-endpoint.ts'
 
 interface Process {

@@ -26,7 +26,8 @@ export interface AppAddress {
 export type AppOpenCallback = (app: EngineApp, appId: string) => unknown
 
 /**
- * Tells `listener` about the connection to an app, first of all its present state. All listeners of one app share one socket.
+ * Tells `listener` about the connection to an app, first of all its present state. All listeners of one app share one
+ * socket.
  *
  * A lost connection is opened again with growing pauses, unless the login has ended or the app may not be opened.
  *
@@ -96,7 +97,8 @@ function connect(address: AppAddress, onUnused: () => void): Connection {
     const reason = finalReasons[code] ?? ((await isLoggedOut(address.host)) ? loginEnded : undefined)
     if (reason) return show({ name: 'ended', reason })
     const pause = pausesMs[attempts++]
-    if (pause === undefined) return show({ name: 'ended', reason: 'The connection to the app was lost. Reload the page to try again.' })
+    if (pause === undefined)
+      return show({ name: 'ended', reason: 'The connection to the app was lost. Reload the page to try again.' })
     show({ name: 'connecting' })
     setTimeout(() => !isUnused && void open(), pause * (0.75 + Math.random() / 2))
   }
@@ -134,7 +136,10 @@ async function socketUrl({ host, appId, identity, hostConfig }: AppAddress): Pro
   return `${host.replace(/^http/, 'ws')}${path}${query && `?${query}`}`
 }
 
-/** Asked anew for each socket, since the token in it is short-lived. Where a login is needed first the page goes away, and nothing is answered. */
+/**
+ * Asked anew for each socket, since the token in it is short-lived. Where a login is needed first the page goes away,
+ * and nothing is answered.
+ */
 async function socketCredentials(hostConfig: AppAddress['hostConfig']): Promise<Record<string, string>> {
   if ((hostConfig?.authType ?? 'none') === 'none') return {}
   const { getWebSocketAuthParams } = await import('qlik-api:auth')
@@ -150,7 +155,10 @@ function closeCode(event: unknown): number {
 /** A refused upgrade looks to scripts like any broken connection; a request can tell them apart. */
 async function isLoggedOut(host: string): Promise<boolean> {
   try {
-    const response = await fetch(`${host}/api/v1/users/me`, { headers: { accept: 'application/json' }, redirect: 'manual' })
+    const response = await fetch(`${host}/api/v1/users/me`, {
+      headers: { accept: 'application/json' },
+      redirect: 'manual',
+    })
     return response.status === 401
   } catch {
     return false

@@ -82,7 +82,8 @@ interface SheetCell {
   readonly rowspan: number
 }
 
-const sheetCells = (sheet: Record<string, unknown>) => (Array.isArray(sheet.cells) ? (sheet.cells as readonly SheetCell[]) : [])
+const sheetCells = (sheet: Record<string, unknown>) =>
+  Array.isArray(sheet.cells) ? (sheet.cells as readonly SheetCell[]) : []
 
 function drawCell(grid: HTMLElement, app: EngineApp, { name, col, row, colspan, rowspan }: SheetCell) {
   const cell = document.createElement('div')
@@ -103,9 +104,13 @@ function chartConfig({ objectId, type, dimensions = [], measures = [], propertie
   if (!type) throw new Error('object-id or type is missing.')
   const fields = [
     ...dimensions.map(dimension =>
-      typeof dimension === 'string' ? { qDef: { qFieldDefs: [dimension], qFieldLabels: [fieldName(dimension)] } } : dimension,
+      typeof dimension === 'string'
+        ? { qDef: { qFieldDefs: [dimension], qFieldLabels: [fieldName(dimension)] } }
+        : dimension,
     ),
-    ...measures.map(measure => (typeof measure === 'string' ? { qDef: { qDef: measure, qLabel: measure.replace(/^=/, '') } } : measure)),
+    ...measures.map(measure =>
+      typeof measure === 'string' ? { qDef: { qDef: measure, qLabel: measure.replace(/^=/, '') } } : measure,
+    ),
   ]
   return { type, fields, ...(properties ? { properties } : {}) }
 }
@@ -122,7 +127,10 @@ function embedderOf(app: EngineApp, element: HTMLElement): Embedder {
   if (known) return known
   const configuration = { context: { theme: pageTheme() }, types: chartTypes, themes: [darkTheme(element)] }
   // Nebula's types ask for more of an app and of a chart than it uses.
-  const embedder = embed(app as unknown as Parameters<typeof embed>[0], configuration as unknown as Parameters<typeof embed>[1])
+  const embedder = embed(
+    app as unknown as Parameters<typeof embed>[0],
+    configuration as unknown as Parameters<typeof embed>[1],
+  )
   watchPageTheme(theme => void embedder.context({ theme }))
   embedders.set(app, embedder)
   return embedder

@@ -89,7 +89,12 @@ function say(element: HTMLElement, message?: string): void {
   const sentence = document.createElement('p')
   sentence.setAttribute('role', 'status')
   sentence.textContent = message
-  Object.assign(sentence.style, { margin: '0', padding: '12px', font: '14px/1.4 system-ui, sans-serif', opacity: '0.75' })
+  Object.assign(sentence.style, {
+    margin: '0',
+    padding: '12px',
+    font: '14px/1.4 system-ui, sans-serif',
+    opacity: '0.75',
+  })
   element.append(sentence)
 }
 

@@ -11,13 +11,18 @@ export function addOnAppOpenCallback(callback: AppOpenCallback): () => void {
 }
 
 /** Selects values when an app is opened: what `<qlik-initial-selections>` asks for. */
-export function setInitialAppState(state: { readonly appId?: string; readonly selections?: readonly InitialSelection[] }): void {
+export function setInitialAppState(state: {
+  readonly appId?: string
+  readonly selections?: readonly InitialSelection[]
+}): void {
   onAppOpen(async (app, appId) => {
     if (state.appId && state.appId !== appId) return
     for (const { field, values } of state.selections ?? []) {
       if (typeof field !== 'string' || !Array.isArray(values)) continue
       const model = await app.getField(field)
-      await model.selectValues(values.map(value => ({ qText: String(value), qIsNumeric: typeof value === 'number', qNumber: value })))
+      await model.selectValues(
+        values.map(value => ({ qText: String(value), qIsNumeric: typeof value === 'number', qNumber: value })),
+      )
     }
   })
 }

@@ -1,8 +1,9 @@
 /**
- * The file that `<host>/qlik-embed/main.js` answers: a classic script that offers `window.QlikMain.import(name)`, as Qlik's runtime does.
+ * The file that `<host>/qlik-embed/main.js` answers: a classic script that offers `window.QlikMain.import(name)`, as
+ * Qlik's runtime does.
  *
- * It is small and changes with every build; all else is in modules beside it whose names carry a hash. Where it came from tells where the tenant
- * is, so it works behind any path prefix.
+ * It is small and changes with every build; all else is in modules beside it whose names carry a hash. Where it came
+ * from tells where the tenant is, so it works behind any path prefix.
  */
 export {}
 

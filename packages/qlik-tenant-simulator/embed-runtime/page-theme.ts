@@ -2,7 +2,8 @@
 export type ThemeName = 'light' | 'simulator-dark'
 
 /**
- * Nebula's dark theme, with what it lacks: list boxes and tables have a grey of their own or a white header, and lines are as bright as the text.
+ * Nebula's dark theme, with what it lacks: list boxes and tables have a grey of their own or a white header, and lines
+ * are as bright as the text.
  *
  * @param element Where the first chart is drawn: all get the background that the page has there.
  */

@@ -1,4 +1,6 @@
-/** The modules of Qlik's runtime that this one has, by the names loaders ask for. Each is loaded when first asked for. */
+/**
+ * The modules of Qlik's runtime that this one has, by the names loaders ask for. Each is loaded when first asked for.
+ */
 const modules: Readonly<Record<string, () => Promise<unknown>>> = {
   'embed-vanilla@v1': () => import('./embed-vanilla.ts'),
   'initial-app-state@v1': () => import('./initial-app-state.ts'),
@@ -6,7 +8,8 @@ const modules: Readonly<Record<string, () => Promise<unknown>>> = {
   'auth@v1': () => import('qlik-api:auth'),
   'qix@v1': () => import('qlik-api:qix'),
   'invoke-fetch@v1': () => import('qlik-api:invoke-fetch'),
-  // Reads the authorization response from the address of its page as soon as it is loaded, and goes back to the page that asked.
+  // Reads the authorization response from the address of its page as soon as it is loaded, and goes back to the page
+  // that asked.
   'oauth-callback@v1': () => import('qlik-api:auth'),
 }
 

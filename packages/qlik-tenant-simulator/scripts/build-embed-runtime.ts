@@ -1,6 +1,6 @@
 /**
- * Bundles the embed runtime into `dist/embed-runtime`: `main.js`, the modules it loads (their names carry a hash), the licences of what is in them,
- * and a manifest. A second run with the same sources and packages does nothing.
+ * Bundles the embed runtime into `dist/embed-runtime`: `main.js`, the modules it loads (their names carry a hash), the
+ * licences of what is in them, and a manifest. A second run with the same sources and packages does nothing.
  */
 import { createHash } from 'node:crypto'
 import { existsSync } from 'node:fs'
@@ -39,7 +39,9 @@ async function buildEmbedRuntime(): Promise<void> {
     chunkNames: 'chunk-[hash]',
     plugins: [await qlikApiModules()],
   })
-  const runtimeModule = Object.entries(modules.metafile.outputs).find(([, output]) => output.entryPoint?.endsWith('runtime.ts'))?.[0]
+  const runtimeModule = Object.entries(modules.metafile.outputs).find(([, output]) =>
+    output.entryPoint?.endsWith('runtime.ts'),
+  )?.[0]
   if (!runtimeModule) throw new Error('The bundle has no runtime module')
 
   const main = await build({
@@ -51,7 +53,9 @@ async function buildEmbedRuntime(): Promise<void> {
   })
   await writeFile(join(outputFolder, licenceFile), await licences(modules.metafile))
 
-  const files = [...Object.keys(modules.metafile.outputs), ...Object.keys(main.metafile.outputs)].map(file => basename(file))
+  const files = [...Object.keys(modules.metafile.outputs), ...Object.keys(main.metafile.outputs)].map(file =>
+    basename(file),
+  )
   await removeStale(previous, files)
   const manifest: Manifest = { inputs, files: [...files, licenceFile].sort() }
   // In one step, so that a server or another build never reads half of it.
@@ -95,14 +99,16 @@ async function removeStale(previous: Manifest | undefined, files: readonly strin
 }
 
 /**
- * Finds the modules behind `qlik-api:auth`, `qlik-api:qix` and `qlik-api:invoke-fetch`. The package publishes them for Node only, in files with a
- * hash in their name; its own index of them says which.
+ * Finds the modules behind `qlik-api:auth`, `qlik-api:qix` and `qlik-api:invoke-fetch`. The package publishes them for
+ * Node only, in files with a hash in their name; its own index of them says which.
  */
 async function qlikApiModules(): Promise<Plugin> {
   const chunks = join(packageFolder, 'node_modules', '@qlik', 'api', 'chunks')
   const index = (await readdir(chunks)).find(name => name.startsWith('public-runtime-modules-'))
   const text = index ? await readFile(join(chunks, index), 'utf8') : ''
-  const files = new Map([...text.matchAll(/import\("\.\/((auth|qix|invoke-fetch)-[^"]+\.js)"\)/g)].map(match => [match[2], match[1]]))
+  const files = new Map(
+    [...text.matchAll(/import\("\.\/((auth|qix|invoke-fetch)-[^"]+\.js)"\)/g)].map(match => [match[2], match[1]]),
+  )
   return {
     name: 'qlik-api-modules',
     setup(bundle) {
@@ -130,7 +136,10 @@ function packageFolderOf(input: string): string | undefined {
 
 async function licenceOf(folder: string): Promise<string> {
   const path = join(packageFolder, folder)
-  const { name, version, license } = JSON.parse(await readFile(join(path, 'package.json'), 'utf8')) as Record<string, string>
+  const { name, version, license } = JSON.parse(await readFile(join(path, 'package.json'), 'utf8')) as Record<
+    string,
+    string
+  >
   const file = (await readdir(path)).find(entry => /^licen[cs]e/i.test(entry))
   const text = file ? await readFile(join(path, file), 'utf8') : `(no licence file; package.json says ${license})\n`
   return `${'='.repeat(80)}\n${name} ${version} (${license})\n\n${text}`

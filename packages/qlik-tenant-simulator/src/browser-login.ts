@@ -15,7 +15,7 @@ export interface AuthorizeOptions {
  * @returns The address that the tenant finally redirects to: the application's callback with its parameters.
  * @throws Error with status and body when the tenant does not redirect
  */
-export async function authorize(
+export async function authorizeAs(
   tenantOrigin: string,
   url: string,
   userId: string,
@@ -58,7 +58,9 @@ async function visit(url: string, jar: CookieJar, form?: URLSearchParams): Promi
 
 function formOf(html: string): { action: string | undefined; fields: URLSearchParams } {
   const fields = new URLSearchParams()
-  for (const [, name = '', value = ''] of html.matchAll(/<input type="(?:hidden|checkbox)" name="([^"]+)" value="([^"]+)"/g))
+  for (const [, name = '', value = ''] of html.matchAll(
+    /<input type="(?:hidden|checkbox)" name="([^"]+)" value="([^"]+)"/g,
+  ))
     fields.append(name, value)
   return { action: /<form method="post" action="([^"]+)"/.exec(html)?.[1], fields }
 }

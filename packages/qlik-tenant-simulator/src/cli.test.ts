@@ -28,7 +28,9 @@ async function outcome(child: ChildProcess): Promise<{ code: unknown; output: st
 describe('the command', () => {
   it('serves until SIGTERM, and says where and for whom', async () => {
     const child = run('--port', '0', '--application', 'http://localhost:3456')
-    const [chunk] = (await Promise.race([once(child.stdout as NodeJS.ReadableStream, 'data'), ended(child)])) as [Buffer]
+    const [chunk] = (await Promise.race([once(child.stdout as NodeJS.ReadableStream, 'data'), ended(child)])) as [
+      Buffer,
+    ]
     const origin = /tenant at (\S+)/.exec(chunk.toString())?.[1]
     expect(chunk.toString()).toMatch(/ada[\s\S]+demo-web\s+web\s+demo-web-secret/)
     expect((await fetch(`${origin}/.well-known/oauth-authorization-server`)).status).toBe(200)
@@ -54,6 +56,9 @@ describe('the command', () => {
     const { port } = other.address() as AddressInfo
     const { code, errors } = await outcome(run('--port', String(port)))
     other.close()
-    expect({ code, errors }).toEqual({ code: 1, errors: expect.stringMatching(/^qlik-tenant-simulator: the port is taken.*--port\n$/) })
+    expect({ code, errors }).toEqual({
+      code: 1,
+      errors: expect.stringMatching(/^qlik-tenant-simulator: the port is taken.*--port\n$/),
+    })
   })
 })

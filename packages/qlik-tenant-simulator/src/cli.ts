@@ -58,7 +58,9 @@ async function main(): Promise<void> {
 function clientsFor(applications: readonly string[], redirectUris: readonly string[]): ClientRegistration[] {
   for (const application of applications) {
     if (!URL.canParse(application) || new URL(application).origin !== application) {
-      throw new RangeError(`--application must be an origin such as http://localhost:3000, got ${JSON.stringify(application)}`)
+      throw new RangeError(
+        `--application must be an origin such as http://localhost:3000, got ${JSON.stringify(application)}`,
+      )
     }
   }
   const callbacks: Readonly<Record<string, string>> = { 'demo-web': '/auth/callback', 'demo-spa': '/spa/callback' }
@@ -68,7 +70,11 @@ function clientsFor(applications: readonly string[], redirectUris: readonly stri
     const more = client.clientId === 'demo-web' ? redirectUris : []
     const changed: ClientRegistration = {
       ...client,
-      redirectUris: unique([...uris, ...(path === undefined ? [] : applications.map(origin => origin + path)), ...more]),
+      redirectUris: unique([
+        ...uris,
+        ...(path === undefined ? [] : applications.map(origin => origin + path)),
+        ...more,
+      ]),
       ...(origins === undefined ? {} : { allowedOrigins: unique([...origins, ...applications]) }),
     }
     return changed
@@ -103,7 +109,8 @@ function unique(values: readonly string[]): string[] {
 function problemOf(error: unknown): string {
   if (!(error instanceof Error)) return String(error)
   const { code, message } = error as NodeJS.ErrnoException
-  if (code === 'EADDRINUSE') return `the port is taken: ${message.replace(/^listen /, '')}. Choose another one with --port`
+  if (code === 'EADDRINUSE')
+    return `the port is taken: ${message.replace(/^listen /, '')}. Choose another one with --port`
   if (code === 'EACCES' || code === 'EADDRNOTAVAIL' || code === 'ENOTFOUND') return `cannot listen there: ${message}`
   return message.split('\n', 1).join('')
 }

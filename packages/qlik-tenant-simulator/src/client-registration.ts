@@ -14,7 +14,11 @@ export interface ClientRegistration {
   readonly description?: string
   /** Only for `web`. @default generated, unless the client authenticates with `private_key_jwt` alone */
   readonly clientSecret?: string
-  /** At most five; compared character by character, except the port of a native client's loopback address. @default [] */
+  /**
+   * At most five; compared character by character, except the port of a native client's loopback address.
+   *
+   * @default []
+   */
   readonly redirectUris?: readonly string[]
   /** Origins of pages that may use this client's tokens. @default [] */
   readonly allowedOrigins?: readonly string[]
@@ -30,7 +34,11 @@ export interface ClientRegistration {
   readonly consentMethod?: 'required' | 'trusted'
   /** The access codes (`eac`) of app links an `anonymous-embed` client may open. @default [] */
   readonly accessCodes?: readonly string[]
-  /** Where the client is registered; a client of a region or an organization is valid in all its tenants. @default 'tenant' */
+  /**
+   * Where the client is registered; a client of a region or an organization is valid in all its tenants.
+   *
+   * @default 'tenant'
+   */
   readonly tier?: 'tenant' | 'region' | 'organization'
 }
 
@@ -129,7 +137,8 @@ export function registrationProblem(registration: ClientRegistration): string | 
     allowedGrantTypes = [],
     allowedAuthMethods = [],
   } = registration
-  if (typeof registration.clientId !== 'string' || registration.clientId === '') return 'clientId must be a non-empty string'
+  if (typeof registration.clientId !== 'string' || registration.clientId === '')
+    return 'clientId must be a non-empty string'
   if (!appTypes.includes(appType)) return `appType must be one of ${appTypes.join(', ')}`
   if (redirectUris.length > 5) return 'At most 5 redirect URIs are allowed'
   if (allowedOrigins.length > 5) return 'At most 5 allowed origins are allowed'
@@ -140,7 +149,8 @@ export function registrationProblem(registration: ClientRegistration): string | 
   if (badOrigin !== undefined) return `Allowed origin must be scheme, host and port alone: ${JSON.stringify(badOrigin)}`
   const badScope = allowedScopes.find(scope => typeof scope !== 'string' || !scopeToken.test(scope))
   if (badScope !== undefined) return `Not a scope: ${JSON.stringify(badScope)}`
-  if (allowedGrantTypes.some(grant => !extraGrantTypes.includes(grant))) return `allowedGrantTypes may hold ${extraGrantTypes.join(', ')}`
+  if (allowedGrantTypes.some(grant => !extraGrantTypes.includes(grant)))
+    return `allowedGrantTypes may hold ${extraGrantTypes.join(', ')}`
   if (allowedGrantTypes.length > 0 && appType !== 'web') return 'Only web clients may have allowedGrantTypes'
   if (allowedAuthMethods.some(method => method !== 'client_secret' && method !== 'private_key_jwt')) {
     return 'allowedAuthMethods may hold client_secret and private_key_jwt'
@@ -162,7 +172,10 @@ export interface ClientDirectory {
 }
 
 /** @throws TypeError for a registration that Qlik Cloud would refuse. */
-export function clientDirectory(registrations: readonly ClientRegistration[], learnSecret: (secret: string) => void): ClientDirectory {
+export function clientDirectory(
+  registrations: readonly ClientRegistration[],
+  learnSecret: (secret: string) => void,
+): ClientDirectory {
   const clients = new Map<string, Client>()
   const put = (client: Client) => {
     clients.set(client.clientId, client)
@@ -191,7 +204,11 @@ export function clientDirectory(registrations: readonly ClientRegistration[], le
 export function registrationOf(client: Client): ClientRegistration {
   const { secrets, createdAt, updatedAt, published, jwksUri, clientUri, logoUri, ...registration } = client
   const newest = secrets.at(-1)
-  return { ...registration, ...(newest === undefined ? {} : { clientSecret: newest.value }), ...(jwksUri === undefined ? {} : { jwksUri }) }
+  return {
+    ...registration,
+    ...(newest === undefined ? {} : { clientSecret: newest.value }),
+    ...(jwksUri === undefined ? {} : { jwksUri }),
+  }
 }
 
 export function newSecret(value = randomBytes(32).toString('hex')): ClientSecret {
@@ -203,7 +220,9 @@ export function isConfidential(client: Client): boolean {
   return client.appType === 'web'
 }
 
-/** Loopback redirects of native clients may name any port (RFC 8252, section 7.3); all others are compared as strings. */
+/**
+ * Loopback redirects of native clients may name any port (RFC 8252, section 7.3); all others are compared as strings.
+ */
 export function isRegisteredRedirect(client: Client, redirectUri: string): boolean {
   if (client.redirectUris.includes(redirectUri)) return true
   if (client.appType !== 'native' || !URL.canParse(redirectUri)) return false
@@ -220,7 +239,9 @@ function complete(registration: ClientRegistration): Client {
   const createdAt = new Date().toISOString()
   const allowedAuthMethods = registration.allowedAuthMethods ?? ['client_secret']
   const secret =
-    registration.appType === 'web' && allowedAuthMethods.includes('client_secret') ? [newSecret(registration.clientSecret)] : []
+    registration.appType === 'web' && allowedAuthMethods.includes('client_secret')
+      ? [newSecret(registration.clientSecret)]
+      : []
   return {
     clientId: registration.clientId,
     clientName: registration.clientName ?? registration.clientId,
@@ -249,7 +270,8 @@ function isRedirectUri(uri: unknown, appType: string): boolean {
   if (typeof uri !== 'string' || !URL.canParse(uri) || uri.includes('#')) return false
   const { protocol, hostname } = new URL(uri)
   if (protocol === 'https:') return true
-  if (protocol === 'http:') return ['localhost', '127.0.0.1', '[::1]'].includes(hostname) || hostname.endsWith('.localhost')
+  if (protocol === 'http:')
+    return ['localhost', '127.0.0.1', '[::1]'].includes(hostname) || hostname.endsWith('.localhost')
   return appType === 'native' && /^[a-z][a-z0-9+-]*(\.[a-z0-9+-]+)+:$/.test(protocol)
 }
 

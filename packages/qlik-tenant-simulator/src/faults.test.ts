@@ -1,6 +1,6 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals'
+import { bearer, call, errorCode, logIn, post, type Tokens, webClient } from '../test/support/client.ts'
 import { createTenant, type SimulatedTenant } from './index.ts'
-import { bearer, call, errorCode, logIn, post, type Tokens, webClient } from './testing/client.ts'
 
 let tenant: SimulatedTenant
 let tokens: Tokens
@@ -62,7 +62,9 @@ describe('the record of requests', () => {
     const fresh = await logIn(tenant, 'ben')
     expect(tenant.tokenRequests('authorization_code').at(-1)?.body).toMatchObject({ client_id: 'demo-web' })
     expect(tenant.tokenRequests('client_credentials')).toEqual([])
-    expect(tenant.issuedSecrets()).toEqual(expect.arrayContaining([fresh.access_token, fresh.refresh_token, 'demo-web-secret']))
+    expect(tenant.issuedSecrets()).toEqual(
+      expect.arrayContaining([fresh.access_token, fresh.refresh_token, 'demo-web-secret']),
+    )
     const waiting = tenant.waitForRequest('/api/v1/features')
     await call(`${tenant.origin}/api/v1/features`, { headers: bearer(fresh) })
     expect((await waiting).headers.authorization).toBe(`Bearer ${fresh.access_token}`)

@@ -12,8 +12,8 @@ export interface Fault {
   /** Strikes only upgrades (true) or only other requests (false). */
   readonly upgrade?: boolean
   /**
-   * `before` the request is carried out; or `after` it, so that the tenant has done its work and only the answer goes wrong
-   * (for answers that are JSON, a page or a redirect). @default 'before'
+   * `before` the request is carried out; or `after` it, so that the tenant has done its work and only the answer goes
+   * wrong (for answers that are JSON, a page or a redirect). @default 'before'
    */
   readonly when?: 'before' | 'after'
   /** Waits this long; then what is scripted besides happens, or the request is carried out. */
@@ -166,13 +166,20 @@ async function wait(fault: ArmedFault, peer: Duplex | ServerResponse): Promise<v
   if (fault.hold) await Promise.race([fault.released, gone])
 }
 
-function answerOf(fault: Fault): { status: number; headers: Record<string, string | string[]>; body: Buffer } | undefined {
+function answerOf(
+  fault: Fault,
+): { status: number; headers: Record<string, string | string[]>; body: Buffer } | undefined {
   const extra: Record<string, string | string[]> = {}
-  for (const [name, value] of Object.entries(fault.headers ?? {})) extra[name] = typeof value === 'string' ? value : [...value]
+  for (const [name, value] of Object.entries(fault.headers ?? {}))
+    extra[name] = typeof value === 'string' ? value : [...value]
   if (fault.retryAfter !== undefined) extra['retry-after'] = String(fault.retryAfter)
   const json = { 'content-type': 'application/json' }
   if (fault.garbage)
-    return { status: fault.status ?? 200, headers: { ...json, ...extra }, body: Buffer.from('<!doctype html><title>Oops</title>') }
+    return {
+      status: fault.status ?? 200,
+      headers: { ...json, ...extra },
+      body: Buffer.from('<!doctype html><title>Oops</title>'),
+    }
   if (fault.hugeBody !== undefined) {
     const body = Buffer.from(`{"filler":"${'x'.repeat(Math.max(0, fault.hugeBody - 13))}"}`)
     return { status: fault.status ?? 200, headers: { ...json, ...extra }, body }
@@ -189,7 +196,9 @@ function answerOf(fault: Fault): { status: number; headers: Record<string, strin
   if (fault.body instanceof Uint8Array) return { status, headers: extra, body: Buffer.from(fault.body) }
   if (typeof fault.body === 'string') return { status, headers: extra, body: Buffer.from(fault.body) }
   const code = `HTTP-${status}`
-  const body = fault.body ?? (status >= 400 ? { errors: [{ code, title: 'Scripted fault', status: String(status) }], traceId: '0' } : {})
+  const body =
+    fault.body ??
+    (status >= 400 ? { errors: [{ code, title: 'Scripted fault', status: String(status) }], traceId: '0' } : {})
   return { status, headers: { ...json, ...extra }, body: Buffer.from(JSON.stringify(body)) }
 }
 

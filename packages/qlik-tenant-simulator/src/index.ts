@@ -1,5 +1,5 @@
 export type { AnalyticsApp } from './apps/catalogue.ts'
-export type { AuthorizeOptions, CookieJar } from './browser-login.ts'
+export { type AuthorizeOptions, authorizeAs, type CookieJar } from './browser-login.ts'
 export type { ClientRegistration } from './client-registration.ts'
 export type { Fault, FaultHandle, Faults } from './faults.ts'
 export type { TenantOptions } from './options.ts'

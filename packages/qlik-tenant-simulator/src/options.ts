@@ -3,7 +3,8 @@ import type { ClientRegistration } from './client-registration.ts'
 import type { TenantUser } from './tenant-user.ts'
 
 /**
- * Everything that can be chosen about the simulated tenant. What Qlik does not document is an option, and its default is an assumption.
+ * Everything that can be chosen about the simulated tenant. What Qlik does not document is an option, and its default
+ * is an assumption.
  */
 export interface TenantOptions {
   /** 0 takes a free port. @default 0 */
@@ -28,21 +29,37 @@ export interface TenantOptions {
   readonly exchangedTokenSeconds?: number
   /** Life of an authorization code. Not documented. @default 60 */
   readonly codeSeconds?: number
-  /** Whether a refresh token works once, and its reuse revokes all tokens of that login. Not documented. @default true */
+  /**
+   * Whether a refresh token works once, and its reuse revokes all tokens of that login. Not documented.
+   *
+   * @default true
+   */
   readonly rotateRefreshTokens?: boolean
   /** How long a refresh token that was used still works. Not documented. @default 0 */
   readonly refreshGraceSeconds?: number
   /** Whether each refresh starts the 30 days anew. Not documented. @default true */
   readonly slidingRefreshTokens?: boolean
-  /** How the token answer states the end of the access token. The reference lists `expires_at`, its examples show both. @default 'both' */
+  /**
+   * How the token answer states the end of the access token. The reference lists `expires_at`, its examples show both.
+   *
+   * @default 'both'
+   */
   readonly expiry?: 'expires_in' | 'expires_at' | 'both' | 'none'
   /** Issuer in metadata and tokens. @default the origin */
   readonly issuer?: string
-  /** Whether the authorization response carries `iss` (RFC 9207) and the metadata promises it. Not documented. @default false */
+  /**
+   * Whether the authorization response carries `iss` (RFC 9207) and the metadata promises it. Not documented.
+   *
+   * @default false
+   */
   readonly authorizationResponseIss?: boolean
   /** Status of the redirect from `users/me` and `tenants/me`. Reported as 301 or 302. @default 302 */
   readonly usersMeRedirectStatus?: 301 | 302 | 303 | 307 | 308
-  /** Live access tokens per user and client beyond which the token endpoint answers 403. The number is not documented. @default 1000 */
+  /**
+   * Live access tokens per user and client beyond which the token endpoint answers 403. The number is not documented.
+   *
+   * @default 1000
+   */
   readonly maxTokensPerUser?: number
   /** Whether PKCE may be left out by confidential clients. Documented as mandatory. @default false */
   readonly pkceOptional?: boolean
@@ -54,9 +71,18 @@ export interface TenantOptions {
   readonly revokeCascades?: boolean
   /** Whether open engine sockets end when their token is revoked. Not documented. @default false */
   readonly revokeClosesSockets?: boolean
-  /** Whether a refused token request carries RFC 6749's `error` beside Qlik's `errors`. Qlik documents `errors` alone. @default false */
+  /**
+   * Whether a refused token request carries RFC 6749's `error` beside Qlik's `errors`. Qlik documents `errors` alone.
+   *
+   * @default false
+   */
   readonly rfc6749Errors?: boolean
-  /** How id and secret are read from Basic credentials: as they are, form-decoded (RFC 6749), or both tried. Not documented. @default 'either' */
+  /**
+   * How id and secret are read from Basic credentials: as they are, form-decoded (RFC 6749), or both tried. Not
+   * documented.
+   *
+   * @default 'either'
+   */
   readonly basicEncoding?: 'raw' | 'form' | 'either'
   /** Life of the tenant's own login cookie. Documented: 24 hours. @default 86400 */
   readonly loginSeconds?: number
@@ -70,7 +96,9 @@ export interface TenantOptions {
   readonly now?: () => number
 }
 
-export type Settings = Required<Omit<TenantOptions, 'clients' | 'users' | 'apps' | 'issuer'>> & { readonly issuer: string | undefined }
+export type Settings = Required<Omit<TenantOptions, 'clients' | 'users' | 'apps' | 'issuer'>> & {
+  readonly issuer: string | undefined
+}
 
 /** @throws RangeError naming the option, what was given and what is expected. */
 export function settle(options: TenantOptions): Settings {
@@ -108,7 +136,8 @@ export function settle(options: TenantOptions): Settings {
     throw new RangeError(`port must be a whole number from 0 to 65535, got ${JSON.stringify(options.port)}`)
   }
   for (const [name, value] of Object.entries(settings)) {
-    if (typeof value === 'number' && !(value >= 0)) throw new RangeError(`${name} must not be negative, got ${JSON.stringify(value)}`)
+    if (typeof value === 'number' && !(value >= 0))
+      throw new RangeError(`${name} must not be negative, got ${JSON.stringify(value)}`)
   }
   return settings
 }

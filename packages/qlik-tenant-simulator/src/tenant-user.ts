@@ -35,7 +35,13 @@ export const defaultUsers: readonly TenantUser[] = [
     spaces: ['space-analytics'],
     description: 'Business user: sees the apps of the shared space',
   },
-  { id: 'cleo', name: 'Cleo Marchetti', email: 'cleo@example.com', subject: 'idp|cleo', description: 'New colleague: sees no app yet' },
+  {
+    id: 'cleo',
+    name: 'Cleo Marchetti',
+    email: 'cleo@example.com',
+    subject: 'idp|cleo',
+    description: 'New colleague: sees no app yet',
+  },
   {
     id: 'tess',
     name: 'Tess Nakamura',

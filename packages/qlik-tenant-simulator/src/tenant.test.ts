@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
+import { logIn, post } from '../test/support/client.ts'
 import { createTenant, type SimulatedTenant } from './index.ts'
-import { logIn, post } from './testing/client.ts'
 
 let tenant: SimulatedTenant
 beforeAll(async () => {
@@ -16,7 +16,9 @@ describe('a web client', () => {
     const me = await fetch(`${tenant.origin}/api/v1/users/me`, { headers })
     expect(me.redirected).toBe(true)
     expect(await me.json()).toMatchObject({ id: 'ada', name: 'Ada Lovelace', email: 'ada@example.com' })
-    const items = (await (await fetch(`${tenant.origin}/api/v1/items?resourceType=app&limit=1`, { headers })).json()) as { data: unknown[] }
+    const items = (await (
+      await fetch(`${tenant.origin}/api/v1/items?resourceType=app&limit=1`, { headers })
+    ).json()) as { data: unknown[] }
     expect(items.data).toHaveLength(1)
 
     const refreshed = await post(`${tenant.origin}/oauth/token`, {

@@ -4,7 +4,7 @@ import { createServer, type Server } from 'node:http'
 import type { AddressInfo, Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { analyticsApps } from './apps/catalogue.ts'
-import { type AuthorizeOptions, authorize } from './browser-login.ts'
+import { type AuthorizeOptions, authorizeAs } from './browser-login.ts'
 import {
   type ClientDirectory,
   type ClientRegistration,
@@ -49,14 +49,21 @@ export interface SimulatedTenant {
   /** Adds a client, or replaces the one with this id. @throws TypeError for what Qlik Cloud would refuse */
   registerClient(registration: ClientRegistration): ClientRegistration
   registerUser(user: TenantUser): TenantUser
-  /** Every access token, refresh token, code and client secret there ever was, to search for in places where none may be. */
+  /**
+   * Every access token, refresh token, code and client secret there ever was, to search for in places where none may
+   * be.
+   */
   issuedSecrets(): string[]
   expireAccessTokens(): void
   revokeAccessTokens(userId?: string): void
   revokeRefreshTokens(userId?: string): void
   /** Replaces the secrets of a client. @returns the new one */
   rotateClientSecret(clientId: string): string
-  /** Logs in as a user, as a browser would. See {@link AuthorizeOptions}. @returns the callback URL with its parameters */
+  /**
+   * Logs in as a user, as a browser would. See {@link AuthorizeOptions}.
+   *
+   * @returns the callback URL with its parameters
+   */
   authorize(url: string, userId: string, options?: AuthorizeOptions): Promise<string>
   /** Ends all connections. */
   close(): Promise<void>
@@ -114,9 +121,16 @@ async function start(settings: Settings, contents: Contents): Promise<SimulatedT
   const createdTenants: SimulatedTenant[] = []
   const createChild = async () => {
     const regional = clients.all.filter(client => client.tier === 'region').map(registrationOf)
-    const child = await start({ ...settings, port: 0, issuer: undefined }, { clients: regional, users: defaultUsers, apps: [] })
+    const child = await start(
+      { ...settings, port: 0, issuer: undefined },
+      { clients: regional, users: defaultUsers, apps: [] },
+    )
     createdTenants.push(child)
-    return { id: child.tenantId, origin: child.origin, setActive: (active: boolean) => hostOf.get(child)?.setActive(active) }
+    return {
+      id: child.tenantId,
+      origin: child.origin,
+      setActive: (active: boolean) => hostOf.get(child)?.setActive(active),
+    }
   }
 
   const tenant = await listen(simulation, 'tenant', settings.port, [...(contents.apps ?? [])], createChild)
@@ -144,7 +158,9 @@ async function start(settings: Settings, contents: Contents): Promise<SimulatedT
     tokenRequests: grantType =>
       log.requests.filter(
         ({ method, path, body }) =>
-          method === 'POST' && path.startsWith('/oauth/token') && (grantType === undefined || body?.grant_type === grantType),
+          method === 'POST' &&
+          path.startsWith('/oauth/token') &&
+          (grantType === undefined || body?.grant_type === grantType),
       ),
     waitForRequest: match => log.waitFor(match),
     registerClient: registration => registrationOf(clients.register(registration)),
@@ -168,7 +184,7 @@ async function start(settings: Settings, contents: Contents): Promise<SimulatedT
       clients.put({ ...client, secrets: [secret] })
       return secret.value
     },
-    authorize: (url, userId, how) => authorize(tenant.state.origin, url, userId, how),
+    authorize: (url, userId, how) => authorizeAs(tenant.state.origin, url, userId, how),
     async close() {
       faults.clear()
       await Promise.all([tenant, region, organization, ...createdTenants].map(one => one.close()))
@@ -242,7 +258,10 @@ async function listen(
     socket.once('close', () => engineSockets.delete(socket))
   }
   server.on('request', (request, response) => void serve(state, log, faults, request, response))
-  server.on('upgrade', (request, socket, head) => void upgrade({ state, log, faults, engine, opened }, request, socket, head))
+  server.on(
+    'upgrade',
+    (request, socket, head) => void upgrade({ state, log, faults, engine, opened }, request, socket, head),
+  )
 
   return {
     state,

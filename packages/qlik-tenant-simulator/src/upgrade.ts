@@ -8,7 +8,10 @@ import type { RequestLog } from './request-log.ts'
 import { authenticate } from './rest/authentication.ts'
 import type { TenantState } from './tenant-state.ts'
 
-/** Lets WebSockets through to the engine: `/app/{id}[/identity/{identity}][/ttl/{seconds}]` with a token that is good now. */
+/**
+ * Lets WebSockets through to the engine: `/app/{id}[/identity/{identity}][/ttl/{seconds}]` with a token that is good
+ * now.
+ */
 export async function upgrade(
   {
     state,
@@ -32,8 +35,10 @@ export async function upgrade(
   if (fault !== undefined && (await strikeUpgrade(fault, socket))) return
   try {
     const url = targetUrl(state, request)
-    const [, appId, identity] = /^\/app\/([^/]+)(?:\/identity\/([^/]+))?(?:\/ttl\/\d+)?$/.exec(url?.pathname ?? '') ?? []
-    if (!isOwnHost(state, request)) throw new QlikError(421, 'HTTP-421', 'Misdirected request', 'This tenant has another host name')
+    const [, appId, identity] =
+      /^\/app\/([^/]+)(?:\/identity\/([^/]+))?(?:\/ttl\/\d+)?$/.exec(url?.pathname ?? '') ?? []
+    if (!isOwnHost(state, request))
+      throw new QlikError(421, 'HTTP-421', 'Misdirected request', 'This tenant has another host name')
     if (!state.active()) throw new QlikError(403, 'TENANTS-9', 'Tenant is deactivated')
     if (url === undefined || appId === undefined) throw new QlikError(404, 'HTTP-404', 'Not found')
     const { user, token } = authenticate(state, { request, url }, 'websocket')
@@ -50,7 +55,12 @@ export async function upgrade(
 
 function refuse(socket: Duplex, error: QlikError): void {
   const body = JSON.stringify(error.body())
-  const headers = { ...error.headers, 'content-type': 'application/json', 'content-length': Buffer.byteLength(body), connection: 'close' }
+  const headers = {
+    ...error.headers,
+    'content-type': 'application/json',
+    'content-length': Buffer.byteLength(body),
+    connection: 'close',
+  }
   const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}`)
   socket.end(`HTTP/1.1 ${error.status} ${STATUS_CODES[error.status] ?? ''}\r\n${lines.join('\r\n')}\r\n\r\n${body}`)
 }

@@ -7,11 +7,16 @@ import { dashboardObjects } from '../src/apps/dashboard.ts'
 import { serveEmbedRuntime } from '../src/embed-runtime/serve.ts'
 import { createEngine } from '../src/engine/engine.ts'
 
-/** A page with Qlik's unmodified web components, and the tenant behind the path `/qlik`, as a backend for frontend has it. */
+/**
+ * A page with Qlik's unmodified web components, and the tenant behind the path `/qlik`, as a backend for frontend has
+ * it.
+ */
 export async function serveChartPage() {
   const engine = createEngine({ apps: analyticsApps })
   const secure = helmet()
-  const components = await readFile(new URL('../node_modules/@qlik/embed-web-components/dist/index.js', import.meta.url))
+  const components = await readFile(
+    new URL('../node_modules/@qlik/embed-web-components/dist/index.js', import.meta.url),
+  )
   const isLoggedIn = { value: true }
 
   const server = createServer((request, response) =>
@@ -21,7 +26,8 @@ export async function serveChartPage() {
       else if (pathname === '/page.css') response.setHeader('content-type', 'text/css').end(style)
       else if (pathname === '/components.js') response.setHeader('content-type', 'text/javascript').end(components)
       else if (pathname === '/qlik/api/v1/users/me') response.writeHead(isLoggedIn.value ? 200 : 401).end('{}')
-      else if (!(await serveEmbedRuntime(request, response, pathname.replace(/^\/qlik/, '')))) response.writeHead(404).end()
+      else if (!(await serveEmbedRuntime(request, response, pathname.replace(/^\/qlik/, ''))))
+        response.writeHead(404).end()
     }),
   )
   server.on('upgrade', (request, socket, head) => {

@@ -2,8 +2,8 @@ import { spawnSync } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
 import type { Browser, Page } from 'playwright-core'
+import { colours, launchChromium, problemsOf } from 'test-support/chromium'
 import { dashboardObjects } from '../src/apps/dashboard.ts'
-import { colours, launchChromium, problemsOf } from '../src/testing/chromium.ts'
 import { serveChartPage } from './chart-page.ts'
 
 const objects = dashboardObjects

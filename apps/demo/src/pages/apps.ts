@@ -43,7 +43,10 @@ interface App {
 
 /** The list for readers without scripts, read on the server with the user's own rights. */
 async function firstApps(request: Request): Promise<readonly AppItem[]> {
-  const { data } = await asUser<{ data: readonly AppItem[] }>(request, '/api/v1/items?resourceType=app&limit=100&sort=%2Bname')
+  const { data } = await asUser<{ data: readonly AppItem[] }>(
+    request,
+    '/api/v1/items?resourceType=app&limit=100&sort=%2Bname',
+  )
   return data
 }
 
@@ -60,7 +63,10 @@ async function appOf(request: Request, id: string): Promise<App | undefined> {
 class NotThere extends Error {}
 
 async function asUser<Body>(request: Request, path: string): Promise<Body> {
-  const answer = await request.qlik?.fetch(path, { headers: { accept: 'application/json' }, signal: AbortSignal.timeout(longestWaitMs) })
+  const answer = await request.qlik?.fetch(path, {
+    headers: { accept: 'application/json' },
+    signal: AbortSignal.timeout(longestWaitMs),
+  })
   if (answer === undefined || answer.status === 401)
     throw new QlikOAuthError('ERR_SESSION_EXPIRED', 'The tenant no longer accepts this login')
   // Whether an app does not exist or belongs to somebody else is the tenant's secret.

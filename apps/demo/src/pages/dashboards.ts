@@ -36,7 +36,9 @@ export const dashboards: ReadonlyMap<string, Dashboard> = new Map([
   ],
 ])
 
-/** The app that a page for everybody shows: the one its address names in `app`, or the first that has a page of its own. */
+/**
+ * The app that a page for everybody shows: the one its address names in `app`, or the first that has a page of its own.
+ */
 export function appInQuery(query: unknown): string | undefined {
   if (query !== undefined) return typeof query === 'string' && /^[\w-]{1,64}$/.test(query) ? query : undefined
   const [first] = dashboards.keys()

@@ -1,5 +1,5 @@
 import type { ErrorRequestHandler, Request, RequestHandler } from 'express'
-import { errorAnswer, Refusal } from 'express-qlik-oauth'
+import { errorResponse } from 'express-qlik-oauth'
 import type { Logger } from 'pino'
 import { QlikOAuthError } from 'qlik-oauth'
 import { show } from './view.ts'
@@ -7,15 +7,19 @@ import { show } from './view.ts'
 /** What no route has answered. */
 export const notFoundPage: RequestHandler = (request, response) => {
   response.status(404)
-  if (!wantsPage(request)) return void response.json({ errors: [{ code: 'not_found', title: 'There is nothing here', status: '404' }] })
+  if (!wantsPage(request))
+    return void response.json({ errors: [{ code: 'not_found', title: 'There is nothing here', status: '404' }] })
   show(request, response, 'message', { title: 'Not found', trace: undefined, ...notFound })
 }
 
-/** Says what happened and what to do, to people as a page and to scripts as JSON. What happened underneath goes to the log. */
+/**
+ * Says what happened and what to do, to people as a page and to scripts as JSON. What happened underneath goes to the
+ * log.
+ */
 export function errorPage(logger: Logger): ErrorRequestHandler {
   return (error, request, response, next) => {
     if (response.headersSent) return next(error)
-    const { status, headers, body } = errorAnswer(error)
+    const { status, headers, body } = errorResponse(error)
     const trace: string = JSON.parse(body).traceId
     if (status >= 500) logger.error({ err: error, trace, path: request.path }, 'the request could not be served')
 
@@ -67,7 +71,8 @@ const tenantAway: Message = {
 const applicationRefused: Message = {
   eyebrow: 'Login not possible',
   heading: 'Qlik Cloud does not accept this application.',
-  advice: 'It is not you. Whoever runs this application has to look at how it is registered; what is wrong has been written down.',
+  advice:
+    'It is not you. Whoever runs this application has to look at how it is registered; what is wrong has been written down.',
   actions: [home],
 }
 
@@ -82,13 +87,15 @@ const messages: Readonly<Partial<Record<string, Message>>> = {
   ERR_CALLBACK_INVALID: {
     eyebrow: 'Login out of date',
     heading: 'This login cannot be finished.',
-    advice: 'It took longer than ten minutes, was finished before, or began in another browser. Starting again takes a moment.',
+    advice:
+      'It took longer than ten minutes, was finished before, or began in another browser. Starting again takes a moment.',
     actions: [logInAgain, home],
   },
   ERR_LOGIN_LOOP: {
     eyebrow: 'Login does not hold',
     heading: 'Logging in again and again does not help.',
-    advice: 'Your browser does not send our cookie back. Allow cookies for this site, and open it at the address its operator gave you.',
+    advice:
+      'Your browser does not send our cookie back. Allow cookies for this site, and open it at the address its operator gave you.',
     actions: [home],
   },
   ERR_RATE_LIMIT: {
@@ -126,7 +133,7 @@ const messages: Readonly<Partial<Record<string, Message>>> = {
 }
 
 function codeOf(error: unknown): string {
-  return error instanceof QlikOAuthError || error instanceof Refusal ? error.code : ''
+  return error instanceof QlikOAuthError ? error.code : ''
 }
 
 /** Scripts accept anything; browsers tell them from people in `Sec-Fetch-Mode`, which comes with `Sec-Fetch-Dest`. */

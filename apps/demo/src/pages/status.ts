@@ -10,7 +10,9 @@ export function statusPage({ machineClient }: Environment, { machine }: SharedTo
   if (machine === undefined || machineClient === undefined) return router
 
   router.get('/', async (request, response) => {
-    const counts = await Promise.all(counted.map(async ({ name, path }) => ({ name, count: await countOf(machine, path) })))
+    const counts = await Promise.all(
+      counted.map(async ({ name, path }) => ({ name, count: await countOf(machine, path) })),
+    )
     show(request, response, 'status', { title: 'Tenant status', figures: counts, clientId: machineClient.clientId })
   })
   return router
@@ -30,7 +32,8 @@ async function countOf(tokens: TokenSource, path: string): Promise<string> {
     redirect: 'error',
     signal: AbortSignal.timeout(longestWaitMs),
   })
-  if (!answer.ok) throw new QlikOAuthError('ERR_TENANT_RESPONSE', `The tenant answered ${answer.status} to the machine's request`)
+  if (!answer.ok)
+    throw new QlikOAuthError('ERR_TENANT_RESPONSE', `The tenant answered ${answer.status} to the machine's request`)
   const { data, links } = (await answer.json()) as { data: readonly unknown[]; links?: { next?: { href?: string } } }
   return `${data.length}${links?.next?.href === undefined ? '' : '+'}`
 }

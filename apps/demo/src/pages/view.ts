@@ -28,7 +28,12 @@ export function views(app: Express, environment: Environment): void {
 }
 
 /** Renders a page for whoever is logged in, or for nobody in particular. */
-export function show(request: Request, response: Response, view: string, locals: { title: string } & Record<string, unknown>): void {
+export function show(
+  request: Request,
+  response: Response,
+  view: string,
+  locals: { title: string } & Record<string, unknown>,
+): void {
   // Every page shows who is logged in.
   if (!response.hasHeader('cache-control')) response.set('cache-control', 'private, no-cache').vary('cookie')
   response.render(view, {

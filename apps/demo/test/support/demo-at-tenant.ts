@@ -1,5 +1,5 @@
 import { createTenant, type SimulatedTenant } from 'qlik-tenant-simulator'
-import { type RedisServer, startRedis } from '../../../../packages/qlik-oauth/test/support/redis-server.ts'
+import { type RedisServer, startRedis } from 'test-support/redis-server'
 import { type DemoProcess, startDemo } from './demo-process.ts'
 
 export interface DemoAtTenant {

@@ -35,7 +35,9 @@ export async function startDemo(environment: Record<string, string>): Promise<De
 }
 
 /** Starts the demo with an environment that it refuses. @returns Exit code and what it said. */
-export async function refusedStart(environment: Record<string, string>): Promise<{ code: number | null; said: string }> {
+export async function refusedStart(
+  environment: Record<string, string>,
+): Promise<{ code: number | null; said: string }> {
   const { child, output } = launch(environment)
   const [code] = await once(child, 'close')
   return { code, said: output() }
@@ -53,10 +55,14 @@ export async function freePort(): Promise<number> {
 function launch(environment: Record<string, string>) {
   const script = fileURLToPath(new URL('../../src/start.ts', import.meta.url))
   const { PATH = '', HOME = '' } = process.env
-  const child: ChildProcess = spawn(process.execPath, ['--conditions=source', '--import', import.meta.resolve('tsx'), script], {
-    env: { PATH, HOME, ...environment },
-    stdio: ['ignore', 'pipe', 'pipe'],
-  })
+  const child: ChildProcess = spawn(
+    process.execPath,
+    ['--conditions=source', '--import', import.meta.resolve('tsx'), script],
+    {
+      env: { PATH, HOME, ...environment },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    },
+  )
   let text = ''
   for (const stream of [child.stdout, child.stderr]) stream?.on('data', (chunk: Buffer) => (text += chunk))
   return { child, output: () => text, lines: createInterface({ input: child.stdout as NodeJS.ReadableStream }) }

@@ -5,10 +5,16 @@ import { returnPath } from './return-path.ts'
 const own = 'https://app.example.com'
 
 describe('return path', () => {
-  it.each(['/', '/sales', '/a?b=1#c', '/a%20b', '/100%', '/sales?url=https://other.example/x', '/ü', '/apps/1?filter=%2F%2Fx'])(
-    'keeps %j',
-    path => expect(returnPath(path)).toBe(new URL(path, own).href.slice(own.length)),
-  )
+  it.each([
+    '/',
+    '/sales',
+    '/a?b=1#c',
+    '/a%20b',
+    '/100%',
+    '/sales?url=https://other.example/x',
+    '/ü',
+    '/apps/1?filter=%2F%2Fx',
+  ])('keeps %j', path => expect(returnPath(path)).toBe(new URL(path, own).href.slice(own.length)))
 
   it.each([
     ['another host', '//evil.example'],

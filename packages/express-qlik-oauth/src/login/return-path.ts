@@ -1,8 +1,8 @@
 /**
  * Decides where the browser goes after login.
  *
- * Only a path on this application is accepted; anything else would make the login route an open redirect. A path that another decoding
- * would turn into another host, or that leads back into the login itself, is refused as well.
+ * Only a path on this application is accepted; anything else would make the login route an open redirect. A path that
+ * another decoding would turn into another host, or that leads back into the login itself, is refused as well.
  *
  * @returns The path with its query and fragment, or `fallback` when `candidate` leads elsewhere.
  */
@@ -25,7 +25,8 @@ const ownOrigin = 'http://app.invalid'
 const longestPath = 2048
 
 function ownPath(text: string): string | undefined {
-  // Browsers drop tab and line feed from a URL and read a backslash as a slash: nothing of the kind belongs into a path.
+  // Browsers drop tab and line feed from a URL and read a backslash as a slash: nothing of the kind belongs into a
+  // path.
   // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is looked for
   if (!/^\/(?![/\\])/.test(text) || /[\u0000-\u001f\u007f\\]/.test(text.split(/[?#]/, 1)[0] ?? '')) return undefined
   if (!URL.canParse(text, ownOrigin)) return undefined

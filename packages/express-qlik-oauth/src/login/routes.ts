@@ -1,15 +1,15 @@
 import type { Request, RequestHandler, Response } from 'express'
 import { QlikOAuthError } from 'qlik-oauth'
-import type { AuthContext } from '../auth-context.ts'
-import { answer } from '../error-answer.ts'
-import { callbackPath, loginPath, logoutPath, sessionPath } from '../options.ts'
-import { Refusal } from '../refusal.ts'
+import { sendError } from '../http/error-response.ts'
+import { httpError } from '../http/http-error.ts'
+import { isNavigation } from '../http/navigation.ts'
+import type { AuthContext } from './auth-context.ts'
 import { callbackRoute } from './callback-route.ts'
 import { loginRoute } from './login-route.ts'
 import { logoutRoute } from './logout-route.ts'
-import { isNavigation } from './navigation.ts'
 import { followLogin } from './session-life.ts'
 import { sessionRoute } from './session-route.ts'
+import { callbackPath, loginPath, logoutPath, sessionPath } from './tenant-registry.ts'
 
 type Route = (context: AuthContext, request: Request, response: Response) => Promise<void>
 
@@ -22,14 +22,14 @@ export function loginRoutes(context: AuthContext): RequestHandler {
     if (found === undefined) return follow(request, response, next)
     const { methods, route } = found
     if (!methods.includes(request.method)) {
-      return answer(
+      return sendError(
         response,
-        new Refusal('ERR_METHOD_NOT_ALLOWED', `This address takes ${methods.join(' and ')} only.`, { allow: methods }),
+        httpError('ERR_METHOD_NOT_ALLOWED', `This address takes ${methods.join(' and ')} only.`, { allow: methods }),
       )
     }
     return route(context, request, response).catch((error: unknown) => {
-      if (isNavigation(request) || !(error instanceof QlikOAuthError || error instanceof Refusal)) next(error)
-      else answer(response, error)
+      if (isNavigation(request) || !(error instanceof QlikOAuthError)) next(error)
+      else sendError(response, error)
     })
   }
 }
@@ -45,8 +45,8 @@ function routeOf({ path }: Request): Entry | undefined {
 }
 
 /**
- * Programs that look at links before people do ask with HEAD. It is safe (RFC 9110, section 9.2.1), so it may start no attempt and use none up;
- * refused with 405, many of them would try GET.
+ * Programs that look at links before people do ask with HEAD. It is safe (RFC 9110, section 9.2.1), so it may start no
+ * attempt and use none up; refused with 405, many of them would try GET.
  */
 function withoutEffect(route: Route): Route {
   return async (context, request, response) => {

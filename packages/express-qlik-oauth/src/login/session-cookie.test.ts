@@ -1,7 +1,7 @@
 import type { IncomingMessage } from 'node:http'
 import { describe, expect, it } from '@jest/globals'
 import { sign } from 'cookie-signature'
-import { loginKey } from 'qlik-oauth'
+import { loginKey } from 'qlik-oauth/internal'
 import { sessionCookie, sessionIdReader } from './session-cookie.ts'
 
 const read = (cookie: string | undefined, secret: string | string[] = ['new-secret', 'old-secret']) =>
@@ -27,7 +27,11 @@ describe('session id', () => {
     }))
 
   it('is accepted under an older secret, and marked', () =>
-    expect(read(`sid=s:${sign('the-id', 'old-secret')}`)).toEqual({ id: 'the-id', login: loginKey('the-id'), outdated: true }))
+    expect(read(`sid=s:${sign('the-id', 'old-secret')}`)).toEqual({
+      id: 'the-id',
+      login: loginKey('the-id'),
+      outdated: true,
+    }))
 
   it.each([
     ['no cookie', undefined],

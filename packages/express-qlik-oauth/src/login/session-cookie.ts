@@ -2,7 +2,7 @@ import type { IncomingMessage } from 'node:http'
 import { parse, type SerializeOptions } from 'cookie'
 import { unsign } from 'cookie-signature'
 import type { CookieOptions, SessionOptions } from 'express-session'
-import { loginKey } from 'qlik-oauth'
+import { loginKey } from 'qlik-oauth/internal'
 
 /** The session id of a request, taken from a cookie with a valid signature. */
 export interface SessionId {
@@ -14,8 +14,8 @@ export interface SessionId {
 }
 
 /**
- * Name and options of the session cookie for an application at `publicUrl`: `__Host-sid`, Secure, on https; `sid` on http://localhost, where
- * browsers refuse the prefix. HttpOnly, SameSite=Lax, no Domain.
+ * Name and options of the session cookie for an application at `publicUrl`: `__Host-sid`, Secure, on https; `sid` on
+ * http://localhost, where browsers refuse the prefix. HttpOnly, SameSite=Lax, no Domain.
  *
  * @example session({ ...sessionCookie(publicUrl), secret, store, resave: false, saveUninitialized: false })
  */
@@ -32,7 +32,8 @@ export function sessionCookie(publicUrl: string): { name: string; cookie: Cookie
 export function sessionIdReader(sessions: SessionOptions): (request: IncomingMessage) => SessionId | undefined {
   const name = sessions.name ?? 'connect.sid'
   const secrets = sessionSecrets(sessions)
-  // The same browsers come again and again, and an HMAC costs more than all else that is computed for a proxied request.
+  // The same browsers come again and again, and an HMAC costs more than all else that is computed for a proxied
+  // request.
   const verified = new Map<string, SessionId>()
 
   return request => {

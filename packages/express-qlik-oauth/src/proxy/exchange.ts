@@ -1,16 +1,17 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Readable } from 'node:stream'
+import type { QlikOAuthError } from 'qlik-oauth'
 import type { Dispatcher } from 'undici'
-import type { Access } from '../access.ts'
-import { Refusal } from '../refusal.ts'
-import { type AnswerOwner, BrowserAnswer } from './browser-answer.ts'
+import { httpError } from '../http/http-error.ts'
+import type { Principal } from '../http/principal.ts'
+import { type AnswerOwner, ClientResponse } from './client-response.ts'
 import { requestHeaders } from './request-headers.ts'
 import { responseHead } from './response-headers.ts'
 import type { RestProxySettings } from './rest-proxy-options.ts'
 import type { Connection, ConnectionHandler } from './tenant-connection.ts'
+import { tenantError } from './tenant-error.ts'
+import type { TenantPool } from './tenant-pool.ts'
 import { upload } from './upload.ts'
-import type { Upstream } from './upstream.ts'
-import { upstreamRefusal } from './upstream-refusal.ts'
 
 export interface ExchangeContext {
   readonly request: IncomingMessage
@@ -20,8 +21,8 @@ export interface ExchangeContext {
   readonly target: string
   readonly path: string
   readonly hasBody: boolean
-  readonly access: Access
-  readonly upstream: Upstream
+  readonly principal: Principal
+  readonly upstream: TenantPool
   readonly settings: RestProxySettings
   /** Answers with an error, or cuts off the answer that has begun. */
   fail(request: IncomingMessage, response: ServerResponse, error: unknown): void
@@ -33,8 +34,8 @@ export function exchange(context: ExchangeContext, accessToken: string): void {
 }
 
 /**
- * The request's handler at undici: one object per request with the methods undici calls. A class, against the habit of this house, because ten
- * closures for each request cost more than everything else here.
+ * The request's handler at undici: one object per request with the methods undici calls. A class, against the habit of
+ * this house, because ten closures for each request cost more than everything else here.
  */
 class Exchange implements ConnectionHandler, AnswerOwner {
   connection: Connection = unsent
@@ -51,7 +52,7 @@ class Exchange implements ConnectionHandler, AnswerOwner {
   /** The browser has left, or this attempt was given up: nothing of it may reach the browser any more. */
   #over = false
   #settled = true
-  #answer: BrowserAnswer | undefined
+  #answer: ClientResponse | undefined
 
   constructor(context: ExchangeContext) {
     this.#context = context
@@ -72,7 +73,8 @@ class Exchange implements ConnectionHandler, AnswerOwner {
     this.#over = false
     this.#settled = false
     upstream.active += 1
-    if (upstream.active > settings.connections) this.#waiting = setTimeout(() => this.giveUp(busy()), settings.headersMs)
+    if (upstream.active > settings.connections)
+      this.#waiting = setTimeout(() => this.giveUp(busy()), settings.headersMs)
     if (hasBody) this.#body = upload(request, settings.clientMs, settings.bodyBytes)
 
     const headers = requestHeaders(request, accessToken, hasBody)
@@ -106,19 +108,19 @@ class Exchange implements ConnectionHandler, AnswerOwner {
     }
     if (status === 401 && !this.#refreshed && this.#refresh()) return false
 
-    const { path, upstream, access } = this.#context
+    const { path, upstream, principal: access } = this.#context
     // Qlik's clients take a redirected product-info.json for a sign of Qlik Sense on Windows.
     if (path === productInfo && status >= 300 && status < 400 && status !== 304) {
-      this.giveUp(new Refusal('ERR_NOT_FOUND', 'The tenant does not say what product it is.'))
+      this.giveUp(httpError('ERR_NOT_FOUND', 'The tenant does not say what product it is.'))
       return false
     }
 
     const head = responseHead(raw, upstream.links, path, status)
-    this.#answer = new BrowserAnswer(this.#context, this, status, head, resume)
+    this.#answer = new ClientResponse(this.#context, this, status, head, resume)
     this.#answer.start()
     // It may last for hours; like a socket, it ends with the login.
     if (head.contentType.startsWith('text/event-stream'))
-      this.#stopWatchingLogin = access.onEnd?.(() => this.giveUp(new Refusal('ERR_LOGIN_ENDED', 'Log in again.')))
+      this.#stopWatchingLogin = access.onEnd?.(() => this.giveUp(httpError('ERR_SESSION_EXPIRED', 'Log in again.')))
     return true
   }
 
@@ -129,7 +131,7 @@ class Exchange implements ConnectionHandler, AnswerOwner {
   onComplete(trailers: readonly (string | Buffer)[] | null): void {
     // undici takes a connection that breaks for the end of a body whose length nobody has told.
     if (this.connection.broken) {
-      this.onError(new Refusal('ERR_UPSTREAM_RESET', 'The connection ended before the answer did.'))
+      this.onError(httpError('ERR_TENANT_RESET', 'The connection ended before the answer did.'))
       return
     }
     this.#settle()
@@ -140,14 +142,17 @@ class Exchange implements ConnectionHandler, AnswerOwner {
   onError(error: Error): void {
     this.#settle()
     if (this.#over || this.#answer?.ended === true) return
-    const refusal = upstreamRefusal(error)
+    const refusal = tenantError(error)
     if (this.#sendAgain(refusal)) return
     this.#over = true
     const { request, response, fail } = this.#context
     fail(request, response, refusal)
   }
 
-  /** The tenant answered before it had the whole body: the browser may stop sending it, and is not waited for longer than a moment. */
+  /**
+   * The tenant answered before it had the whole body: the browser may stop sending it, and is not waited for longer
+   * than a moment.
+   */
   #linger(): void {
     const { request, hasBody } = this.#context
     if (!hasBody || request.complete) return
@@ -157,7 +162,7 @@ class Exchange implements ConnectionHandler, AnswerOwner {
 
   /** @returns True when the request is on its way again with another token. */
   #refresh(): boolean {
-    const { access, hasBody, request, response, fail } = this.#context
+    const { principal: access, hasBody, request, response, fail } = this.#context
     const next = access.tokens.accessToken({ rejected: this.#accessToken })
     this.#refreshed = true
     if (hasBody) {
@@ -175,13 +180,20 @@ class Exchange implements ConnectionHandler, AnswerOwner {
   }
 
   /**
-   * A connection that has served a request may have been closed by the tenant in the same moment in which the next one was sent. What changes
-   * nothing is sent once more then, within the time it had. RFC 9110, section 9.2.2.
+   * A connection that has served a request may have been closed by the tenant in the same moment in which the next one
+   * was sent. What changes nothing is sent once more then, within the time it had. RFC 9110, section 9.2.2.
    */
-  #sendAgain({ code }: Refusal): boolean {
+  #sendAgain({ code }: QlikOAuthError): boolean {
     const { method, hasBody, settings } = this.#context
     const { requests, answer } = this.connection
-    if (code !== 'ERR_UPSTREAM_RESET' || this.#sentAgain || this.#abort === undefined || requests < 2 || answer !== 'nothing') return false
+    if (
+      code !== 'ERR_TENANT_RESET' ||
+      this.#sentAgain ||
+      this.#abort === undefined ||
+      requests < 2 ||
+      answer !== 'nothing'
+    )
+      return false
     if (hasBody || (method !== 'GET' && method !== 'HEAD' && method !== 'OPTIONS')) return false
 
     const leftMs = settings.headersMs - Math.ceil(performance.now() - this.#sentAt)
@@ -198,7 +210,8 @@ class Exchange implements ConnectionHandler, AnswerOwner {
     if (status !== 103) return
     const link: string[] = []
     for (let index = 0; index + 1 < raw.length; index += 2) {
-      if (raw[index]?.toString('latin1').toLowerCase() === 'link') link.push(upstream.links.link(raw[index + 1]?.toString('latin1') ?? ''))
+      if (raw[index]?.toString('latin1').toLowerCase() === 'link')
+        link.push(upstream.links.link(raw[index + 1]?.toString('latin1') ?? ''))
     }
     try {
       response.writeEarlyHints({ link })
@@ -207,7 +220,7 @@ class Exchange implements ConnectionHandler, AnswerOwner {
     }
   }
 
-  giveUp(error: Refusal): void {
+  giveUp(error: QlikOAuthError): void {
     if (this.#over) return
     this.#drop()
     const { request, response, fail } = this.#context
@@ -237,8 +250,8 @@ class Exchange implements ConnectionHandler, AnswerOwner {
   }
 }
 
-function busy(): Refusal {
-  return new Refusal('ERR_UPSTREAM_BUSY', 'Too many requests wait for the tenant already.')
+function busy(): QlikOAuthError {
+  return httpError('ERR_TENANT_BUSY', 'Too many requests wait for the tenant already.')
 }
 
 const unsent: Connection = { requests: 0, answer: 'nothing', broken: false }

@@ -22,7 +22,8 @@ function expected(value: unknown, isLinks = false, isLink = false): unknown {
   if (!isObject(value)) return value
   return Object.fromEntries(
     Object.entries(value).map(([key, member]) => {
-      if (typeof member === 'string') return [key, isLinks || (isLink && key === 'href') ? expectedLink(member) : member]
+      if (typeof member === 'string')
+        return [key, isLinks || (isLink && key === 'href') ? expectedLink(member) : member]
       return [key, expected(member, key === 'links' || (isLinks && Array.isArray(member)), isLinks && isObject(member))]
     }),
   )
@@ -77,10 +78,15 @@ const { document: anyDocument } = fc.letrec(tie => ({
 describe('link rewriter', () => {
   it('does in any pieces what a parser would do to the whole', () => {
     fc.assert(
-      fc.property(anyDocument, fc.array(fc.nat(400), { maxLength: 8 }), fc.constantFrom(undefined, 2, '\t'), (value, ends, indent) => {
-        const document = Buffer.from(JSON.stringify(value, null, indent))
-        expect(JSON.parse(inPieces(document, ends))).toEqual(expected(JSON.parse(document.toString())))
-      }),
+      fc.property(
+        anyDocument,
+        fc.array(fc.nat(400), { maxLength: 8 }),
+        fc.constantFrom(undefined, 2, '\t'),
+        (value, ends, indent) => {
+          const document = Buffer.from(JSON.stringify(value, null, indent))
+          expect(JSON.parse(inPieces(document, ends))).toEqual(expected(JSON.parse(document.toString())))
+        },
+      ),
       { numRuns: 3000 },
     )
   })
@@ -98,7 +104,9 @@ describe('link rewriter', () => {
   it('survives any bytes, and changes nothing where there is no link', () => {
     fc.assert(
       fc.property(
-        fc.array(fc.constantFrom('"links"', ':', '{', '}', '[', ']', '"', '\\', ',', ' ', 'x', '"href"', 'links'), { maxLength: 40 }),
+        fc.array(fc.constantFrom('"links"', ':', '{', '}', '[', ']', '"', '\\', ',', ' ', 'x', '"href"', 'links'), {
+          maxLength: 40,
+        }),
         fc.array(fc.nat(100)),
         (parts, ends) => {
           const bytes = Buffer.from(parts.join(''))
@@ -133,7 +141,10 @@ describe('link rewriter', () => {
 
   it.each([
     [`<${tenant}/api/v1/items?page=2>; rel="next"`, `<${ours}/api/v1/items?page=2>; rel="next"`],
-    [`</api/v1/a>; rel=prev, <${tenant}/api/v1/b,c>;rel=next`, `</qlik/api/v1/a>; rel=prev, <${ours}/api/v1/b,c>;rel=next`],
+    [
+      `</api/v1/a>; rel=prev, <${tenant}/api/v1/b,c>;rel=next`,
+      `</qlik/api/v1/a>; rel=prev, <${ours}/api/v1/b,c>;rel=next`,
+    ],
     ['<https://qlik.dev/changelog>; rel="deprecation"', '<https://qlik.dev/changelog>; rel="deprecation"'],
     [
       `<https://qlik.dev/>; title="a \\" <${tenant}/api/v1/x>", </assets/b>`,

@@ -7,11 +7,12 @@ export interface LinkRewriter {
 }
 
 /**
- * Finds the strings at `links.*.href`, at any depth, and leaves every other byte as it is. `links` may also be a list, or hold lists, of objects
- * with `href`, or hold the links as strings.
+ * Finds the strings at `links.*.href`, at any depth, and leaves every other byte as it is. `links` may also be a list,
+ * or hold lists, of objects with `href`, or hold the links as strings.
  *
- * Paging follows these links as they stand, so they must lead to the proxy. Outside of `links` the document is only searched for the key, which
- * costs next to nothing; inside, brackets and strings are followed byte by byte. At most one link is held back.
+ * Paging follows these links as they stand, so they must lead to the proxy. Outside of `links` the document is only
+ * searched for the key, which costs next to nothing; inside, brackets and strings are followed byte by byte. At most
+ * one link is held back.
  *
  * @param rewrite Gets the inside of a JSON string, escapes and all; `undefined` leaves it as it is.
  */

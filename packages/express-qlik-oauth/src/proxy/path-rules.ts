@@ -1,5 +1,5 @@
 import { QlikOAuthError } from 'qlik-oauth'
-import { Refusal } from '../refusal.ts'
+import { httpError } from '../http/http-error.ts'
 
 /** Paths of the tenant that browsers may ask for: a pattern for all methods, or with the methods it is open to. */
 export type AllowRule = string | { readonly path: string; readonly methods: readonly string[] }
@@ -14,15 +14,16 @@ export const defaultMethods: readonly string[] = ['GET', 'HEAD', 'POST', 'PUT', 
  * Checks the path of a request, as it will be sent to the tenant.
  *
  * @param path What stands between the mount and the query, beginning with `/`.
- * @throws Refusal ERR_PATH_REFUSED, ERR_PATH_NOT_ALLOWED, ERR_METHOD_NOT_ALLOWED
+ * @throws ERR_PATH_REFUSED, ERR_PATH_NOT_ALLOWED, ERR_METHOD_NOT_ALLOWED
  */
 export type PathRules = (path: string, method: string) => void
 
 /**
  * Rules from a list of patterns: `*` stands for one segment, `**` at the end for everything below.
  *
- * A path is judged in every form that a server might read it in: as written, and percent-decoded as often as that changes it. In each form it must
- * be plain (no `.` or `..` segment, no `//`, no `\`, no control character) and on the list.
+ * A path is judged in every form that a server might read it in: as written, and percent-decoded as often as that
+ * changes it. In each form it must be plain (no `.` or `..` segment, no `//`, no `\`, no control character) and on the
+ * list.
  *
  * @throws ERR_CONFIGURATION
  */
@@ -30,19 +31,24 @@ export function pathRules(allow: readonly AllowRule[] = defaultAllow): PathRules
   const rules = allow.map(compiled)
 
   return (path, method) => {
-    if (notPlainAscii.test(path)) throw new Refusal('ERR_PATH_REFUSED', 'A path consists of visible ASCII characters; encode all others.')
+    if (notPlainAscii.test(path))
+      throw httpError('ERR_PATH_REFUSED', 'A path consists of visible ASCII characters; encode all others.')
 
     const all = forms(path)
     // Without anything encoded there is nothing to hide.
     if (!all.every(isPlain) || (all.length > 1 && all.some(hidesDots))) {
-      throw new Refusal('ERR_PATH_REFUSED', 'The path must not hold ".", "..", "//", "\\" or control characters, encoded or not.')
+      throw httpError(
+        'ERR_PATH_REFUSED',
+        'The path must not hold ".", "..", "//", "\\" or control characters, encoded or not.',
+      )
     }
     for (const form of all) {
       const open = neverOpen.test(form) ? [] : rules.filter(({ pattern }) => pattern.test(form))
-      if (open.length === 0) throw new Refusal('ERR_PATH_NOT_ALLOWED', 'This path is not on the list of paths open to the browser.')
+      if (open.length === 0)
+        throw httpError('ERR_PATH_NOT_ALLOWED', 'This path is not on the list of paths open to the browser.')
       if (!open.some(({ methods }) => methods.has(method))) {
         const methods = [...new Set(open.flatMap(rule => [...rule.methods]))]
-        throw new Refusal('ERR_METHOD_NOT_ALLOWED', `Use one of ${methods.join(', ')}.`, { allow: methods })
+        throw httpError('ERR_METHOD_NOT_ALLOWED', `Use one of ${methods.join(', ')}.`, { allow: methods })
       }
     }
   }
@@ -55,7 +61,10 @@ export function openPaths(allow: readonly AllowRule[] = defaultAllow): (path: st
 }
 
 const notPlainAscii = /[^\x21-\x7e]|#/
-/** The tenant's own login: a browser that gets there leaves with a session of the tenant, which is what this proxy replaces. */
+/**
+ * The tenant's own login: a browser that gets there leaves with a session of the tenant, which is what this proxy
+ * replaces.
+ */
 const neverOpen = /^\/(?:oauth|login|logout)(?:[/;]|$)/i
 
 /** The path as written and after each round of decoding. */
@@ -68,7 +77,7 @@ function forms(path: string): readonly string[] {
   for (let text = decoded, rounds = 0; ; rounds += 1) {
     const next = text.replace(/%[0-9a-f]{2}/gi, code => String.fromCharCode(Number.parseInt(code.slice(1), 16)))
     if (next === text) break
-    if (rounds === mostRounds) throw new Refusal('ERR_PATH_REFUSED', 'The path is percent-encoded too many times.')
+    if (rounds === mostRounds) throw httpError('ERR_PATH_REFUSED', 'The path is percent-encoded too many times.')
     all.push(next)
     text = next
   }
@@ -83,7 +92,7 @@ function strictlyDecoded(path: string): string {
   try {
     return decodeURIComponent(path)
   } catch (cause) {
-    throw new Refusal('ERR_PATH_REFUSED', 'The path is not percent-encoded UTF-8.', { cause })
+    throw httpError('ERR_PATH_REFUSED', 'The path is not percent-encoded UTF-8.', { cause })
   }
 }
 

@@ -1,7 +1,10 @@
 import type { IncomingMessage } from 'node:http'
 
-/** Headers of the browser's request that the tenant gets. What is not here stays: cookies, credentials, addresses, whatever a client invents. */
-export const passedUp: readonly string[] = [
+/**
+ * Headers of the browser's request that the tenant gets. What is not here stays: cookies, credentials, addresses,
+ * whatever a client invents.
+ */
+export const forwardedRequestHeaders: readonly string[] = [
   'accept',
   'accept-encoding',
   'accept-language',
@@ -55,8 +58,9 @@ export function requestHeaders(request: IncomingMessage, accessToken: string, ha
   for (const name in headers) {
     if (!allowed.has(name)) continue
     const value = headers[name]
-    // The client chooses what `Connection` names, so that is applied before our own header is added: otherwise `Connection: authorization` would
-    // strip the access token. It cannot touch the length, which belongs to the message and not to the connection. RFC 9110, section 7.6.1.
+    // The client chooses what `Connection` names, so that is applied before our own header is added: otherwise
+    // `Connection: authorization` would strip the access token. It cannot touch the length, which belongs to the
+    // message and not to the connection. RFC 9110, section 7.6.1.
     if (typeof value !== 'string' || (dropped?.has(name) === true && name !== 'content-length')) continue
     if (name === 'accept-encoding') list.push(name, readable(value))
     else if (name !== 'content-length' || hasBody) list.push(name, value)
@@ -65,7 +69,7 @@ export function requestHeaders(request: IncomingMessage, accessToken: string, ha
   return list
 }
 
-const allowed: ReadonlySet<string> = new Set(passedUp)
+const allowed: ReadonlySet<string> = new Set(forwardedRequestHeaders)
 
 function namedIn(connection: string | undefined): ReadonlySet<string> | undefined {
   if (connection === undefined || connection === 'keep-alive' || connection === 'close') return undefined

@@ -1,8 +1,11 @@
-import { Refusal } from '../refusal.ts'
+import { httpError } from '../http/http-error.ts'
 import type { TenantLinks } from './tenant-links.ts'
 
-/** Headers of the tenant that concern the tenant's own origin, its cookies or this connection: they never reach the browser. */
-export const keptFromBrowser: readonly string[] = [
+/**
+ * Headers of the tenant that concern the tenant's own origin, its cookies or this connection: they never reach the
+ * browser.
+ */
+export const strippedResponseHeaders: readonly string[] = [
   // of the connection
   'connection',
   'keep-alive',
@@ -58,9 +61,14 @@ export interface ResponseHead {
 /**
  * Turns the headers of the tenant's answer into those of ours.
  *
- * @throws Refusal ERR_UPSTREAM_RESPONSE
+ * @throws ERR_TENANT_RESPONSE
  */
-export function responseHead(raw: readonly Buffer[], links: TenantLinks, requestPath: string, status: number): ResponseHead {
+export function responseHead(
+  raw: readonly Buffer[],
+  links: TenantLinks,
+  requestPath: string,
+  status: number,
+): ResponseHead {
   const headers: string[] = []
   let contentType = ''
   let contentEncoding = ''
@@ -123,7 +131,8 @@ export function responseTrailers(raw: readonly (string | Buffer)[]): [name: stri
   const trailers: [string, string][] = []
   for (let index = 0; index + 1 < raw.length; index += 2) {
     const name = String(raw[index]).toLowerCase()
-    if (!dropped.has(name) && !name.startsWith('access-control-') && !framing.has(name)) trailers.push([name, latin1(raw[index + 1])])
+    if (!dropped.has(name) && !name.startsWith('access-control-') && !framing.has(name))
+      trailers.push([name, latin1(raw[index + 1])])
   }
   return trailers
 }
@@ -149,7 +158,7 @@ export function withoutRepeats(headers: readonly string[]): string[] {
   return [...values].flat()
 }
 
-const dropped: ReadonlySet<string> = new Set(keptFromBrowser)
+const dropped: ReadonlySet<string> = new Set(strippedResponseHeaders)
 const framing: ReadonlySet<string> = new Set([
   'content-length',
   'content-encoding',
@@ -165,20 +174,27 @@ const framing: ReadonlySet<string> = new Set([
 /** Any other transfer coding would have to be undone here, and the browser could not know of it. */
 function requireChunked(transferEncoding: string): void {
   if (transferEncoding.trim().toLowerCase() === 'chunked') return
-  throw new Refusal('ERR_UPSTREAM_RESPONSE', 'The answer has a transfer coding other than chunked.')
+  throw httpError('ERR_TENANT_RESPONSE', 'The answer has a transfer coding other than chunked.')
 }
 
 function latin1(bytes: string | Buffer | undefined): string {
   return typeof bytes === 'string' ? bytes : (bytes?.toString('latin1') ?? '')
 }
 
-/** The answer belongs to one user: a cache that serves several must not keep it, whatever the tenant says of its own users. */
+/**
+ * The answer belongs to one user: a cache that serves several must not keep it, whatever the tenant says of its own
+ * users.
+ */
 function privately(cacheControl: string): string {
   if (cacheControl === '') return 'private'
   const directives = (cacheControl.match(/(?:[^,"]|"(?:[^"\\]|\\.)*"?)+/g) ?? [])
     .map(directive => directive.trim())
-    .filter(directive => directive !== '' && !/^(?:public|private|s-maxage|proxy-revalidate)(?:\s*=|$)/i.test(directive))
-  return directives.some(directive => /^no-store$/i.test(directive)) ? directives.join(', ') : ['private', ...directives].join(', ')
+    .filter(
+      directive => directive !== '' && !/^(?:public|private|s-maxage|proxy-revalidate)(?:\s*=|$)/i.test(directive),
+    )
+  return directives.some(directive => /^no-store$/i.test(directive))
+    ? directives.join(', ')
+    : ['private', ...directives].join(', ')
 }
 
 function withCookie(vary: string): string {

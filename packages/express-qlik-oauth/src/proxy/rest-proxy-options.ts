@@ -1,11 +1,14 @@
-import { isLoopback, QlikOAuthError } from 'qlik-oauth'
-import type { FindAccess } from '../access.ts'
+import { QlikOAuthError } from 'qlik-oauth'
+import { isLoopback } from 'qlik-oauth/internal'
+import type { Authenticate } from '../http/principal.ts'
 import { type AllowRule, defaultAllow } from './path-rules.ts'
 
 export interface RestProxyOptions {
   /** On whose behalf a request reaches the tenant. */
-  readonly access: FindAccess
-  /** What browsers see, such as `https://app.example.com`. Requests that change something must come from this origin. */
+  readonly authenticate: Authenticate
+  /**
+   * What browsers see, such as `https://app.example.com`. Requests that change something must come from this origin.
+   */
   readonly publicUrl: string
   /** Path of the proxy on the public origin, the whole of it where routers are nested. @default '/qlik' */
   readonly mount?: string
@@ -14,11 +17,19 @@ export interface RestProxyOptions {
   readonly timeouts?: {
     /** For a TCP and TLS connection to the tenant. @default 10000 */
     readonly connectMs?: number
-    /** From the request, with its body sent, to the head of the answer; also for waiting for a free connection. @default 60000 */
+    /**
+     * From the request, with its body sent, to the head of the answer; also for waiting for a free connection.
+     *
+     * @default 60000
+     */
     readonly headersMs?: number
     /** Longest silence of the tenant within an answer; does not apply to event streams. @default 120000 */
     readonly bodyMs?: number
-    /** Longest silence of the browser while it uploads, and longest time it may read nothing of an answer. @default 60000 */
+    /**
+     * Longest silence of the browser while it uploads, and longest time it may read nothing of an answer.
+     *
+     * @default 60000
+     */
     readonly clientMs?: number
   }
   readonly limits?: {
@@ -40,7 +51,7 @@ export interface RestProxyOptions {
 /** A request that the proxy did not pass on, or whose answer it could not pass on whole. */
 export interface RestProxyEvent {
   readonly type: 'refused' | 'failed'
-  /** Code of the Refusal or QlikOAuthError, `ERR_INTERNAL` for any other error. */
+  /** Code of the QlikOAuthError, `ERR_INTERNAL` for any other error. */
   readonly code: string
   readonly status: number
   readonly method: string
@@ -53,7 +64,7 @@ export interface RestProxyEvent {
 
 /** Checked options, and every default filled in. */
 export interface RestProxySettings {
-  readonly access: FindAccess
+  readonly authenticate: Authenticate
   readonly publicOrigin: string
   readonly mount: string
   readonly allow: readonly AllowRule[]
@@ -71,7 +82,7 @@ export interface RestProxySettings {
 
 /** @throws ERR_CONFIGURATION */
 export function restProxySettings(options: RestProxyOptions): RestProxySettings {
-  const { access, mount = '/qlik', allow = defaultAllow, timeouts = {}, limits = {}, onEvent } = options
+  const { authenticate: access, mount = '/qlik', allow = defaultAllow, timeouts = {}, limits = {}, onEvent } = options
   if (typeof access !== 'function') throw wrong('access', 'a function that finds the access of a request', access)
   if (typeof mount !== 'string' || !/^(?:\/[\w\-.~]+)+$/.test(mount) || /\/\.{1,2}(?:\/|$)/.test(mount)) {
     throw wrong('mount', 'a path such as "/qlik", without a slash at its end', mount)
@@ -80,7 +91,7 @@ export function restProxySettings(options: RestProxyOptions): RestProxySettings 
   if (onEvent !== undefined && typeof onEvent !== 'function') throw wrong('onEvent', 'a function', onEvent)
 
   return {
-    access,
+    authenticate: access,
     publicOrigin: publicOrigin(options.publicUrl),
     mount,
     allow,
@@ -108,10 +119,14 @@ function publicOrigin(value: unknown): string {
 
 function count(name: string, value: unknown, standard: number): number {
   if (value === undefined) return standard
-  if (typeof value !== 'number' || !Number.isSafeInteger(value) || value <= 0) throw wrong(name, 'a whole number above 0', value)
+  if (typeof value !== 'number' || !Number.isSafeInteger(value) || value <= 0)
+    throw wrong(name, 'a whole number above 0', value)
   return value
 }
 
 function wrong(name: string, wanted: string, value: unknown): QlikOAuthError {
-  return new QlikOAuthError('ERR_CONFIGURATION', `${name} must be ${wanted}, got ${JSON.stringify(value) ?? String(value)}.`)
+  return new QlikOAuthError(
+    'ERR_CONFIGURATION',
+    `${name} must be ${wanted}, got ${JSON.stringify(value) ?? String(value)}.`,
+  )
 }

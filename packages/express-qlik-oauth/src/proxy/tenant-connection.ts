@@ -17,8 +17,9 @@ export interface ConnectionHandler extends Dispatcher.DispatchHandler {
 }
 
 /**
- * undici's client for one connection, with two things that it does not do by itself: it reads past `100 Continue`, which a client must accept even
- * when it did not ask for it (RFC 9110, section 15.2), and it tells its handlers what became of the connection.
+ * undici's client for one connection, with two things that it does not do by itself: it reads past `100 Continue`,
+ * which a client must accept even when it did not ask for it (RFC 9110, section 15.2), and it tells its handlers what
+ * became of the connection.
  */
 export class TenantConnection extends Client {
   readonly #connection: Connection
@@ -60,7 +61,9 @@ function watched(socket: Socket, connection: Connection): Socket {
   })
 }
 
-/** Takes `100 Continue` from what comes before the final answer. Interim answers are held back until they are complete. */
+/**
+ * Takes `100 Continue` from what comes before the final answer. Interim answers are held back until they are complete.
+ */
 function continueFilter(connection: Connection): (chunk: Buffer) => Buffer {
   let held = nothing
 

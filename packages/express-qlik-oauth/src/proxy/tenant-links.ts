@@ -12,7 +12,8 @@ export interface TenantLinks {
   /**
    * The inside of a JSON string, escapes and all.
    *
-   * @returns `undefined` when it does not lead to the tenant, or to where the proxy does not serve it, such as the tenant's own pages.
+   * @returns `undefined` when it does not lead to the tenant, or to where the proxy does not serve it, such as the
+   * tenant's own pages.
    */
   jsonText(text: string): string | undefined
 }
@@ -23,14 +24,25 @@ export interface TenantLinks {
  * @param mount Path of the proxy on that origin.
  * @param isOpen Whether browsers may ask for a path of the tenant.
  */
-export function tenantLinks(tenant: string, publicOrigin: string, mount: string, isOpen: (path: string) => boolean): TenantLinks {
+export function tenantLinks(
+  tenant: string,
+  publicOrigin: string,
+  mount: string,
+  isOpen: (path: string) => boolean,
+): TenantLinks {
   const { host, hostname, port } = new URL(tenant)
   const ports = port === '' ? '(?::443|:80)?' : `:${port}`
-  const originAndPath = new RegExp(`^((?:https?:)?(?:\\\\?/){2}${hostname.replace(/[.[\]]/g, '\\$&')}${ports})?(\\\\?/[^?#]*)`, 'i')
+  const originAndPath = new RegExp(
+    `^((?:https?:)?(?:\\\\?/){2}${hostname.replace(/[.[\]]/g, '\\$&')}${ports})?(\\\\?/[^?#]*)`,
+    'i',
+  )
 
   const publicMount = publicOrigin + mount
 
-  /** Absolute URLs become absolute ones, and paths become paths: a path would be resolved against our origin, and miss the mount. */
+  /**
+   * Absolute URLs become absolute ones, and paths become paths: a path would be resolved against our origin, and miss
+   * the mount.
+   */
   const rewritten = (text: string): string | undefined => {
     const found = originAndPath.exec(text)
     if (found === null) return undefined
@@ -50,7 +62,9 @@ export function tenantLinks(tenant: string, publicOrigin: string, mount: string,
       return /^https?:\/\//i.test(value) ? value : url.href
     },
     link: value =>
-      value.replace(targetOrText, (all, target: string | undefined) => (target === undefined ? all : `<${rewritten(target) ?? target}>`)),
+      value.replace(targetOrText, (all, target: string | undefined) =>
+        target === undefined ? all : `<${rewritten(target) ?? target}>`,
+      ),
     jsonText: rewritten,
   }
 }

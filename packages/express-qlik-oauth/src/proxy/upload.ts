@@ -1,12 +1,13 @@
 import type { IncomingMessage } from 'node:http'
 import { Readable } from 'node:stream'
-import { Refusal } from '../refusal.ts'
+import type { QlikOAuthError } from 'qlik-oauth'
+import { httpError } from '../http/http-error.ts'
 
 /**
  * The body of a request on its way to the tenant.
  *
- * It is a stream of its own, because whoever destroys an IncomingMessage closes the browser's connection with it: a tenant that answers before it
- * has read everything would cut off its own answer.
+ * It is a stream of its own, because whoever destroys an IncomingMessage closes the browser's connection with it: a
+ * tenant that answers before it has read everything would cut off its own answer.
  *
  * @param idleMs Longest wait for the browser while the tenant is ready to read.
  */
@@ -46,13 +47,13 @@ export function upload(request: IncomingMessage, idleMs: number, longest: number
     body.push(null)
   }
   function expired(): void {
-    body.destroy(new Refusal('ERR_BODY_TIMEOUT', `Nothing of the body arrived for ${idleMs / 1000} seconds.`))
+    body.destroy(httpError('ERR_BODY_TIMEOUT', `Nothing of the body arrived for ${idleMs / 1000} seconds.`))
   }
 
   request.on('data', take).on('end', finish).pause()
   return body
 }
 
-export function tooLong(longest: number): Refusal {
-  return new Refusal('ERR_BODY_TOO_LARGE', `At most ${longest} bytes are accepted.`)
+export function tooLong(longest: number): QlikOAuthError {
+  return httpError('ERR_BODY_TOO_LARGE', `At most ${longest} bytes are accepted.`)
 }

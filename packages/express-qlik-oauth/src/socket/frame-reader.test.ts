@@ -28,7 +28,8 @@ describe('frame reader', () => {
   })
 
   it('tells whether data came, or only pings and pongs', () => {
-    const uses = (hex: string) => read(reader({}), Buffer.from(hex, 'hex')).map(piece => piece.kind === 'pass' && piece.inUse)
+    const uses = (hex: string) =>
+      read(reader({}), Buffer.from(hex, 'hex')).map(piece => piece.kind === 'pass' && piece.inUse)
     expect(uses('89008a00')).toEqual([false])
     expect(uses('89008100')).toEqual([true])
     expect(uses('82050102')).toEqual([true])
@@ -63,7 +64,10 @@ describe('frame reader', () => {
 
   it('keeps nothing of a long payload', () => {
     const frames = reader({ masked: false })
-    const [first, ...rest] = chunks(encoded({ opcode: 2, final: true, payload: Buffer.alloc(300_000) }, false), [65_536])
+    const [first, ...rest] = chunks(
+      encoded({ opcode: 2, final: true, payload: Buffer.alloc(300_000) }, false),
+      [65_536],
+    )
     expect(read(frames, first ?? Buffer.alloc(0))[0]).toMatchObject({ kind: 'pass', bytes: { length: 65_536 } })
     for (const chunk of rest) expect(bytesOf(read(frames, chunk)[0] as Piece).buffer).toBe(chunk.buffer)
   })
@@ -96,13 +100,21 @@ describe('frame reader', () => {
     expect(read(reader({ extensions: true }), Buffer.from('c10161', 'hex'))).toMatchObject([{ kind: 'pass' }])
   })
 
-  it.each(['c90161', 'a90161', 'c8020fa6'])('lets no reserved bits pass in a control frame, whatever the extension: %s', hex => {
-    expect(read(reader({ extensions: true }), Buffer.from(hex, 'hex'))).toMatchObject([{ kind: 'violation', code: 1002 }])
-  })
+  it.each(['c90161', 'a90161', 'c8020fa6'])(
+    'lets no reserved bits pass in a control frame, whatever the extension: %s',
+    hex => {
+      expect(read(reader({ extensions: true }), Buffer.from(hex, 'hex'))).toMatchObject([
+        { kind: 'violation', code: 1002 },
+      ])
+    },
+  )
 
-  it.each(['880403e8c328', '880503e8eda080', '880403e8ff00'])('takes a reason that is not UTF-8 for what it is: %s', hex => {
-    expect(read(reader({}), Buffer.from(hex, 'hex'))).toMatchObject([{ kind: 'violation', code: 1007 }])
-  })
+  it.each(['880403e8c328', '880503e8eda080', '880403e8ff00'])(
+    'takes a reason that is not UTF-8 for what it is: %s',
+    hex => {
+      expect(read(reader({}), Buffer.from(hex, 'hex'))).toMatchObject([{ kind: 'violation', code: 1007 }])
+    },
+  )
 
   it('hands over a chunk of whole frames as the buffer it came in', () => {
     const chunk = Buffer.from('81016101026263800164', 'hex')
@@ -130,9 +142,15 @@ describe('frame reader', () => {
 
   it('never fails on any bytes', () => {
     fc.assert(
-      fc.property(fc.boolean(), fc.boolean(), fc.uint8Array({ maxLength: 400 }), cuts, (masked, extensions, bytes, sizes) => {
-        readAll(reader({ masked, extensions, maxMessageBytes: 300 }), Buffer.from(bytes), sizes)
-      }),
+      fc.property(
+        fc.boolean(),
+        fc.boolean(),
+        fc.uint8Array({ maxLength: 400 }),
+        cuts,
+        (masked, extensions, bytes, sizes) => {
+          readAll(reader({ masked, extensions, maxMessageBytes: 300 }), Buffer.from(bytes), sizes)
+        },
+      ),
     )
   })
 })
@@ -141,7 +159,9 @@ describe('control frame', () => {
   it('is what a reader of the other end finds', () => {
     for (const masked of [true, false]) {
       const frame = closing(4006, 'the login has ended')
-      expect(read(reader({ masked }), frameBytes(frame, masked))).toMatchObject([{ kind: 'close', payload: frame.payload }])
+      expect(read(reader({ masked }), frameBytes(frame, masked))).toMatchObject([
+        { kind: 'close', payload: frame.payload },
+      ])
     }
   })
 
@@ -207,11 +227,17 @@ function encoded({ opcode, final, payload }: Frame, masked: boolean): Buffer {
   if (size === 8) header.writeBigUInt64BE(BigInt(length), 2)
   if (size === 2) header.writeUInt16BE(length, 2)
   const key = Buffer.of(0x12, 0x34, 0x56, 0x78)
-  return Buffer.concat(masked ? [header, key, payload.map((byte, index) => byte ^ (key[index % 4] ?? 0))] : [header, payload])
+  return Buffer.concat(
+    masked ? [header, key, payload.map((byte, index) => byte ^ (key[index % 4] ?? 0))] : [header, payload],
+  )
 }
 
 const payload = (maxLength: number) => fc.uint8Array({ maxLength }).map(bytes => Buffer.from(bytes))
-const control = fc.record({ opcode: fc.constantFrom(opcodes.ping, opcodes.pong), final: fc.constant(true), payload: payload(125) })
+const control = fc.record({
+  opcode: fc.constantFrom(opcodes.ping, opcodes.pong),
+  final: fc.constant(true),
+  payload: payload(125),
+})
 const data = fc.oneof(
   { weight: 6, arbitrary: payload(300) },
   { weight: 1, arbitrary: fc.constantFrom(125, 126, 65_535, 65_536).map(length => Buffer.alloc(length, 7)) },
@@ -236,4 +262,7 @@ const messages = fc
       ]),
     ),
   )
-const cuts = fc.array(fc.oneof(fc.integer({ min: 1, max: 20 }), fc.integer({ min: 100, max: 70_000 })), { minLength: 1, maxLength: 8 })
+const cuts = fc.array(fc.oneof(fc.integer({ min: 1, max: 20 }), fc.integer({ min: 100, max: 70_000 })), {
+  minLength: 1,
+  maxLength: 8,
+})

@@ -6,7 +6,8 @@ export interface FrameSink {
   /**
    * Bytes of data frames, and the pings and pongs between them.
    *
-   * @param boundary How many of these bytes end the frame that had begun before; `undefined` when they do not end it. Other frames go between there.
+   * @param boundary How many of these bytes end the frame that had begun before; `undefined` when they do not end it.
+   * Other frames go between there.
    * @param inUse Whether anything of a data frame is among them.
    */
   pass(bytes: Buffer, boundary: number | undefined, inUse: boolean): void
@@ -31,10 +32,12 @@ export interface FrameLimits {
 /**
  * Finds the frames in one direction of a WebSocket connection, whatever chunks they arrive in.
  *
- * Only headers and control frames, which are at most 131 bytes long, are ever kept; the payload of data frames passes as it comes, neither
- * unmasked nor inflated, and a chunk of whole frames passes as the very buffer it came in: a frame costs no object and no write of its own.
+ * Only headers and control frames, which are at most 131 bytes long, are ever kept; the payload of data frames passes
+ * as it comes, neither unmasked nor inflated, and a chunk of whole frames passes as the very buffer it came in: a frame
+ * costs no object and no write of its own.
  *
- * A class, against the habit of this house: each socket has two of them, and six closures for each were a quarter of what an idle socket cost.
+ * A class, against the habit of this house: each socket has two of them, and six closures for each were a quarter of
+ * what an idle socket cost.
  */
 export class FrameReader {
   /** Whether the sender is a client: its frames are masked, those of a server are not. */
@@ -102,7 +105,11 @@ export class FrameReader {
         this.#close(bytes.subarray(at, end), size, sink)
         return
       }
-      if (opcode === opcodes.pong && length === pingPayload.length && sink.isOurs(this.#payload(bytes, at, size, length))) {
+      if (
+        opcode === opcodes.pong &&
+        length === pingPayload.length &&
+        sink.isOurs(this.#payload(bytes, at, size, length))
+      ) {
         if (at > runStart) sink.pass(bytes.subarray(runStart, at), boundary, inUse)
         boundary = 0
         inUse = false
@@ -124,7 +131,8 @@ export class FrameReader {
   #close(frame: Buffer, size: number, sink: FrameSink): void {
     const payload = this.#payload(frame, 0, size, frame.length - size)
     if (payload.length === 0) sink.close(frame, payload)
-    else if (payload.length === 1 || !isCloseCode(payload.readUInt16BE())) sink.violation(1002, 'close code that may not be sent')
+    else if (payload.length === 1 || !isCloseCode(payload.readUInt16BE()))
+      sink.violation(1002, 'close code that may not be sent')
     else if (!isUtf8(payload.subarray(2))) sink.violation(1007, 'reason that is not UTF-8')
     else sink.close(frame, payload)
   }
@@ -133,7 +141,8 @@ export class FrameReader {
   #complaint(bytes: Buffer, at: number, length: number): string | undefined {
     const first = bytes[at] ?? 0
     const opcode = first & 0x0f
-    if ((((bytes[at + 1] ?? 0) & 0x80) !== 0) !== this.#masked) return this.#masked ? 'frame without a mask' : 'frame with a mask'
+    if ((((bytes[at + 1] ?? 0) & 0x80) !== 0) !== this.#masked)
+      return this.#masked ? 'frame without a mask' : 'frame with a mask'
     if (opcode >= opcodes.close) {
       // What an extension makes of a control frame could not be read here. RFC 7692, section 6, makes nothing of them.
       if ((first & 0x70) !== 0) return reservedBits

@@ -5,7 +5,10 @@ export const opcodes = { continuation: 0x0, text: 0x1, binary: 0x2, close: 0x8, 
 /** A frame of our own, whole. RFC 6455, section 5.2. */
 export type ControlFrame = { readonly opcode: number; readonly payload: Buffer }
 
-/** The frame that ends a connection. The reason is for whoever reads the browser's console: it names no host and no value. */
+/**
+ * The frame that ends a connection. The reason is for whoever reads the browser's console: it names no host and no
+ * value.
+ */
 export function closing(code: number, reason: string): ControlFrame {
   const payload = Buffer.alloc(2 + Buffer.byteLength(reason))
   payload.writeUInt16BE(code)
@@ -33,9 +36,11 @@ export function masking(payload: Buffer, key: Buffer): Buffer {
 export const pingPayload = randomBytes(8)
 
 /**
- * Tells whether a close code may travel in a frame: 1005, 1006 and 1015 are words for what a program saw, and are never sent.
- * RFC 6455, section 7.4.
+ * Tells whether a close code may travel in a frame: 1005, 1006 and 1015 are words for what a program saw, and are never
+ * sent. RFC 6455, section 7.4.
  */
 export function isCloseCode(code: number): boolean {
-  return (code >= 1000 && code <= 1014 && code !== 1004 && code !== 1005 && code !== 1006) || (code >= 3000 && code <= 4999)
+  return (
+    (code >= 1000 && code <= 1014 && code !== 1004 && code !== 1005 && code !== 1006) || (code >= 3000 && code <= 4999)
+  )
 }

@@ -57,7 +57,9 @@ describe('socket target', () => {
     '/app/x/ttl/-1',
     '/app/x/ttl/1/identity/a',
     '/app/x/api/v1/users',
-  ])('refuses %s', url => expect(() => path(url)).toThrow(expect.objectContaining({ code: 'ERR_PATH_REFUSED', status: 400 })))
+  ])('refuses %s', url =>
+    expect(() => path(url)).toThrow(expect.objectContaining({ code: 'ERR_PATH_REFUSED', status: 400 })),
+  )
 
   it.each(['', '/', '/api/v1/users/me', '/apps', '/APP/x', '/sense/app/x', '?x'])('finds nothing at %j', url =>
     expect(() => path(url)).toThrow(expect.objectContaining({ code: 'ERR_SOCKET_NOT_FOUND', status: 404 })),
@@ -111,7 +113,9 @@ describe('socket target', () => {
     ['javascript:alert(1)', `wss://acme.eu.qlikcloud.com/sense/app/${id}`],
     ['', `wss://acme.eu.qlikcloud.com/sense/app/${id}`],
   ])('puts reloadUri %j on the tenant', (given, expected) => {
-    expect(path(`/app/${id}?reloadUri=${encodeURIComponent(given)}`)).toBe(`/app/${id}?reloadUri=${encodeURIComponent(expected)}`)
+    expect(path(`/app/${id}?reloadUri=${encodeURIComponent(given)}`)).toBe(
+      `/app/${id}?reloadUri=${encodeURIComponent(expected)}`,
+    )
   })
 
   it('drops what proves who somebody is, and keeps the rest', () => {

@@ -1,6 +1,9 @@
 import type { Duplex } from 'node:stream'
 
-/** A socket may fail at any moment, also between two that wait for it, and an error that nobody listens to ends the process. */
+/**
+ * A socket may fail at any moment, also between two that wait for it, and an error that nobody listens to ends the
+ * process.
+ */
 export function surviveErrors(socket: Duplex): void {
   if (!socket.listeners('error').includes(ignore)) socket.on('error', ignore)
 }

@@ -1,6 +1,6 @@
 /**
- * One process of an application, mounted as the README does. It takes its settings from SETTINGS, prints the address it serves and then every
- * event, each as a line of JSON, and ends when its input does.
+ * One process of an application, mounted as the README does. It takes its settings from SETTINGS, prints the address it
+ * serves and then every event, each as a line of JSON, and ends when its input does.
  */
 import { once } from 'node:events'
 import { createServer } from 'node:http'
@@ -38,7 +38,10 @@ app.use(session(sessions))
 app.use(qlik.routes())
 app.get('/private', qlik.requireLogin(), (request, response) => void response.json(request.qlik))
 app.get('/admin/logins/:user', async (request, response) => void response.json(await qlik.logins(request.params.user)))
-app.delete('/admin/logins/:user', async (request, response) => void response.json(await qlik.endLogins(request.params.user)))
+app.delete(
+  '/admin/logins/:user',
+  async (request, response) => void response.json(await qlik.endLogins(request.params.user)),
+)
 app.use(failed)
 
 const server = createServer(qlik.handler(app))

@@ -9,7 +9,14 @@ import type { QlikAuthOptions, QlikEventName, QlikEvents } from '../../src/index
 export interface ProcessSettings
   extends Pick<
     QlikAuthOptions,
-    'tenant' | 'clientId' | 'clientSecret' | 'publicUrl' | 'idleSeconds' | 'absoluteSeconds' | 'cacheSeconds' | 'loginRateLimit'
+    | 'tenant'
+    | 'clientId'
+    | 'clientSecret'
+    | 'publicUrl'
+    | 'idleSeconds'
+    | 'absoluteSeconds'
+    | 'cacheSeconds'
+    | 'loginRateLimit'
   > {
   readonly redisUrl: string
   readonly keys: readonly string[]

@@ -4,7 +4,14 @@ import express, { type ErrorRequestHandler, type Express } from 'express'
 import session, { MemoryStore, type SessionOptions } from 'express-session'
 import { type LoginStore, memoryLoginStore } from 'qlik-oauth'
 import type { SimulatedTenant } from 'qlik-tenant-simulator'
-import { type QlikAuth, type QlikAuthOptions, type QlikEventName, type QlikEvents, qlikAuth, sessionCookie } from '../../src/index.ts'
+import {
+  type QlikAuth,
+  type QlikAuthOptions,
+  type QlikEventName,
+  type QlikEvents,
+  qlikAuth,
+  sessionCookie,
+} from '../../src/index.ts'
 
 export interface Application {
   readonly origin: string
@@ -67,7 +74,11 @@ export async function startApplication(
   app.use(session(sessions))
   app.use(qlik.routes())
   app.get('/', (_request, response) => void response.send('home'))
-  app.get(['/private', '/private/*rest'], qlik.requireLogin(), (request, response) => void response.json({ user: request.qlik?.user }))
+  app.get(
+    ['/private', '/private/*rest'],
+    qlik.requireLogin(),
+    (request, response) => void response.json({ user: request.qlik?.user }),
+  )
   extend?.(app, qlik)
   app.use(failed)
   server.on('request', qlik.handler(app))
@@ -88,7 +99,16 @@ export async function startApplication(
   }
 }
 
-const eventNames = ['login', 'loginEnded', 'refresh', 'refreshFailed', 'revocationFailed', 'saveFailed', 'denied', 'warning'] as const
+const eventNames = [
+  'login',
+  'loginEnded',
+  'refresh',
+  'refreshFailed',
+  'revocationFailed',
+  'saveFailed',
+  'denied',
+  'warning',
+] as const
 
 const failed: ErrorRequestHandler = (error, _request, response, _next) => {
   response.status(error.status ?? 500).send(`${error.code}`)

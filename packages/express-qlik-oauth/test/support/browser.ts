@@ -1,4 +1,7 @@
-/** A browser as far as HTTP goes: keeps cookies per host, whatever the port (RFC 6265, section 8.5), and follows nothing by itself. */
+/**
+ * A browser as far as HTTP goes: keeps cookies per host, whatever the port (RFC 6265, section 8.5), and follows nothing
+ * by itself.
+ */
 export interface Browser {
   get(url: string, headers?: Record<string, string>): Promise<Response>
   post(url: string, body?: string, headers?: Record<string, string>): Promise<Response>
@@ -26,7 +29,9 @@ export function browser(): Browser {
     for (const line of response.headers.getSetCookie()) {
       const [pair = '', ...attributes] = line.split('; ')
       const split = pair.indexOf('=')
-      const gone = attributes.some(attribute => /^max-age=0$/i.test(attribute) || /^expires=Thu, 01 Jan 1970/i.test(attribute))
+      const gone = attributes.some(
+        attribute => /^max-age=0$/i.test(attribute) || /^expires=Thu, 01 Jan 1970/i.test(attribute),
+      )
       if (gone) jar(url).delete(pair.slice(0, split))
       else jar(url).set(pair.slice(0, split), pair.slice(split + 1))
     }

@@ -6,7 +6,10 @@ export interface Certificate {
   readonly cert: string
 }
 
-/** A certificate that signs itself, valid for two days around now: for a tenant that nobody trusts, unless it is told to. RFC 5280, section 4.1. */
+/**
+ * A certificate that signs itself, valid for two days around now: for a tenant that nobody trusts, unless it is told
+ * to. RFC 5280, section 4.1.
+ */
 export function selfSigned(host: string): Certificate {
   const { publicKey, privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
   const algorithm = sequence(oid(0x2a, 0x86, 0x48, 0xce, 0x3d, 0x04, 0x03, 0x02))

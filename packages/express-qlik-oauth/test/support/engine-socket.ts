@@ -4,14 +4,22 @@ import { WebSocket } from 'ws'
 /** A socket to the engine below `/qlik`, as @qlik/api opens it. */
 export interface EngineSocket {
   /** Calls a method of the engine. @returns Its result, or the error of JSON-RPC */
-  call(handle: number, method: string, params?: unknown[]): Promise<{ result?: Record<string, unknown>; error?: unknown }>
+  call(
+    handle: number,
+    method: string,
+    params?: unknown[],
+  ): Promise<{ result?: Record<string, unknown>; error?: unknown }>
   /** The close code, once it is closed. */
   readonly closed: Promise<number>
   close(): void
 }
 
 /** @throws Error with the status of a refused upgrade */
-export async function engineSocket(origin: string, appId: string, headers: Record<string, string> = {}): Promise<EngineSocket> {
+export async function engineSocket(
+  origin: string,
+  appId: string,
+  headers: Record<string, string> = {},
+): Promise<EngineSocket> {
   const socket = new WebSocket(`${origin.replace('http', 'ws')}/qlik/app/${appId}`, { headers: { origin, ...headers } })
   const closed = once(socket, 'close').then(([code]) => Number(code))
   closed.catch(() => {})

@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import { createServer } from 'node:net'
 import { fileURLToPath } from 'node:url'
 // Tests walk through the pages of a tenant that runs in the example's process.
-import { authorize } from '../../../qlik-tenant-simulator/src/browser-login.ts'
+import { authorizeAs } from 'qlik-tenant-simulator'
 import { type Browser, browser } from './browser.ts'
 
 export interface Example {
@@ -43,7 +43,7 @@ export async function logIn(origin: string, path = '/', user = 'ada'): Promise<B
   const guarded = await tab.get(origin + path)
   const login = await tab.get(new URL(guarded.headers.get('location') ?? '', origin).href)
   const request = login.headers.get('location') ?? ''
-  const callback = await tab.get(await authorize(new URL(request).origin, request, user))
+  const callback = await tab.get(await authorizeAs(new URL(request).origin, request, user))
   if (callback.status !== 302) throw new Error(`The callback answered ${callback.status}: ${await callback.text()}`)
   return tab
 }

@@ -12,7 +12,9 @@ export interface KeptRequest {
 }
 
 /** A tenant that is asked many times on one connection, and answers by hand. */
-export async function keptConnections(answer: (request: KeptRequest) => void): Promise<{ origin: string; requests: KeptRequest[] }> {
+export async function keptConnections(
+  answer: (request: KeptRequest) => void,
+): Promise<{ origin: string; requests: KeptRequest[] }> {
   const requests: KeptRequest[] = []
   const sockets = new Set<Socket>()
   let connections = 0

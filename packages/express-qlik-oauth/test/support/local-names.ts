@@ -3,7 +3,8 @@ import dns, { type LookupOptions } from 'node:dns'
 type Found = (error: Error | null, address: string | { address: string; family: number }[], family?: number) => void
 
 /**
- * Makes every name below `localhost` this machine, as browsers do whatever the system's resolver says (RFC 6761, section 6.3).
+ * Makes every name below `localhost` this machine, as browsers do whatever the system's resolver says (RFC 6761,
+ * section 6.3).
  *
  * @returns A function that undoes it.
  */

@@ -1,4 +1,7 @@
-/** A proxy in a process of its own, for what belongs to a process: its memory, its trusted certificates, its life. Started by `startProxyProcess`. */
+/**
+ * A proxy in a process of its own, for what belongs to a process: its memory, its trusted certificates, its life.
+ * Started by `startProxyProcess`.
+ */
 import { once } from 'node:events'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
@@ -8,7 +11,7 @@ import type { ProxySettings } from './proxy-processes.ts'
 const { tenant, publicUrl }: ProxySettings = JSON.parse(process.env.SETTINGS ?? '')
 const qlik = qlikProxy({
   publicUrl,
-  access: async () => ({ tokens: { tenant, accessToken: async () => 'token' } }),
+  authenticate: async () => ({ tokens: { tenant, accessToken: async () => 'token' } }),
   sockets: { onEvent: event => process.send?.({ event }) },
 })
 const server = createServer(qlik.handler((_request, response) => response.end('alive')))

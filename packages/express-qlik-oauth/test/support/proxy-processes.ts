@@ -29,7 +29,10 @@ interface Message {
 
 export const publicUrl = 'https://app.example.com'
 
-export async function startProxyProcess(tenant: string, environment: Record<string, string> = {}): Promise<ProxyProcess> {
+export async function startProxyProcess(
+  tenant: string,
+  environment: Record<string, string> = {},
+): Promise<ProxyProcess> {
   const file = fileURLToPath(new URL('proxy-process.ts', import.meta.url))
   const child = fork(file, [], {
     execArgv: ['--conditions=source', '--import', import.meta.resolve('tsx')],

@@ -21,7 +21,10 @@ export async function startRedisApplication(
 ): Promise<RedisApplication> {
   const redis = connectRedis(url)
   const unreadable: string[] = []
-  const store = redisLoginStore(redis, { keys, onEvent: event => event.type === 'unreadableRecord' && unreadable.push(event.key) })
+  const store = redisLoginStore(redis, {
+    keys,
+    onEvent: event => event.type === 'unreadableRecord' && unreadable.push(event.key),
+  })
   const application = await startApplication(tenant, {
     loginRateLimit: 0,
     ...options,

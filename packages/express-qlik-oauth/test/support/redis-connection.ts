@@ -1,6 +1,9 @@
 import { Cluster, Redis } from 'ioredis'
 
-/** Connects to one server, to a Cluster (a comma list), or to a master by its Sentinel (`redis+sentinel://host:port/master`). */
+/**
+ * Connects to one server, to a Cluster (a comma list), or to a master by its Sentinel
+ * (`redis+sentinel://host:port/master`).
+ */
 export function connectRedis(url: string): Redis {
   const redis = connected(url)
   redis.on('error', () => {})

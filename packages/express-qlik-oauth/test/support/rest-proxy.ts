@@ -1,5 +1,5 @@
 import type { TokenSource } from 'qlik-oauth'
-import type { Access } from '../../src/access.ts'
+import type { Principal } from '../../src/http/principal.ts'
 import { type RestProxy, type RestProxyEvent, type RestProxyOptions, restProxy } from '../../src/proxy/rest-proxy.ts'
 import { closing, httpServer } from './wire.ts'
 
@@ -11,11 +11,22 @@ export interface ProxyUnderTest {
   readonly proxy: RestProxy
 }
 
-/** A proxy in front of a tenant; a request with `cookie: user=…` comes from somebody who is logged in, as is one without any. */
-export async function proxyTo(tenant: string, options: Partial<RestProxyOptions> & { tokens?: TokenSource } = {}): Promise<ProxyUnderTest> {
+/**
+ * A proxy in front of a tenant; a request with `cookie: user=…` comes from somebody who is logged in, as is one without
+ * any.
+ */
+export async function proxyTo(
+  tenant: string,
+  options: Partial<RestProxyOptions> & { tokens?: TokenSource } = {},
+): Promise<ProxyUnderTest> {
   const { tokens = tokenSource(tenant), ...rest } = options
   const events: RestProxyEvent[] = []
-  const proxy = restProxy({ access: async (): Promise<Access> => ({ tokens }), publicUrl, onEvent: event => events.push(event), ...rest })
+  const proxy = restProxy({
+    authenticate: async (): Promise<Principal> => ({ tokens }),
+    publicUrl,
+    onEvent: event => events.push(event),
+    ...rest,
+  })
   const { port } = await httpServer((request, response) => proxy(request, response))
   closing(() => proxy.close())
   return { port, events, proxy }

@@ -4,8 +4,13 @@ import { createServer, type IncomingMessage, type Server } from 'node:http'
 import { type AddressInfo, connect, type Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { type ClientOptions, WebSocket, WebSocketServer } from 'ws'
-import type { Access } from '../../src/access.ts'
-import { type SocketEvent, type SocketProxy, type SocketProxyOptions, socketProxy } from '../../src/socket/socket-proxy.ts'
+import type { Principal } from '../../src/http/principal.ts'
+import {
+  type SocketEvent,
+  type SocketProxy,
+  type SocketProxyOptions,
+  socketProxy,
+} from '../../src/socket/socket-proxy.ts'
 
 export const appId = '4d3c6b2a-6b1c-4e0b-9a51-7f8e2d1c0b9a'
 export const appPath = `/qlik/app/${appId}`
@@ -81,7 +86,8 @@ export async function socketSetup(given: SetupOptions = {}): Promise<Setup> {
   const onUpgrade = raw ? acceptRaw : takes
   upstream.on('upgrade', (request, socket, head) => {
     arrived.push(request)
-    if (onUpgrade === undefined) accepted.handleUpgrade(request, socket, head, ws => accepted.emit('connection', ws, request))
+    if (onUpgrade === undefined)
+      accepted.handleUpgrade(request, socket, head, ws => accepted.emit('connection', ws, request))
     else {
       socket.on('error', () => {}).on('end', () => socket.end())
       onUpgrade(request, socket, head)
@@ -96,7 +102,7 @@ export async function socketSetup(given: SetupOptions = {}): Promise<Setup> {
   const endings = new Set<() => void>()
   const events: SocketEvent[] = []
   const rejected: string[] = []
-  const access: Access = {
+  const access: Principal = {
     tokens: {
       tenant,
       async accessToken({ rejected: token } = {}) {
@@ -112,8 +118,9 @@ export async function socketSetup(given: SetupOptions = {}): Promise<Setup> {
       setup.active += 1
     },
   }
-  const find = async (request: IncomingMessage) => (loginOf === undefined ? access : { ...access, id: loginOf(request) })
-  const proxy = socketProxy({ access: find, publicUrl: origin, onEvent: event => events.push(event), ...options })
+  const find = async (request: IncomingMessage) =>
+    loginOf === undefined ? access : { ...access, id: loginOf(request) }
+  const proxy = socketProxy({ authenticate: find, publicUrl: origin, onEvent: event => events.push(event), ...options })
   server.on('upgrade', (request, socket, head) => {
     if (!proxy.upgrade(request, socket, head)) socket.destroy()
   })
@@ -137,7 +144,11 @@ export async function socketSetup(given: SetupOptions = {}): Promise<Setup> {
       for (const listener of endings) listener()
     },
     open: (path = appPath, socketOptions = {}, protocols = []) =>
-      new WebSocket(`ws://127.0.0.1:${port}${path}`, protocols, { origin, perMessageDeflate: deflate, ...socketOptions }),
+      new WebSocket(`ws://127.0.0.1:${port}${path}`, protocols, {
+        origin,
+        perMessageDeflate: deflate,
+        ...socketOptions,
+      }),
     async connect(socketOptions, protocols) {
       const connected = setup.accepted()
       const browser = endOf(setup.open(appPath, socketOptions, protocols))
@@ -166,7 +177,8 @@ export async function socketSetup(given: SetupOptions = {}): Promise<Setup> {
       while (proxy.open > 0) await new Promise(setImmediate)
     },
     async allClosed() {
-      while (proxy.open > 0 || (await connectionsOf(server)) > 0 || (await connectionsOf(upstream)) > 0) await new Promise(setImmediate)
+      while (proxy.open > 0 || (await connectionsOf(server)) > 0 || (await connectionsOf(upstream)) > 0)
+        await new Promise(setImmediate)
     },
     async stop() {
       for (const socket of connections) socket.destroy()
@@ -184,7 +196,9 @@ export async function listen(server: Server): Promise<number> {
 }
 
 function connectionsOf(server: Server): Promise<number> {
-  return new Promise((resolve, reject) => server.getConnections((error, count) => (error === null ? resolve(count) : reject(error))))
+  return new Promise((resolve, reject) =>
+    server.getConnections((error, count) => (error === null ? resolve(count) : reject(error))),
+  )
 }
 
 export function endOf(socket: WebSocket): End {
@@ -210,11 +224,16 @@ export function endOf(socket: WebSocket): End {
 
 /** A tenant's answer to an upgrade, without the empty line at its end. */
 export function switching({ headers }: Pick<IncomingMessage, 'headers'>): string {
-  const accept = createHash('sha1').update(`${headers['sec-websocket-key']}258EAFA5-E914-47DA-95CA-C5AB0DC85B11`).digest('base64')
+  const accept = createHash('sha1')
+    .update(`${headers['sec-websocket-key']}258EAFA5-E914-47DA-95CA-C5AB0DC85B11`)
+    .digest('base64')
   return `HTTP/1.1 101 Switching Protocols\r\nupgrade: websocket\r\nconnection: upgrade\r\nsec-websocket-accept: ${accept}\r\n`
 }
 
-/** The lines of an opening handshake as a browser sends it; `lines` replace those of the same name, an empty one leaves it out. */
+/**
+ * The lines of an opening handshake as a browser sends it; `lines` replace those of the same name, an empty one leaves
+ * it out.
+ */
 export function handshakeText(
   { origin }: Pick<Setup, 'origin'>,
   path = appPath,
@@ -253,7 +272,8 @@ export function rawPeer({ port }: Pick<Setup, 'port'>, text = ''): RawPeer {
   return {
     socket,
     async until(wanted) {
-      while (!Buffer.concat(received).includes(wanted, 0, 'latin1')) await Promise.race([once(socket, 'data'), closed.then(failed)])
+      while (!Buffer.concat(received).includes(wanted, 0, 'latin1'))
+        await Promise.race([once(socket, 'data'), closed.then(failed)])
       return Buffer.concat(received).toString('latin1')
     },
     all: closed.then(() => Buffer.concat(received)),

@@ -11,7 +11,10 @@ export interface ReadProperty {
 export interface TypeReader {
   /** Everything that a file exports, types included, in alphabetical order. */
   exportedNames(file: string): string[]
-  /** The properties of an exported type, inherited ones too. Object literals within are spelled out: `timeouts.connectMs`. */
+  /**
+   * The properties of an exported type, inherited ones too. Object literals within are spelled out:
+   * `timeouts.connectMs`.
+   */
   properties(file: string, type: string): ReadProperty[]
 }
 

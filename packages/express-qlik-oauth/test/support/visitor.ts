@@ -18,7 +18,12 @@ export interface Visitor {
 }
 
 /** Somebody who is logged in, by way of any process. */
-export async function loggedIn(tenant: SimulatedTenant, origin: string, user = 'ada', publicUrl = origin): Promise<Visitor> {
+export async function loggedIn(
+  tenant: SimulatedTenant,
+  origin: string,
+  user = 'ada',
+  publicUrl = origin,
+): Promise<Visitor> {
   const visitor = visits(browser(), origin, publicUrl)
   const login = await visitor.browser.get(`${origin}/auth/login`)
   const callback = new URL(await tenant.authorize(login.headers.get('location') ?? '', user))

@@ -82,7 +82,9 @@ export async function get(
   method = 'GET',
   body = '',
 ): Promise<WireAnswer> {
-  const lines = Object.entries({ host: 'app.example', connection: 'close', ...headers }).map(([name, value]) => `${name}: ${value}\r\n`)
+  const lines = Object.entries({ host: 'app.example', connection: 'close', ...headers }).map(
+    ([name, value]) => `${name}: ${value}\r\n`,
+  )
   return send(port, `${method} ${path} HTTP/1.1\r\n${lines.join('')}\r\n${body}`)
 }
 

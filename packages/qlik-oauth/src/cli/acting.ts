@@ -1,11 +1,11 @@
 import { join } from 'node:path'
-import { type Client, client } from '../client.ts'
-import { type ClientAuthentication, clientSecret, privateKeyJwt } from '../client-authentication.ts'
-import { QlikOAuthError } from '../errors.ts'
-import { parseJson } from '../json.ts'
-import { machineTokens } from '../machine-tokens.ts'
-import { tenantOrigin } from '../tenant-origin.ts'
-import type { TokenSource } from '../token-source.ts'
+import { type QlikClient, qlikClient } from '../protocol/client.ts'
+import { type ClientAuthentication, clientSecret, privateKeyJwt } from '../protocol/client-authentication.ts'
+import { QlikOAuthError } from '../protocol/errors.ts'
+import { parseJson } from '../protocol/json.ts'
+import { tenantOrigin } from '../protocol/tenant-origin.ts'
+import { machineTokens } from '../tokens/machine-tokens.ts'
+import type { TokenSource } from '../tokens/token-source.ts'
 import { fileTokenCache } from './file-token-cache.ts'
 import { readPrivateFile } from './private-file.ts'
 import { clientOf, savedLogins } from './saved-logins.ts'
@@ -14,12 +14,13 @@ import { cacheDirectory, configDirectory } from './user-directories.ts'
 
 /** Whom a command acts as. */
 export interface Acting {
-  readonly client: Client
+  readonly client: QlikClient
   readonly tokens: TokenSource
 }
 
 /**
- * Decides whom a command acts as: the machine client of the environment, where it names one, else the user who logged in.
+ * Decides whom a command acts as: the machine client of the environment, where it names one, else the user who logged
+ * in.
  *
  * @param tenant As given with --tenant.
  * @throws ERR_LOGIN_REQUIRED, ERR_CONFIGURATION
@@ -32,7 +33,9 @@ export async function acting(terminal: Terminal, tenant: string | undefined): Pr
 /** The tenant of --tenant or else of the environment. @throws ERR_CONFIGURATION */
 export function chosenTenant({ env }: Pick<Terminal, 'env'>, tenant: string | undefined): string | undefined {
   const named = tenant ?? env.QLIK_TENANT_URL
-  return named === undefined || named === '' ? undefined : tenantOrigin(named, tenant === undefined ? 'QLIK_TENANT_URL' : '--tenant')
+  return named === undefined || named === ''
+    ? undefined
+    : tenantOrigin(named, tenant === undefined ? 'QLIK_TENANT_URL' : '--tenant')
 }
 
 async function machine(terminal: Terminal, tenant: string | undefined): Promise<Acting | undefined> {
@@ -44,8 +47,11 @@ async function machine(terminal: Terminal, tenant: string | undefined): Promise<
       'QLIK_M2M_CLIENT_ID needs QLIK_TENANT_URL or --tenant beside it: the tenant of that client.',
     )
   }
-  const own = client({ tenant, clientId, authentication: await authentication(terminal) })
-  return { client: own, tokens: machineTokens({ client: own, store: fileTokenCache(join(cacheDirectory(terminal), 'tokens')) }) }
+  const own = qlikClient({ tenant, clientId, authentication: await authentication(terminal) })
+  return {
+    client: own,
+    tokens: machineTokens({ client: own, store: fileTokenCache(join(cacheDirectory(terminal), 'tokens')) }),
+  }
 }
 
 async function authentication({ env }: Terminal): Promise<ClientAuthentication> {
@@ -53,7 +59,10 @@ async function authentication({ env }: Terminal): Promise<ClientAuthentication> 
   if (keyFile === undefined || keyFile === '') return clientSecret(secret ?? '')
   const key = parseJson((await readPrivateFile(keyFile)) ?? '')
   if (key === undefined)
-    throw new QlikOAuthError('ERR_CONFIGURATION', `QLIK_M2M_PRIVATE_KEY_FILE must name a private JWK; ${keyFile} is none.`)
+    throw new QlikOAuthError(
+      'ERR_CONFIGURATION',
+      `QLIK_M2M_PRIVATE_KEY_FILE must name a private JWK; ${keyFile} is none.`,
+    )
   return privateKeyJwt({ key })
 }
 

@@ -1,8 +1,8 @@
 import { pipeline } from 'node:stream/promises'
 import { Argument, type Command } from 'commander'
 import { request } from 'undici'
-import { QlikOAuthError } from '../errors.ts'
-import type { TokenSource } from '../token-source.ts'
+import { QlikOAuthError } from '../protocol/errors.ts'
+import type { TokenSource } from '../tokens/token-source.ts'
 import { acting } from './acting.ts'
 import type { Terminal } from './terminal.ts'
 
@@ -17,7 +17,10 @@ export function addApiCommand(program: Command, terminal: Terminal): void {
     .addArgument(new Argument('<method>').choices(methods))
     .argument('<path>', 'such as /api/v1/items?limit=10')
     .option('--content-type <type>', 'of what is sent', 'application/json')
-    .addHelpText('after', '\nExample:\n  echo \'{"name":"Sales","type":"shared"}\' | qlik-oauth api POST /api/v1/spaces')
+    .addHelpText(
+      'after',
+      '\nExample:\n  echo \'{"name":"Sales","type":"shared"}\' | qlik-oauth api POST /api/v1/spaces',
+    )
     .action(async (method: Method, path: string, _options: unknown, command: Command) => {
       const { tenant, contentType } = command.optsWithGlobals<{ tenant?: string; contentType: string }>()
       if (!/^\/(?!\/)[^\s\\#]*$/.test(path)) {
@@ -31,11 +34,20 @@ export function addApiCommand(program: Command, terminal: Terminal): void {
       if (status >= 500) throw new QlikOAuthError('ERR_TENANT_UNREACHABLE', `${tokens.tenant} answered ${status}`)
       if (status >= 400) throw new QlikOAuthError('ERR_TENANT_REFUSED', `${tokens.tenant} answered ${status}`)
       if (status >= 300)
-        throw new QlikOAuthError('ERR_TENANT_RESPONSE', `${tokens.tenant} answered ${status}; the token follows on its own host only`)
+        throw new QlikOAuthError(
+          'ERR_TENANT_RESPONSE',
+          `${tokens.tenant} answered ${status}; the token follows on its own host only`,
+        )
     })
 }
 
-async function send(terminal: Terminal, tokens: TokenSource, method: Method, path: string, contentType: string): Promise<number> {
+async function send(
+  terminal: Terminal,
+  tokens: TokenSource,
+  method: Method,
+  path: string,
+  contentType: string,
+): Promise<number> {
   const { stdin, stdout, signal } = terminal
   const sends = method === 'POST' || method === 'PUT' || method === 'PATCH'
   let rejected: string | undefined
@@ -72,7 +84,8 @@ function redirected(
   { statusCode, headers }: { statusCode: number; headers: { location?: unknown } },
 ): string | undefined {
   const { location } = headers
-  if (statusCode < 300 || statusCode > 399 || typeof location !== 'string' || !URL.canParse(location, tenant + path)) return undefined
+  if (statusCode < 300 || statusCode > 399 || typeof location !== 'string' || !URL.canParse(location, tenant + path))
+    return undefined
   const url = new URL(location, tenant + path)
   return url.origin === tenant ? url.pathname + url.search : undefined
 }

@@ -1,9 +1,15 @@
 import { readFile } from 'node:fs/promises'
 import { type Command, Option } from 'commander'
 import type { JWK } from 'jose'
-import { QlikOAuthError } from '../errors.ts'
-import { parseJson } from '../json.ts'
-import { type AppType, type NewOAuthClient, type OAuthClient, type OAuthClients, oauthClients } from '../oauth-clients.ts'
+import { QlikOAuthError } from '../protocol/errors.ts'
+import { parseJson } from '../protocol/json.ts'
+import {
+  type AppType,
+  type NewOAuthClient,
+  type OAuthClient,
+  type OAuthClients,
+  oauthClients,
+} from '../tenant/oauth-clients.ts'
 import { acting } from './acting.ts'
 import { environmentFile } from './environment-file.ts'
 import { columns, confirmed, print, remark, type Terminal } from './terminal.ts'
@@ -32,13 +38,17 @@ interface CreateOptions extends EnvironmentOptions {
 
 /** clients create, list, show, delete and rotate-secret: the OAuth clients registered at the tenant. */
 export function addClientCommands(program: Command, terminal: Terminal): void {
-  const clients = program.command('clients').description('register and manage OAuth clients (as a tenant administrator)')
+  const clients = program
+    .command('clients')
+    .description('register and manage OAuth clients (as a tenant administrator)')
 
   clients
     .command('create')
     .description('register a client')
     .addOption(
-      new Option('--type <type>', 'kind of application').choices(['web', 'native', 'spa', 'anonymous-embed']).makeOptionMandatory(),
+      new Option('--type <type>', 'kind of application')
+        .choices(['web', 'native', 'spa', 'anonymous-embed'])
+        .makeOptionMandatory(),
     )
     .option('--name <name>', 'what users see when they are asked for consent', 'Express application')
     .option('--description <text>')
@@ -51,9 +61,15 @@ export function addClientCommands(program: Command, terminal: Terminal): void {
         'urn:qlik:oauth:user-impersonation',
       ]),
     )
-    .option('--public-key <file>', 'file with the public JWK, for private_key_jwt instead of a secret (see: keys generate)')
+    .option(
+      '--public-key <file>',
+      'file with the public JWK, for private_key_jwt instead of a secret (see: keys generate)',
+    )
     .option('--trusted', 'ask users for no consent')
-    .option('--write-env <file>', 'write tenant, client id and secret as environment variables instead of printing them')
+    .option(
+      '--write-env <file>',
+      'write tenant, client id and secret as environment variables instead of printing them',
+    )
     .option('--force', 'replace variables that the file has already')
     .action(async (_options: unknown, command: Command) => {
       const options = command.optsWithGlobals<CreateOptions>()
@@ -61,7 +77,9 @@ export function addClientCommands(program: Command, terminal: Terminal): void {
       const { tenant, registered } = await directory(terminal, options)
       const variables = variableNames(settings)
       const file =
-        options.writeEnv === undefined ? undefined : await environmentFile(options.writeEnv, variables.all, options.force ?? false)
+        options.writeEnv === undefined
+          ? undefined
+          : await environmentFile(options.writeEnv, variables.all, options.force ?? false)
 
       const created = await registered.create(settings)
       if (file !== undefined) await file.write(variables.values(tenant, created))
@@ -85,7 +103,10 @@ export function addClientCommands(program: Command, terminal: Terminal): void {
       const found: OAuthClient[] = []
       for await (const client of registered.list(filter === undefined ? {} : { filter })) found.push(client)
       print(terminal, json, found, () =>
-        columns([['ID', 'TYPE', 'NAME'], ...found.map(({ clientId, appType, clientName }) => [clientId, appType, clientName])]),
+        columns([
+          ['ID', 'TYPE', 'NAME'],
+          ...found.map(({ clientId, appType, clientName }) => [clientId, appType, clientName]),
+        ]),
       )
     })
 
@@ -126,7 +147,9 @@ export function addClientCommands(program: Command, terminal: Terminal): void {
       const client = await registered.read(clientId)
       const variables = variableNames(client)
       const file =
-        options.writeEnv === undefined ? undefined : await environmentFile(options.writeEnv, variables.all, options.force ?? false)
+        options.writeEnv === undefined
+          ? undefined
+          : await environmentFile(options.writeEnv, variables.all, options.force ?? false)
 
       const { clientSecret, hint } = await registered.createSecret(clientId)
       if (file !== undefined) await file.write(variables.values(tenant, { ...client, clientSecret }))
@@ -134,9 +157,12 @@ export function addClientCommands(program: Command, terminal: Terminal): void {
       for (const secret of old) await registered.deleteSecret(clientId, secret.hint)
 
       const deleted = old.map(secret => secret.hint)
-      print(terminal, options.json ?? false, { clientId, hint, deleted, ...(file === undefined ? { clientSecret } : {}) }, () => [
-        file === undefined ? clientSecret : `Wrote the new secret to ${options.writeEnv}.`,
-      ])
+      print(
+        terminal,
+        options.json ?? false,
+        { clientId, hint, deleted, ...(file === undefined ? { clientSecret } : {}) },
+        () => [file === undefined ? clientSecret : `Wrote the new secret to ${options.writeEnv}.`],
+      )
       if (deleted.length > 0) remark(terminal, `Deleted the secrets that begin with ${deleted.join(', ')}.`)
     })
 }
@@ -162,7 +188,9 @@ async function settingsFrom(options: CreateOptions): Promise<NewOAuthClient> {
     ...(redirectUris === undefined ? {} : { redirectUris }),
     ...(origin === undefined ? {} : { allowedOrigins: origin }),
     ...(grant === undefined ? {} : { allowedGrantTypes: grant }),
-    ...(publicKey === undefined ? {} : { allowedAuthMethods: ['private_key_jwt'], publicKeys: [await publicJwk(publicKey)] }),
+    ...(publicKey === undefined
+      ? {}
+      : { allowedAuthMethods: ['private_key_jwt'], publicKeys: [await publicJwk(publicKey)] }),
     ...(trusted === true ? { connectionConfig: { consentMethod: 'trusted' } } : {}),
   }
 }
@@ -177,7 +205,10 @@ const usualRedirectUris: Readonly<Partial<Record<AppType, readonly string[]>>> =
 async function publicJwk(file: string): Promise<JWK> {
   const key = parseJson(await readFile(file, 'utf8'))
   if (typeof key?.kty === 'string' && typeof key.kid === 'string' && !('d' in key)) return { ...key, kty: key.kty }
-  throw new QlikOAuthError('ERR_CONFIGURATION', `--public-key must name a file with a public JWK that has a kid; ${file} is none.`)
+  throw new QlikOAuthError(
+    'ERR_CONFIGURATION',
+    `--public-key must name a file with a public JWK that has a kid; ${file} is none.`,
+  )
 }
 
 /** The environment variables in which an application expects a client of this kind. */
@@ -192,7 +223,10 @@ function variableNames({ appType, allowedGrantTypes = [] }: Pick<NewOAuthClient,
   ]
   return {
     all,
-    values(tenant: string, client: Pick<OAuthClient, 'clientId' | 'allowedScopes'> & { clientSecret?: string }): Record<string, string> {
+    values(
+      tenant: string,
+      client: Pick<OAuthClient, 'clientId' | 'allowedScopes'> & { clientSecret?: string },
+    ): Record<string, string> {
       const { clientId, clientSecret, allowedScopes } = client
       return {
         QLIK_TENANT_URL: tenant,

@@ -1,5 +1,5 @@
 import { readFile } from 'node:fs/promises'
-import { QlikOAuthError } from '../errors.ts'
+import { QlikOAuthError } from '../protocol/errors.ts'
 import { isMissing, writePrivateFile } from './private-file.ts'
 
 /** A `.env` file, looked at before the tenant is asked for a secret that could then not be written down. */
@@ -12,7 +12,11 @@ export interface EnvironmentFile {
  * @param names The variables that will be written.
  * @throws ERR_CONFIGURATION when one of them has a value already, unless `force`.
  */
-export async function environmentFile(path: string, names: readonly string[], force: boolean): Promise<EnvironmentFile> {
+export async function environmentFile(
+  path: string,
+  names: readonly string[],
+  force: boolean,
+): Promise<EnvironmentFile> {
   const lines = (await contentOf(path)).split('\n')
   const taken = names.filter(name => lines.some(line => assignment(name).test(line) && !/=\s*$/.test(line)))
   if (taken.length > 0 && !force) {
@@ -26,7 +30,10 @@ export async function environmentFile(path: string, names: readonly string[], fo
       const added = Object.entries(variables)
       const kept = lines.filter(line => !added.some(([name]) => assignment(name).test(line)))
       while (kept.at(-1)?.trim() === '') kept.pop()
-      await writePrivateFile(path, `${[...kept, ...added.map(([name, value]) => `${name}=${quoted(value)}`)].join('\n')}\n`)
+      await writePrivateFile(
+        path,
+        `${[...kept, ...added.map(([name, value]) => `${name}=${quoted(value)}`)].join('\n')}\n`,
+      )
     },
   }
 }

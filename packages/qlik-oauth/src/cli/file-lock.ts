@@ -1,12 +1,12 @@
 import { mkdir, open, rm, stat, utimes } from 'node:fs/promises'
 import { dirname } from 'node:path'
-import { isObject } from '../json.ts'
-import type { Lock } from '../login-store.ts'
+import { isObject } from '../protocol/json.ts'
+import type { Lock } from '../stores/login-store.ts'
 import { isMissing } from './private-file.ts'
 
 /**
- * Takes a lock that is a file: for several commands of one user at once. A lock that its holder has not renewed for `leaseMs` belongs to a process
- * that died.
+ * Takes a lock that is a file: for several commands of one user at once. A lock that its holder has not renewed for
+ * `leaseMs` belongs to a process that died.
  */
 export async function fileLock(path: string, leaseMs: number): Promise<Lock | 'held'> {
   await mkdir(dirname(path), { recursive: true, mode: 0o700 })

@@ -1,7 +1,7 @@
 import { join } from 'node:path'
-import type { TokenCache } from '../cached-tokens.ts'
-import { parseJson } from '../json.ts'
-import type { TokenSet } from '../token-set.ts'
+import { parseJson } from '../protocol/json.ts'
+import type { TokenSet } from '../protocol/token-set.ts'
+import type { TokenCache } from '../tokens/cached-tokens.ts'
 import { fileLock } from './file-lock.ts'
 import { readPrivateFile, writePrivateFile } from './private-file.ts'
 

@@ -1,11 +1,11 @@
 import { readFile } from 'node:fs/promises'
 import type { Command } from 'commander'
-import { client } from '../client.ts'
-import { QlikOAuthError } from '../errors.ts'
-import { loopbackLogin } from '../loopback-login.ts'
-import { currentUser, isQlikBot } from '../qlik-user.ts'
-import { revokeTokens } from '../revoke-tokens.ts'
-import { openSystemBrowser } from '../system-browser.ts'
+import { loopbackLogin } from '../native/loopback-login.ts'
+import { openSystemBrowser } from '../native/system-browser.ts'
+import { qlikClient } from '../protocol/client.ts'
+import { QlikOAuthError } from '../protocol/errors.ts'
+import { currentUser, isQlikBot } from '../protocol/qlik-user.ts'
+import { revokeTokens } from '../protocol/revocation.ts'
 import { acting, chosenTenant } from './acting.ts'
 import { clientOf, savedLogins } from './saved-logins.ts'
 import { columns, print, readInput, remark, type Terminal } from './terminal.ts'
@@ -33,19 +33,34 @@ export function addLoginCommands(program: Command, terminal: Terminal): void {
     .description('log in at a tenant with a native client, in the browser')
     .option('--client-id <id>', 'the native client (or set QLIK_NATIVE_CLIENT_ID)')
     .option('--scope <names>', 'scopes to ask for, separated by spaces', 'user_default admin_classic offline_access')
-    .option('--redirect-uri <uri>', 'redirect URI of the client; without a port, a free one is taken (default: http://127.0.0.1/callback)')
+    .option(
+      '--redirect-uri <uri>',
+      'redirect URI of the client; without a port, a free one is taken (default: http://127.0.0.1/callback)',
+    )
     .option('--secret-file <file>', 'file with the secret of a native client that has one; - reads standard input')
     .option('--no-browser', 'print the address instead of opening a browser')
     .action(async (_options: unknown, command: Command) => {
-      const { tenant, clientId, scope, redirectUri, secretFile, browser, json = false } = command.optsWithGlobals<LoginOptions>()
+      const {
+        tenant,
+        clientId,
+        scope,
+        redirectUri,
+        secretFile,
+        browser,
+        json = false,
+      } = command.optsWithGlobals<LoginOptions>()
       const secret = secretFile === undefined ? undefined : await secretIn(terminal, secretFile)
-      const native = client({
+      const native = qlikClient({
         tenant: needed(
           tenant ?? terminal.env.QLIK_TENANT_URL,
           '--tenant',
           'the address of the tenant, such as https://acme.eu.qlikcloud.com',
         ),
-        clientId: needed(clientId ?? terminal.env.QLIK_NATIVE_CLIENT_ID, '--client-id', 'the id of a native OAuth client of the tenant'),
+        clientId: needed(
+          clientId ?? terminal.env.QLIK_NATIVE_CLIENT_ID,
+          '--client-id',
+          'the id of a native OAuth client of the tenant',
+        ),
         scope,
         ...(secret === undefined ? {} : { clientSecret: secret }),
       })

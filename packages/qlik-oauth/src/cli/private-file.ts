@@ -1,8 +1,8 @@
 import { randomUUID } from 'node:crypto'
 import { chmod, mkdir, open, readFile, realpath, rename, rm, stat } from 'node:fs/promises'
 import { dirname } from 'node:path'
-import { QlikOAuthError } from '../errors.ts'
-import { isObject } from '../json.ts'
+import { QlikOAuthError } from '../protocol/errors.ts'
+import { isObject } from '../protocol/json.ts'
 
 /**
  * Reads a file that only its owner may read.
@@ -14,7 +14,10 @@ export async function readPrivateFile(path: string): Promise<string | undefined>
   try {
     const { mode } = await stat(path)
     if (process.platform !== 'win32' && (mode & 0o077) !== 0) {
-      throw new QlikOAuthError('ERR_CONFIGURATION', `${path} can be read by others than its owner. Do this first: chmod 600 ${path}`)
+      throw new QlikOAuthError(
+        'ERR_CONFIGURATION',
+        `${path} can be read by others than its owner. Do this first: chmod 600 ${path}`,
+      )
     }
     return await readFile(path, 'utf8')
   } catch (error) {

@@ -1,13 +1,13 @@
 import { randomUUID } from 'node:crypto'
 import { join } from 'node:path'
-import { type Client, client } from '../client.ts'
-import { QlikOAuthError } from '../errors.ts'
-import { exclusive } from '../exclusive.ts'
-import { refreshToken } from '../grants.ts'
-import { isObject, parseJson } from '../json.ts'
-import { requestTokens } from '../token-endpoint.ts'
-import { needsRefresh, type TokenSet } from '../token-set.ts'
-import type { TokenSource } from '../token-source.ts'
+import { type QlikClient, qlikClient } from '../protocol/client.ts'
+import { QlikOAuthError } from '../protocol/errors.ts'
+import { refreshTokenGrant } from '../protocol/grants.ts'
+import { isObject, parseJson } from '../protocol/json.ts'
+import { requestTokens } from '../protocol/token-endpoint.ts'
+import { needsRefresh, type TokenSet } from '../protocol/token-set.ts'
+import { singleFlight } from '../stores/single-flight.ts'
+import type { TokenSource } from '../tokens/token-source.ts'
 import { fileLock } from './file-lock.ts'
 import { tokenSet } from './file-token-cache.ts'
 import { readPrivateFile, writePrivateFile } from './private-file.ts'
@@ -37,15 +37,16 @@ export function savedLogins(directory: string): SavedLogins {
   const path = join(directory, 'logins.json')
   const lock = (_key: string, leaseMs: number) => fileLock(`${path}.lock`, leaseMs)
   const limits = { store: { lock }, leaseMs: 5000, waitMs: 45_000 }
-  const renewOnce = exclusive<TokenSet>(limits)
-  const writeAlone = exclusive<true>(limits)
+  const renewOnce = singleFlight<TokenSet>(limits)
+  const writeAlone = singleFlight<true>(limits)
 
   /** Newest first. */
   async function read(): Promise<readonly SavedLogin[]> {
     const text = await readPrivateFile(path)
     if (text === undefined) return []
     const { logins } = parseJson(text) ?? {}
-    if (!Array.isArray(logins)) throw new QlikOAuthError('ERR_CONFIGURATION', `${path} cannot be read. Delete it and log in again.`)
+    if (!Array.isArray(logins))
+      throw new QlikOAuthError('ERR_CONFIGURATION', `${path} cannot be read. Delete it and log in again.`)
     return logins.map(savedLogin).filter(login => login !== undefined)
   }
 
@@ -55,17 +56,17 @@ export function savedLogins(directory: string): SavedLogins {
   }
 
   async function change(edit: (logins: readonly SavedLogin[]) => readonly SavedLogin[]): Promise<void> {
-    await writeAlone(randomUUID(), { recall: async () => undefined, run: () => write(edit) })
+    await writeAlone(randomUUID(), { lookup: async () => undefined, execute: () => write(edit) })
   }
 
   function renewed(login: SavedLogin, rejected: string | undefined): Promise<TokenSet> {
     const current = async () => (await find(login.tenant)) ?? login
     return renewOnce(login.tenant, {
-      async recall() {
+      async lookup() {
         const { tokens } = await current()
         return tokens.accessToken === rejected || needsRefresh(tokens, Date.now(), leewayMs) ? undefined : tokens
       },
-      async run() {
+      async execute() {
         const tokens = await refreshed(await current())
         await write(logins => logins.map(one => (one.tenant === login.tenant ? { ...one, tokens } : one)))
         return tokens
@@ -87,7 +88,8 @@ export function savedLogins(directory: string): SavedLogins {
       return {
         tenant: login.tenant,
         async accessToken({ rejected } = {}) {
-          if (tokens.accessToken === rejected || needsRefresh(tokens, Date.now(), leewayMs)) tokens = await renewed(login, rejected)
+          if (tokens.accessToken === rejected || needsRefresh(tokens, Date.now(), leewayMs))
+            tokens = await renewed(login, rejected)
           return tokens.accessToken
         },
       }
@@ -103,8 +105,8 @@ export function clientOf({
   clientId,
   clientSecret,
   scope,
-}: Pick<SavedLogin, 'tenant' | 'clientId' | 'clientSecret' | 'scope'>): Client {
-  return client({ tenant, clientId, scope, ...(clientSecret === undefined ? {} : { clientSecret }) })
+}: Pick<SavedLogin, 'tenant' | 'clientId' | 'clientSecret' | 'scope'>): QlikClient {
+  return qlikClient({ tenant, clientId, scope, ...(clientSecret === undefined ? {} : { clientSecret }) })
 }
 
 async function refreshed(login: SavedLogin): Promise<TokenSet> {
@@ -112,7 +114,7 @@ async function refreshed(login: SavedLogin): Promise<TokenSet> {
   if (used === undefined) throw over(login)
   const native = clientOf(login)
   try {
-    const tokens = await requestTokens(native, refreshToken(used))
+    const tokens = await requestTokens(native, refreshTokenGrant(used))
     return { refreshToken: used, ...(login.tokens.scope === undefined ? {} : { scope: login.tokens.scope }), ...tokens }
   } catch (cause) {
     if (cause instanceof QlikOAuthError && cause.code === 'ERR_TOKEN_REFUSED') throw over(login, cause)
@@ -123,9 +125,13 @@ async function refreshed(login: SavedLogin): Promise<TokenSet> {
 }
 
 function over({ tenant }: SavedLogin, cause?: unknown): QlikOAuthError {
-  return new QlikOAuthError('ERR_SESSION_EXPIRED', `The login at ${tenant} has ended. Log in again: qlik-oauth login --tenant ${tenant}`, {
-    cause,
-  })
+  return new QlikOAuthError(
+    'ERR_SESSION_EXPIRED',
+    `The login at ${tenant} has ended. Log in again: qlik-oauth login --tenant ${tenant}`,
+    {
+      cause,
+    },
+  )
 }
 
 function savedLogin(json: unknown): SavedLogin | undefined {

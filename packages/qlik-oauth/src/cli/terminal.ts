@@ -1,7 +1,7 @@
 import { createInterface } from 'node:readline/promises'
 import type { Readable, Writable } from 'node:stream'
 import { text } from 'node:stream/consumers'
-import { QlikOAuthError } from '../errors.ts'
+import { QlikOAuthError } from '../protocol/errors.ts'
 
 /** What a command has of the world. Answers go to standard output, everything said about them to standard error. */
 export interface Terminal {
@@ -13,7 +13,12 @@ export interface Terminal {
 }
 
 /** Prints a value: as JSON for programs, or as lines for people. */
-export function print({ stdout }: Pick<Terminal, 'stdout'>, json: boolean, value: unknown, lines: () => readonly string[]): void {
+export function print(
+  { stdout }: Pick<Terminal, 'stdout'>,
+  json: boolean,
+  value: unknown,
+  lines: () => readonly string[],
+): void {
   stdout.write(
     json
       ? `${JSON.stringify(value, undefined, 2)}\n`
@@ -48,7 +53,8 @@ export async function readInput({ stdin, stderr }: Terminal, what: string): Prom
 /** @throws ERR_CONFIGURATION when nobody is there to be asked. */
 export async function confirmed(terminal: Terminal, question: string): Promise<boolean> {
   const { stdin, stderr, signal } = terminal
-  if (stdin.isTTY !== true) throw new QlikOAuthError('ERR_CONFIGURATION', `${question} Nobody is there to answer; say it with --yes.`)
+  if (stdin.isTTY !== true)
+    throw new QlikOAuthError('ERR_CONFIGURATION', `${question} Nobody is there to answer; say it with --yes.`)
   const reader = createInterface({ input: stdin, output: stderr })
   try {
     return /^y(es)?$/i.test(await reader.question(`${question} [y/N] `, { signal }))

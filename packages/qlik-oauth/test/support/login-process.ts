@@ -1,12 +1,16 @@
-/** One process of many: for each line, asks 25 times at once for the token of the login in that line, and prints tokens or error codes. */
+/**
+ * One process of many: for each line, asks 25 times at once for the token of the login in that line, and prints tokens
+ * or error codes.
+ */
 import { once } from 'node:events'
 import { createInterface } from 'node:readline'
 import { Redis } from 'ioredis'
-import { client, createLogins, QlikOAuthError, redisLoginStore } from 'qlik-oauth'
+import { QlikOAuthError, qlikClient, redisLoginStore } from 'qlik-oauth'
+import { createLogins } from 'qlik-oauth/internal'
 
 const { TENANT = '', REDIS = '', KEYS = '' } = process.env
 const redis = new Redis(REDIS)
-const web = client({ tenant: TENANT, clientId: 'web', clientSecret: 'hush' })
+const web = qlikClient({ tenant: TENANT, clientId: 'web', clientSecret: 'hush' })
 const store = redisLoginStore(redis, { keys: [KEYS] })
 const logins = createLogins({ store, clientOf: () => web, emit: () => {}, refreshLeaseMs: 300 })
 await once(redis, 'ready')

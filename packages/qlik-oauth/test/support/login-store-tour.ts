@@ -1,14 +1,25 @@
 import { randomUUID } from 'node:crypto'
-import type { LoginAttempt, LoginRecord, LoginStore } from '../../src/index.ts'
+import type { AuthorizationTransaction, LoginRecord, LoginStore } from '../../src/index.ts'
 
 /** What must never be seen in a dump, an error or an event. */
-export const secrets = { accessToken: 'secret-access-token', refreshToken: 'secret-refresh-token', codeVerifier: 'secret-code-verifier' }
+export const secrets = {
+  accessToken: 'secret-access-token',
+  refreshToken: 'secret-refresh-token',
+  codeVerifier: 'secret-code-verifier',
+}
 
 const { accessToken, refreshToken, codeVerifier } = secrets
 
-export function sampleAttempt(): LoginAttempt {
+export function sampleAttempt(): AuthorizationTransaction {
   const redirectUri = 'https://app.example/auth/callback'
-  return { tenant: 'https://acme.example', clientId: 'client', codeVerifier, redirectUri, returnTo: '/', browser: 'hash' }
+  return {
+    tenant: 'https://acme.example',
+    clientId: 'client',
+    codeVerifier,
+    redirectUri,
+    returnTo: '/',
+    browser: 'hash',
+  }
 }
 
 export function sampleTokens() {
@@ -29,8 +40,8 @@ export function sampleLogin(userId: string = randomUUID()): LoginRecord {
 /** One call of every method that speaks to the store. */
 export function everyCall(store: LoginStore, key: string = randomUUID()): Record<string, () => Promise<unknown>> {
   return {
-    saveAttempt: () => store.saveAttempt(key, sampleAttempt(), 600),
-    takeAttempt: () => store.takeAttempt(key),
+    saveAttempt: () => store.saveTransaction(key, sampleAttempt(), 600),
+    takeAttempt: () => store.takeTransaction(key),
     createLogin: () => store.createLogin(key, sampleLogin(), 1800),
     readLogin: () => store.readLogin(key, 1800),
     replaceLogin: () => store.replaceLogin(key, 1, sampleLogin()),
@@ -40,7 +51,7 @@ export function everyCall(store: LoginStore, key: string = randomUUID()): Record
     saveTokens: () => store.saveTokens(key, sampleTokens()),
     readTokens: () => store.readTokens(key),
     lock: () => store.lock(key, 5000),
-    hit: () => store.hit(key, 60),
+    hit: () => store.increment(key, 60),
     ping: () => store.ping(),
   }
 }
@@ -51,8 +62,8 @@ export async function tour(store: LoginStore): Promise<void> {
   const record = sampleLogin()
   const { tenant, user } = record
 
-  await store.saveAttempt(key, sampleAttempt(), 600)
-  expectEqual((await store.takeAttempt(key))?.codeVerifier, codeVerifier)
+  await store.saveTransaction(key, sampleAttempt(), 600)
+  expectEqual((await store.takeTransaction(key))?.codeVerifier, codeVerifier)
   await store.createLogin(key, record, 1800)
   expectEqual((await store.readLogin(key, 1800))?.version, 1)
   const lock = await store.lock(key, 5000)
@@ -68,7 +79,7 @@ export async function tour(store: LoginStore): Promise<void> {
   expectEqual((await store.loginKeys(tenant, user.id)).join(), '')
   await store.saveTokens(key, sampleTokens())
   expectEqual((await store.readTokens(key))?.accessToken, accessToken)
-  expectEqual(await store.hit(key, 60), 1)
+  expectEqual(await store.increment(key, 60), 1)
 }
 
 function expectEqual(value: unknown, expected: unknown): void {

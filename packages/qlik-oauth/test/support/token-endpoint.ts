@@ -25,7 +25,10 @@ export interface TokenEndpoint {
   close(): Promise<void>
 }
 
-/** A host with nothing but a token endpoint, which says whatever a test wants: `token-1`, `token-2`, … for an hour unless told otherwise. */
+/**
+ * A host with nothing but a token endpoint, which says whatever a test wants: `token-1`, `token-2`, … for an hour
+ * unless told otherwise.
+ */
 export async function startTokenEndpoint(): Promise<TokenEndpoint> {
   const requests: TokenRequest[] = []
   const waiting: ((request: TokenRequest) => void)[] = []
@@ -68,6 +71,8 @@ async function tokenRequest(request: IncomingMessage): Promise<TokenRequest> {
     path: request.url ?? '',
     contentType,
     authorization: request.headers.authorization,
-    parameters: contentType.startsWith('application/json') ? JSON.parse(text) : Object.fromEntries(new URLSearchParams(text)),
+    parameters: contentType.startsWith('application/json')
+      ? JSON.parse(text)
+      : Object.fromEntries(new URLSearchParams(text)),
   }
 }

@@ -1,4 +1,7 @@
-/** Properties of an app object as the engine protocol knows them: `qInfo`, definitions and whatever the chart keeps there. */
+/**
+ * Properties of an app object as the engine protocol knows them: `qInfo`, definitions and whatever the chart keeps
+ * there.
+ */
 export interface ObjectProperties {
   readonly qInfo: { readonly qId: string; readonly qType: string }
   readonly [name: string]: unknown

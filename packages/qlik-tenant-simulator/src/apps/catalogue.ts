@@ -88,7 +88,9 @@ const plans: readonly AppPlan[] = [
   ),
 ]
 
-/** The apps of the simulated tenant: one over all of the data, the others over a region, a period or a country of it. */
+/**
+ * The apps of the simulated tenant: one over all of the data, the others over a region, a period or a country of it.
+ */
 export const analyticsApps: readonly AnalyticsApp[] = plans.map(analyticsApp)
 
 function analyticsApp({ name, description, spaceId, group, includes }: AppPlan, index: number): AnalyticsApp {

@@ -53,7 +53,11 @@ export function barChart(options: ChartOptions): ObjectProperties {
 
 /** A line along the first dimension, one line per value of the second. */
 export function lineChart(options: ChartOptions): ObjectProperties {
-  const definition = { qAlwaysFullyExpanded: true, qInterColumnSortOrder: [0, 1], qInitialDataFetch: [{ qWidth: 17, qHeight: 500 }] }
+  const definition = {
+    qAlwaysFullyExpanded: true,
+    qInterColumnSortOrder: [0, 1],
+    qInitialDataFetch: [{ qWidth: 17, qHeight: 500 }],
+  }
   return chart('linechart', options, definition, {
     ...axes,
     dataPoint: { show: true, showLabels: false },
@@ -74,7 +78,15 @@ export function pieChart(options: ChartOptions): ObjectProperties {
     {
       color: byDimension,
       components: [
-        { key: 'slices', style: { strokeWidth: 'none', strokeColor: { index: -1, color: '#FFFFFF' }, cornerRadius: 0, innerRadius: 0.55 } },
+        {
+          key: 'slices',
+          style: {
+            strokeWidth: 'none',
+            strokeColor: { index: -1, color: '#FFFFFF' },
+            cornerRadius: 0,
+            innerRadius: 0.55,
+          },
+        },
       ],
       dataPoint: { auto: true, labelMode: 'share', labelValueMode: 'arc' },
       dimensionTitle: false,
@@ -123,7 +135,12 @@ export function scatterPlot(options: ChartOptions): ObjectProperties {
 }
 
 /** What all charts have: a hypercube from dimensions and measures, and the titles. */
-function chart(qType: string, { id, title, dimensions = [], measures }: ChartOptions, cube: object, appearance: object): ObjectProperties {
+function chart(
+  qType: string,
+  { id, title, dimensions = [], measures }: ChartOptions,
+  cube: object,
+  appearance: object,
+): ObjectProperties {
   const columns = dimensions.length + measures.length
   return {
     qInfo: { qId: id, qType },
@@ -167,7 +184,10 @@ function dimensionOf(field: string) {
 }
 
 function measureOf({ label, expression, format }: Measure) {
-  const qNumFormat = format === undefined ? {} : { qNumFormat: { qType: 'F', qnDec: 2, qUseThou: 1, qFmt: format, qDec: '.', qThou: ',' } }
+  const qNumFormat =
+    format === undefined
+      ? {}
+      : { qNumFormat: { qType: 'F', qnDec: 2, qUseThou: 1, qFmt: format, qDec: '.', qThou: ',' } }
   return {
     qDef: { qDef: expression, qLabel: label, cId: `measure-${label}`, columnWidth, ...qNumFormat },
     qSortBy: { qSortByNumeric: -1, qSortByLoadOrder: 1 },
@@ -201,10 +221,26 @@ const color = {
 const byDimension = { ...color, auto: false, mode: 'byDimension' }
 const axes = {
   color,
-  dimensionAxis: { axisDisplayMode: 'auto', continuousAuto: false, dock: 'near', label: 'auto', maxVisibleItems: 10, show: 'labels' },
+  dimensionAxis: {
+    axisDisplayMode: 'auto',
+    continuousAuto: false,
+    dock: 'near',
+    label: 'auto',
+    maxVisibleItems: 10,
+    show: 'labels',
+  },
   gridLine: { auto: true, spacing: 2 },
   legend,
-  measureAxis: { autoMinMax: true, dock: 'near', logarithmic: false, max: 10, min: 0, minMax: 'min', show: 'labels', spacing: 1 },
+  measureAxis: {
+    autoMinMax: true,
+    dock: 'near',
+    logarithmic: false,
+    max: 10,
+    min: 0,
+    minMax: 'min',
+    show: 'labels',
+    spacing: 1,
+  },
   preferContinuousAxis: false,
   refLine: { refLines: [], dimRefLines: [] },
   scrollbar: 'none',

@@ -13,7 +13,8 @@ beforeAll(async () => {
   const built = spawnSync(process.execPath, ['--import', import.meta.resolve('tsx'), script], { encoding: 'utf8' })
   if (built.status !== 0) throw new Error(built.stderr)
   server = createServer(async (incoming, response) => {
-    if (!(await serveEmbedRuntime(incoming, response, (incoming.url ?? '').split('?')[0] ?? ''))) response.writeHead(418).end()
+    if (!(await serveEmbedRuntime(incoming, response, (incoming.url ?? '').split('?')[0] ?? '')))
+      response.writeHead(418).end()
   })
   await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve))
 })
@@ -27,7 +28,9 @@ function get(path: string, headers: Record<string, string> = {}, method = 'GET')
     request({ port, host: '127.0.0.1', path, headers, method }, response => {
       const parts: Buffer[] = []
       response.on('data', part => parts.push(part))
-      response.on('end', () => resolve({ status: response.statusCode ?? 0, headers: response.headers, body: Buffer.concat(parts) }))
+      response.on('end', () =>
+        resolve({ status: response.statusCode ?? 0, headers: response.headers, body: Buffer.concat(parts) }),
+      )
     })
       .on('error', reject)
       .end()
@@ -37,7 +40,10 @@ function get(path: string, headers: Record<string, string> = {}, method = 'GET')
 describe('embed runtime over HTTP', () => {
   it('asks for main.js again each time, and says when it is the same', async () => {
     const first = await get('/qlik-embed/main.js')
-    expect(first).toMatchObject({ status: 200, headers: { 'cache-control': 'no-cache', 'content-type': 'text/javascript; charset=utf-8' } })
+    expect(first).toMatchObject({
+      status: 200,
+      headers: { 'cache-control': 'no-cache', 'content-type': 'text/javascript; charset=utf-8' },
+    })
     const again = await get('/qlik-embed/main.js', { 'if-none-match': String(first.headers.etag) })
     expect(again.status).toBe(304)
     expect(again.body).toHaveLength(0)
@@ -53,7 +59,9 @@ describe('embed runtime over HTTP', () => {
     expect(plain.headers['cache-control']).toContain('immutable')
     expect(compressed.headers['content-encoding']).toBe('gzip')
     expect(gunzipSync(compressed.body)).toEqual(plain.body)
-    expect((await get(`/qlik-embed/${module}`, { 'accept-encoding': 'gzip;q=0' })).headers['content-encoding']).toBeUndefined()
+    expect(
+      (await get(`/qlik-embed/${module}`, { 'accept-encoding': 'gzip;q=0' })).headers['content-encoding'],
+    ).toBeUndefined()
   })
 
   it('answers HEAD without a body, and refuses to be written to', async () => {

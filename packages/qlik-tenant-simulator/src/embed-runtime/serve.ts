@@ -8,18 +8,27 @@ import { gzip } from 'node:zlib'
 /**
  * Answers `/qlik-embed/**` from the bundled embed runtime.
  *
- * Only files that the bundle's manifest names exist, so no path leads elsewhere. Modules whose name carries a hash are cached for good; `main.js` is
- * asked for again each time and answers 304 while it is the same.
+ * Only files that the bundle's manifest names exist, so no path leads elsewhere. Modules whose name carries a hash are
+ * cached for good; `main.js` is asked for again each time and answers 304 while it is the same.
  *
  * @returns Whether the path was one of ours.
  */
-export async function serveEmbedRuntime(request: IncomingMessage, response: ServerResponse, pathname: string): Promise<boolean> {
+export async function serveEmbedRuntime(
+  request: IncomingMessage,
+  response: ServerResponse,
+  pathname: string,
+): Promise<boolean> {
   if (!pathname.startsWith(prefix)) return false
-  if (request.method !== 'GET' && request.method !== 'HEAD') return sendText(response, 405, 'Only GET and HEAD.', { allow: 'GET, HEAD' })
+  if (request.method !== 'GET' && request.method !== 'HEAD')
+    return sendText(response, 405, 'Only GET and HEAD.', { allow: 'GET, HEAD' })
 
   const names = await bundledFiles()
   if (!names)
-    return sendText(response, 503, 'The embed runtime is not built yet. Build it with: pnpm --filter qlik-tenant-simulator build:runtime')
+    return sendText(
+      response,
+      503,
+      'The embed runtime is not built yet. Build it with: pnpm --filter qlik-tenant-simulator build:runtime',
+    )
   const name = pathname.slice(prefix.length)
   if (!names.has(name)) return sendText(response, 404, 'The embed runtime has no such file.')
 
@@ -40,7 +49,11 @@ export async function serveEmbedRuntime(request: IncomingMessage, response: Serv
   }
   const isCompressed = acceptsGzip(request.headers['accept-encoding'])
   const body = isCompressed ? file.compressed : file.plain
-  response.writeHead(200, { ...headers, ...(isCompressed ? { 'content-encoding': 'gzip' } : {}), 'content-length': body.length })
+  response.writeHead(200, {
+    ...headers,
+    ...(isCompressed ? { 'content-encoding': 'gzip' } : {}),
+    'content-length': body.length,
+  })
   response.end(request.method === 'HEAD' ? undefined : body)
   return true
 }
@@ -106,6 +119,8 @@ function acceptsGzip(header: string | string[] | undefined): boolean {
 }
 
 function sendText(response: ServerResponse, status: number, text: string, headers: Record<string, string> = {}): true {
-  response.writeHead(status, { 'content-type': 'text/plain; charset=utf-8', 'cache-control': 'no-store', ...headers }).end(`${text}\n`)
+  response
+    .writeHead(status, { 'content-type': 'text/plain; charset=utf-8', 'cache-control': 'no-store', ...headers })
+    .end(`${text}\n`)
   return true
 }

@@ -32,7 +32,10 @@ export const closeCodes = {
   appNotFound: 4204,
 } as const
 
-/** Serves one socket: requests in the order they come, each answered before the next; a change in the session is told to every socket of it. */
+/**
+ * Serves one socket: requests in the order they come, each answered before the next; a change in the session is told to
+ * every socket of it.
+ */
 export function serveConnection(peer: WebSocket, { session, isReattached, user, apps }: ConnectionOptions): void {
   const handles = handleTable()
   let isAnswering = false
@@ -116,7 +119,8 @@ function handleTable(): HandleTable {
       return target
     },
     reference(target) {
-      const identity = target.type === 'GenericObject' ? target.object : target.type === 'Field' ? target.field : target.type
+      const identity =
+        target.type === 'GenericObject' ? target.object : target.type === 'Field' ? target.field : target.type
       const handle = known.get(identity) ?? ++last
       if (targets.size >= maximumHandles) throw new RpcError('limit')
       known.set(identity, handle)

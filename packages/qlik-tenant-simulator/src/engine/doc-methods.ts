@@ -12,7 +12,9 @@ export const docMethods: Methods<Doc> = {
   GetAppLayout: { parameters: [], run: ({ session }) => ({ qLayout: appLayout(session.app) }) },
   GetAppProperties: {
     parameters: [],
-    run: ({ session }) => ({ qProp: { qTitle: session.app.name, qThumbnail: {}, description: session.app.description } }),
+    run: ({ session }) => ({
+      qProp: { qTitle: session.app.name, qThumbnail: {}, description: session.app.description },
+    }),
   },
   GetLocaleInfo: { parameters: [], run: () => ({ qReturn: localeInfo }) },
   GetActiveSheetId: { parameters: [], run: ({ session }) => ({ qId: session.app.sheets[0]?.id ?? '' }) },
@@ -78,7 +80,14 @@ export const docMethods: Methods<Doc> = {
     run({ session }, parameters) {
       const field = session.table.field(parameters.text('qFieldName'))
       if (!field) throw new RpcError('notFound', 'qFieldName')
-      return { qReturn: { qName: field.name, qCardinal: field.values.length, qIsNumeric: field.isNumeric, qSrcTables: ['Data'] } }
+      return {
+        qReturn: {
+          qName: field.name,
+          qCardinal: field.values.length,
+          qIsNumeric: field.isNumeric,
+          qSrcTables: ['Data'],
+        },
+      }
     },
   },
 
@@ -129,9 +138,13 @@ export const docMethods: Methods<Doc> = {
   },
 }
 
-function createSessionObject({ session, reference }: MethodContext, parameters: { object(name: string): JsonObject }): JsonObject {
+function createSessionObject(
+  { session, reference }: MethodContext,
+  parameters: { object(name: string): JsonObject },
+): JsonObject {
   const properties = parameters.object('qProp')
-  if (textIn(objectIn(properties.qInfo).qType) === '') throw new RpcError('parameters', 'qProp', 'qProp must have a qInfo with a qType')
+  if (textIn(objectIn(properties.qInfo).qType) === '')
+    throw new RpcError('parameters', 'qProp', 'qProp must have a qInfo with a qType')
   return created(session.createObject(properties), reference)
 }
 
@@ -145,7 +158,9 @@ function created(object: GenericObject, reference: MethodContext['reference']): 
 }
 
 function lockAll({ session }: MethodContext, locked: boolean): boolean {
-  const fields = [...session.selections.current.keys()].map(name => session.table.field(name)).filter(field => field !== undefined)
+  const fields = [...session.selections.current.keys()]
+    .map(name => session.table.field(name))
+    .filter(field => field !== undefined)
   return session.selections.setLock(fields, locked)
 }
 

@@ -48,7 +48,10 @@ function connect(address = url()): WebSocket {
 }
 
 /** Opens an app with the real enigma.js. */
-async function openApp(address = url(), app = gapminderAppId): Promise<{ readonly doc: Model; readonly global: Model }> {
+async function openApp(
+  address = url(),
+  app = gapminderAppId,
+): Promise<{ readonly doc: Model; readonly global: Model }> {
   const session = enigma.create({ schema, url: address, createSocket: target => connect(target) as Model })
   const global: Model = await session.open()
   return { global, doc: await global.openDoc(app) }
@@ -70,7 +73,12 @@ const list = (field: string) => ({
     qInitialDataFetch: [{ qLeft: 0, qTop: 0, qWidth: 1, qHeight: 100 }],
   },
 })
-type Cell = { readonly qText: string; readonly qNum: number | 'NaN'; readonly qState: string; readonly qElemNumber: number }
+type Cell = {
+  readonly qText: string
+  readonly qNum: number | 'NaN'
+  readonly qState: string
+  readonly qElemNumber: number
+}
 const matrix = (layout: Model): Cell[][] => (layout.qHyperCube ?? layout.qListObject).qDataPages[0]?.qMatrix ?? []
 const texts = (layout: Model) => matrix(layout).map(row => row.map(cell => cell.qText).join('|'))
 const states = (layout: Model) => Object.fromEntries(matrix(layout).map(([cell]) => [cell?.qText, cell?.qState]))
@@ -84,14 +92,17 @@ describe('engine with enigma.js', () => {
     await expect(global.openDoc('other')).rejects.toMatchObject({ code: 1003 })
   })
 
-  it.each(analyticsApps.map(app => [app.name, app] as const))('opens %s with data in every chart', async (_name, app) => {
-    const { doc } = await openApp(url({ app: app.id }), app.id)
-    for (const { qInfo } of app.objects.filter(object => object.qInfo.qType !== 'sheet')) {
-      const layout = await (await doc.getObject(qInfo.qId)).getLayout()
-      expect(layout.qHyperCube.qSize.qcy).toBeGreaterThan(0)
-      expect(layout.qHyperCube.qMeasureInfo[0].qError).toBeUndefined()
-    }
-  })
+  it.each(analyticsApps.map(app => [app.name, app] as const))(
+    'opens %s with data in every chart',
+    async (_name, app) => {
+      const { doc } = await openApp(url({ app: app.id }), app.id)
+      for (const { qInfo } of app.objects.filter(object => object.qInfo.qType !== 'sheet')) {
+        const layout = await (await doc.getObject(qInfo.qId)).getLayout()
+        expect(layout.qHyperCube.qSize.qcy).toBeGreaterThan(0)
+        expect(layout.qHyperCube.qMeasureInfo[0].qError).toBeUndefined()
+      }
+    },
+  )
 
   it('aggregates, sorts and totals', async () => {
     const { doc } = await openApp()
@@ -99,11 +110,9 @@ describe('engine with enigma.js', () => {
       cube(['region'], ['=Count(distinct country)', '=Max(pop) / 1000'], { qInterColumnSortOrder: [1, 0] }),
     )
     const { qHyperCube } = await object.getLayout()
-    expect(qHyperCube.qDataPages[0].qMatrix.map((row: Cell[]) => `${row[0]?.qText} ${row[1]?.qText}`).slice(0, 3)).toEqual([
-      'America 20',
-      'Europe & Central Asia 19',
-      'East Asia & Pacific 9',
-    ])
+    expect(
+      qHyperCube.qDataPages[0].qMatrix.map((row: Cell[]) => `${row[0]?.qText} ${row[1]?.qText}`).slice(0, 3),
+    ).toEqual(['America 20', 'Europe & Central Asia 19', 'East Asia & Pacific 9'])
     expect(qHyperCube.qGrandTotalRow[0].qNum).toBe(62)
     expect(qHyperCube.qMeasureInfo[0]).toMatchObject({ qMin: 4, qMax: 20 })
   })
@@ -191,7 +200,9 @@ describe('engine with enigma.js', () => {
 
   it('pages, and refuses pages that are too large', async () => {
     const { doc } = await openApp()
-    const rows = await doc.createSessionObject(cube(['country', 'year'], ['Sum(pop)'], { qInterColumnSortOrder: [0, 1, 2] }))
+    const rows = await doc.createSessionObject(
+      cube(['country', 'year'], ['Sum(pop)'], { qInterColumnSortOrder: [0, 1, 2] }),
+    )
     const [page] = await rows.getHyperCubeData('/qHyperCubeDef', [{ qLeft: 0, qTop: 680, qWidth: 3, qHeight: 100 }])
     expect(page.qArea).toEqual({ qLeft: 0, qTop: 680, qWidth: 3, qHeight: 2 })
     const large = { qLeft: 0, qTop: 0, qWidth: 3, qHeight: 1000 }
@@ -263,7 +274,9 @@ describe('engine with a hostile client', () => {
     return socket
   }
   const ask = async (socket: WebSocket, request: object | string) => {
-    socket.send(typeof request === 'string' ? request : JSON.stringify({ jsonrpc: '2.0', id: 1, handle: -1, ...request }))
+    socket.send(
+      typeof request === 'string' ? request : JSON.stringify({ jsonrpc: '2.0', id: 1, handle: -1, ...request }),
+    )
     return JSON.parse(String((await once(socket, 'message'))[0]))
   }
 
@@ -321,7 +334,9 @@ describe('engine with a hostile client', () => {
   it('does not let a patch reach a prototype', async () => {
     const { doc } = await openApp()
     const object = await doc.createSessionObject({ qInfo: { qType: 'x' } })
-    await expect(object.applyPatches([{ qOp: 'add', qPath: '/__proto__/polluted', qValue: 'true' }])).rejects.toMatchObject({
+    await expect(
+      object.applyPatches([{ qOp: 'add', qPath: '/__proto__/polluted', qValue: 'true' }]),
+    ).rejects.toMatchObject({
       code: -32602,
     })
     await object.applyPatches([{ qOp: 'add', qPath: '/__proto__', qValue: '{"polluted":true}' }])

@@ -11,7 +11,11 @@ export interface EngineOptions {
   readonly apps: readonly AnalyticsApp[]
   /** Decides whether a user may open an app; a refusal closes the socket with 4203. @default everybody may */
   readonly mayOpen?: (user: EngineUser, app: AnalyticsApp) => boolean
-  /** Sessions kept in memory, with and without a socket. The one used longest ago without a socket goes first. @default 1000 */
+  /**
+   * Sessions kept in memory, with and without a socket. The one used longest ago without a socket goes first.
+   *
+   * @default 1000
+   */
   readonly maximumSessions?: number
 }
 
@@ -38,8 +42,9 @@ export interface Engine {
 /**
  * A small associative engine behind Qlik's engine protocol: JSON-RPC 2.0 over WebSocket.
  *
- * Selections belong to a session, that is to a user, an app and an identity: two sockets of one session see the same selections, and a socket that
- * comes back finds them again. An unknown app closes the socket with 4204, one the user may not open with 4203, a frame above 1 MiB with 1009.
+ * Selections belong to a session, that is to a user, an app and an identity: two sockets of one session see the same
+ * selections, and a socket that comes back finds them again. An unknown app closes the socket with 4204, one the user
+ * may not open with 4203, a frame above 1 MiB with 1009.
  */
 export function createEngine({ apps, mayOpen = () => true, maximumSessions = 1000 }: EngineOptions): Engine {
   const server = new WebSocketServer({ noServer: true, maxPayload: maximumFrameBytes, perMessageDeflate: false })
@@ -50,12 +55,19 @@ export function createEngine({ apps, mayOpen = () => true, maximumSessions = 100
       server.handleUpgrade(request, socket, head, peer => {
         // `ws` reports a broken frame here and closes the socket itself.
         peer.on('error', () => {})
-        const app = appId.startsWith(sessionAppPrefix) ? sessionApp(appId, user.id) : apps.find(item => item.id === appId)
+        const app = appId.startsWith(sessionAppPrefix)
+          ? sessionApp(appId, user.id)
+          : apps.find(item => item.id === appId)
         if (!app) return peer.close(closeCodes.appNotFound, 'App not found')
         if (!mayOpen(user, app)) return peer.close(closeCodes.noPermission, 'No permission to open the app')
 
         const { session, isNew } = sessions.open(JSON.stringify([user.id, appId, identity]), app)
-        serveConnection(peer, { session, user, isReattached: !isNew, apps: () => apps.filter(item => mayOpen(user, item)) })
+        serveConnection(peer, {
+          session,
+          user,
+          isReattached: !isNew,
+          apps: () => apps.filter(item => mayOpen(user, item)),
+        })
       })
     },
     get openSockets() {

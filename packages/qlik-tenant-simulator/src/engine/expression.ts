@@ -14,8 +14,9 @@ export class ExpressionError extends Error {
 }
 
 /**
- * Parses an expression: `Sum`, `Avg`, `Count`, `Min`, `Max` and `Only` over a field or a row expression (`Count(distinct x)` too),
- * arithmetic, text with `&`, comparisons, `If`, `Round`, `Floor`, `Ceil`, `Abs`, `Sqrt`, `Log`, `Exp`. A bare field means `Only(field)`.
+ * Parses an expression: `Sum`, `Avg`, `Count`, `Min`, `Max` and `Only` over a field or a row expression
+ * (`Count(distinct x)` too), arithmetic, text with `&`, comparisons, `If`, `Round`, `Floor`, `Ceil`, `Abs`, `Sqrt`,
+ * `Log`, `Exp`. A bare field means `Only(field)`.
  *
  * Set analysis, `TOTAL` and `Aggr` are not part of it and are refused rather than ignored.
  *
@@ -57,7 +58,9 @@ function tokenize(source: string): readonly Token[] {
     const match = tokenPattern.exec(source)
     if (!match) {
       if (source.slice(position).trim() === '') break
-      throw new ExpressionError(`Unexpected ${JSON.stringify(source.slice(position).trim().charAt(0))} at ${position + 1}`)
+      throw new ExpressionError(
+        `Unexpected ${JSON.stringify(source.slice(position).trim().charAt(0))} at ${position + 1}`,
+      )
     }
     const [, number, text, field, name, sign] = match
     if (number !== undefined) tokens.push({ kind: 'number', value: number })
@@ -79,7 +82,8 @@ function expressionParser(tokens: readonly Token[], table: FieldTable) {
   const peek = () => tokens[position] ?? end
   const isSign = (...signs: string[]) => peek().kind === 'sign' && signs.includes(peek().value)
   const expect = (sign: string) => {
-    if (!isSign(sign)) throw new ExpressionError(`Expected ${JSON.stringify(sign)} instead of ${JSON.stringify(peek().value)}`)
+    if (!isSign(sign))
+      throw new ExpressionError(`Expected ${JSON.stringify(sign)} instead of ${JSON.stringify(peek().value)}`)
     position++
   }
 
@@ -94,7 +98,10 @@ function expressionParser(tokens: readonly Token[], table: FieldTable) {
     return left
   }
 
-  const product = leftAssociative(signed, { '*': arithmetic((a, b) => a * b), '/': arithmetic((a, b) => (b === 0 ? Number.NaN : a / b)) })
+  const product = leftAssociative(signed, {
+    '*': arithmetic((a, b) => a * b),
+    '/': arithmetic((a, b) => (b === 0 ? Number.NaN : a / b)),
+  })
   const sum = leftAssociative(product, { '+': arithmetic((a, b) => a + b), '-': arithmetic((a, b) => a - b) })
   const text = leftAssociative(sum, { '&': (a, b) => `${a ?? ''}${b ?? ''}` })
   const comparison = leftAssociative(text, comparisons)
@@ -112,7 +119,8 @@ function expressionParser(tokens: readonly Token[], table: FieldTable) {
     if (token.kind === 'number') return () => Number(token.value)
     if (token.kind === 'text') return () => token.value
     if (token.kind === 'field') return fieldTerm(requireField(token.value))
-    if (token.kind === 'name') return isSign('(') ? nested(() => call(token.value)) : fieldTerm(requireField(token.value))
+    if (token.kind === 'name')
+      return isSign('(') ? nested(() => call(token.value)) : fieldTerm(requireField(token.value))
     if (token.kind === 'sign' && token.value === '(') {
       const inner = nested(comparison)
       expect(')')
@@ -201,8 +209,10 @@ const aggregations: Readonly<Record<string, (values: readonly ExpressionValue[])
     return all.length === 0 ? null : all.reduce((sum, value) => sum + value, 0) / all.length
   },
   count: values => values.length,
-  min: values => numbers(values).reduce<number | null>((least, value) => (least === null || value < least ? value : least), null),
-  max: values => numbers(values).reduce<number | null>((most, value) => (most === null || value > most ? value : most), null),
+  min: values =>
+    numbers(values).reduce<number | null>((least, value) => (least === null || value < least ? value : least), null),
+  max: values =>
+    numbers(values).reduce<number | null>((most, value) => (most === null || value > most ? value : most), null),
   only: only,
 }
 

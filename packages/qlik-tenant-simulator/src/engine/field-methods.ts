@@ -13,7 +13,10 @@ export const fieldMethods: Methods<FieldTarget> = {
   GetAndMode: { parameters: [], run: () => ({ qReturn: false }) },
   GetNxProperties: { parameters: [], run: () => ({ qProperties: { qOneAndOnlyOne: false } }) },
 
-  Clear: { parameters: [], run: (context, _parameters, { field }) => selected(context, context.session.selections.clear(field)) },
+  Clear: {
+    parameters: [],
+    run: (context, _parameters, { field }) => selected(context, context.session.selections.clear(field)),
+  },
   ClearAllButThis: {
     parameters: ['qSoftLock'],
     run(context, _parameters, { field }) {
@@ -33,7 +36,9 @@ export const fieldMethods: Methods<FieldTarget> = {
     parameters: ['qFieldValues', 'qToggleMode', 'qSoftLock'],
     run(context, parameters, { field }) {
       const wanted = parameters.list('qFieldValues').map(objectIn)
-      const elements = field.values.flatMap((value, element) => (wanted.some(item => means(item, value)) ? [element] : []))
+      const elements = field.values.flatMap((value, element) =>
+        wanted.some(item => means(item, value)) ? [element] : [],
+      )
       return selectElements(context, field, elements, parameters.boolean('qToggleMode'))
     },
   },
@@ -42,11 +47,26 @@ export const fieldMethods: Methods<FieldTarget> = {
     run: (context, parameters, { field }) =>
       selectElements(context, field, parameters.integers('qValues'), parameters.boolean('qToggleMode')),
   },
-  SelectAll: { parameters: ['qSoftLock'], run: (context, _parameters, { field }) => selectByState(context, field, anyState) },
-  SelectPossible: { parameters: ['qSoftLock'], run: (context, _parameters, { field }) => selectByState(context, field, possible) },
-  SelectAlternative: { parameters: ['qSoftLock'], run: (context, _parameters, { field }) => selectByState(context, field, ['A']) },
-  SelectExcluded: { parameters: ['qSoftLock'], run: (context, _parameters, { field }) => selectByState(context, field, excluded) },
-  Lock: { parameters: [], run: (context, _parameters, { field }) => selected(context, context.session.selections.setLock([field], true)) },
+  SelectAll: {
+    parameters: ['qSoftLock'],
+    run: (context, _parameters, { field }) => selectByState(context, field, anyState),
+  },
+  SelectPossible: {
+    parameters: ['qSoftLock'],
+    run: (context, _parameters, { field }) => selectByState(context, field, possible),
+  },
+  SelectAlternative: {
+    parameters: ['qSoftLock'],
+    run: (context, _parameters, { field }) => selectByState(context, field, ['A']),
+  },
+  SelectExcluded: {
+    parameters: ['qSoftLock'],
+    run: (context, _parameters, { field }) => selectByState(context, field, excluded),
+  },
+  Lock: {
+    parameters: [],
+    run: (context, _parameters, { field }) => selected(context, context.session.selections.setLock([field], true)),
+  },
   Unlock: {
     parameters: [],
     run: (context, _parameters, { field }) => selected(context, context.session.selections.setLock([field], false)),
@@ -68,7 +88,12 @@ export function selectByState(context: MethodContext, field: Field, wanted: read
   )
 }
 
-export function selectElements(context: MethodContext, field: Field, elements: readonly number[], toggle: boolean): JsonObject {
+export function selectElements(
+  context: MethodContext,
+  field: Field,
+  elements: readonly number[],
+  toggle: boolean,
+): JsonObject {
   return selected(context, context.session.selections.select(field, elements, { toggle }))
 }
 

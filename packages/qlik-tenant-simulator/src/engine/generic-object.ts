@@ -47,21 +47,23 @@ export function genericObject(session: Session, properties: JsonObject, isSessio
       return cube
     },
 
-    listObject: path => listObject(definitionAt(object.properties, path, 'qListObjectDef'), cubeContext(session), searches.get(path)),
+    listObject: path =>
+      listObject(definitionAt(object.properties, path, 'qListObjectDef'), cubeContext(session), searches.get(path)),
 
     layout: () => ({
       ...objectIn(resultOf(object, session, object.properties, '')),
       qInfo: object.properties.qInfo,
       qMeta: { privileges: ['read'], ...objectIn(object.properties.qMetaDef) },
-      qSelectionInfo: session.modal?.object === object ? { qInSelections: true, qMadeSelections: session.modal.hasSelected() } : {},
+      qSelectionInfo:
+        session.modal?.object === object ? { qInSelections: true, qMadeSelections: session.modal.hasSelected() } : {},
     }),
   }
   return object
 }
 
 /**
- * What a cube is computed from. While the object itself is being selected in, it keeps the rows it had when that began (so that one can add and
- * take away values), and only the states change; all other objects are filtered at once.
+ * What a cube is computed from. While the object itself is being selected in, it keeps the rows it had when that began
+ * (so that one can add and take away values), and only the states change; all other objects are filtered at once.
  */
 function cubeContext(session: Session, object?: GenericObject): CubeContext {
   const { table, selections } = session
@@ -118,7 +120,9 @@ const results: Readonly<Record<string, Result>> = {
       .filter(item => item.qInfo.qType === definition.qType)
       .map(item => ({ qInfo: item.qInfo, qMeta: objectIn(item.qMetaDef), qData: listData(item, definition) })),
   }),
-  qChildListDef: object => ({ qItems: listIn(object.properties.qChildren).map(child => ({ qInfo: child, qData: {} })) }),
+  qChildListDef: object => ({
+    qItems: listIn(object.properties.qChildren).map(child => ({ qInfo: child, qData: {} })),
+  }),
   qDimensionListDef: () => ({ qItems: [] }),
   qMeasureListDef: () => ({ qItems: [] }),
   qVariableListDef: () => ({ qItems: [] }),
@@ -128,7 +132,9 @@ const results: Readonly<Record<string, Result>> = {
 
 /** `{ title: '/qMetaDef/title' }` asks for that member of each listed object. */
 function listData(item: JsonObject, definition: JsonObject): JsonObject {
-  return Object.fromEntries(Object.entries(objectIn(definition.qData)).map(([name, path]) => [name, memberAt(item, textIn(path)) ?? null]))
+  return Object.fromEntries(
+    Object.entries(objectIn(definition.qData)).map(([name, path]) => [name, memberAt(item, textIn(path)) ?? null]),
+  )
 }
 
 function currentSelections({ table, selections }: Session, current: Selections): readonly JsonObject[] {
@@ -150,7 +156,9 @@ function currentSelections({ table, selections }: Session, current: Selections):
         qRangeInfo: [],
         qSortIndex: index,
         qStateCounts: countStates(selections.association.states(field)),
-        qSelectedFieldSelectionInfo: texts.slice(0, namedValues).map(qName => ({ qName, qRangeLo: 'NaN', qRangeHi: 'NaN' })),
+        qSelectedFieldSelectionInfo: texts
+          .slice(0, namedValues)
+          .map(qName => ({ qName, qRangeLo: 'NaN', qRangeHi: 'NaN' })),
         qNotSelectedFieldSelectionInfo: [],
         qSelectionThreshold: namedValues,
       },
@@ -173,7 +181,8 @@ function evaluatedText(session: Session, value: JsonObject): string | number | u
 /** The definition that a path names, such as `/qHyperCubeDef`. @throws RpcError */
 function definitionAt(properties: JsonObject, path: string, kind: string): JsonObject {
   const definition = path.endsWith(`/${kind}`) ? memberAt(properties, path) : undefined
-  if (!isObject(definition)) throw new RpcError('parameters', 'qPath', `No ${kind} at ${JSON.stringify(path.slice(0, 100))}`)
+  if (!isObject(definition))
+    throw new RpcError('parameters', 'qPath', `No ${kind} at ${JSON.stringify(path.slice(0, 100))}`)
   return definition
 }
 
@@ -183,7 +192,9 @@ function memberAt(value: unknown, path: string): unknown {
     .slice(1)
     .reduce<unknown>(
       (parent, name) =>
-        typeof parent === 'object' && parent !== null && Object.hasOwn(parent, name) ? (parent as JsonObject)[name] : undefined,
+        typeof parent === 'object' && parent !== null && Object.hasOwn(parent, name)
+          ? (parent as JsonObject)[name]
+          : undefined,
       value,
     )
 }
@@ -196,7 +207,10 @@ export function fieldOfDimension(cube: HyperCube, dimension: number): Field {
 }
 
 /** Evaluates without failing: what cannot be read has no value. */
-export function evaluateSafely(source: string, { table, selections }: Pick<Session, 'table' | 'selections'>): string | number | null {
+export function evaluateSafely(
+  source: string,
+  { table, selections }: Pick<Session, 'table' | 'selections'>,
+): string | number | null {
   try {
     return parseExpression(source, table).evaluate(selections.association.possibleRows)
   } catch (error) {

@@ -7,7 +7,8 @@ export const globalMethods: Methods<{ readonly type: 'Global' }> = {
     parameters: ['qDocName', 'qUserName', 'qPassword', 'qSerial', 'qNoData'],
     run({ session, reference }, parameters) {
       // A connection belongs to the app in its path.
-      if (parameters.text('qDocName') !== session.app.id) throw new RpcError('appNotFound', parameters.text('qDocName').slice(0, 100))
+      if (parameters.text('qDocName') !== session.app.id)
+        throw new RpcError('appNotFound', parameters.text('qDocName').slice(0, 100))
       return reference({ type: 'Doc', id: session.app.id })
     },
   },

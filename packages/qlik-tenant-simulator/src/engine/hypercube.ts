@@ -24,7 +24,9 @@ export interface HyperCube {
   readonly rows: readonly CubeRow[]
   /** Which column of the definition stands at each place of the matrix: dimensions first, then measures. */
   readonly columnOrder: readonly number[]
-  pages(requested: readonly unknown[]): readonly { readonly qMatrix: readonly (readonly JsonObject[])[]; readonly qArea: PageArea }[]
+  pages(
+    requested: readonly unknown[],
+  ): readonly { readonly qMatrix: readonly (readonly JsonObject[])[]; readonly qArea: PageArea }[]
 }
 
 export interface CubeRow {
@@ -43,7 +45,9 @@ export function hyperCube(definition: JsonObject, context: CubeContext): HyperCu
   const columnOrder = permutation(definition.qColumnOrder, columnCount, false)
 
   const isComplete = columnCount > 0 && dimensions.every(dimension => dimension.field)
-  const rows = isComplete ? sorted(suppressed(groups(dimensions, measures, context), definition), sortOrder, dimensions, measures) : []
+  const rows = isComplete
+    ? sorted(suppressed(groups(dimensions, measures, context), definition), sortOrder, dimensions, measures)
+    : []
 
   const cell = (row: CubeRow, column: number): JsonObject => {
     const dimension = dimensions[column]
@@ -105,9 +109,13 @@ function cubeDimension(dimension: JsonObject, index: number, context: CubeContex
   const field = fieldOf(source, context.table)
   const states = field ? context.states(field) : []
   const criteria = objectIn(listIn(definition.qSortCriterias)[active])
-  const ranks = new Map(field ? orderedElements(field, criteria, { ...context, states }).map((element, rank) => [element, rank]) : [])
+  const ranks = new Map(
+    field ? orderedElements(field, criteria, { ...context, states }).map((element, rank) => [element, rank]) : [],
+  )
   const attributes = attributeExpressions(dimension, context.table)
-  const titles = fieldDefinitions.map((name, position) => textIn(listIn(definition.qFieldLabels)[position]) || plainName(name))
+  const titles = fieldDefinitions.map(
+    (name, position) => textIn(listIn(definition.qFieldLabels)[position]) || plainName(name),
+  )
 
   const elementOf = (row: CubeRow) => row.elements[index] ?? nullElement
   return {
@@ -154,7 +162,11 @@ function cubeDimension(dimension: JsonObject, index: number, context: CubeContex
         qAttrDimInfo: [],
         qCalcCondMsg: '',
         qLibraryId: textIn(dimension.qLibraryId),
-        ...(field ? {} : { qError: { qErrorCode: expressionErrorCode, qExtendedMessage: `Unknown field ${JSON.stringify(source)}` } }),
+        ...(field
+          ? {}
+          : {
+              qError: { qErrorCode: expressionErrorCode, qExtendedMessage: `Unknown field ${JSON.stringify(source)}` },
+            }),
       }
     },
   }
@@ -209,7 +221,11 @@ function cubeMeasure(measure: JsonObject, table: FieldTable): CubeMeasure {
   }
 }
 
-function groups(dimensions: readonly CubeDimension[], measures: readonly CubeMeasure[], context: CubeContext): readonly CubeRow[] {
+function groups(
+  dimensions: readonly CubeDimension[],
+  measures: readonly CubeMeasure[],
+  context: CubeContext,
+): readonly CubeRow[] {
   const byKey = new Map<string, { elements: readonly number[]; group: number[] }>()
   for (const row of context.rows) {
     const elements = dimensions.map(dimension => dimension.field?.elements[row] ?? nullElement)
@@ -221,7 +237,11 @@ function groups(dimensions: readonly CubeDimension[], measures: readonly CubeMea
   }
   // Without a dimension there is one row, also when nothing is possible.
   if (dimensions.length === 0) byKey.set('', { elements: [], group: [...context.rows] })
-  return [...byKey.values()].map(({ elements, group }) => ({ elements, group, measures: measures.map(measure => measure.evaluate(group)) }))
+  return [...byKey.values()].map(({ elements, group }) => ({
+    elements,
+    group,
+    measures: measures.map(measure => measure.evaluate(group)),
+  }))
 }
 
 function suppressed(rows: readonly CubeRow[], definition: JsonObject): readonly CubeRow[] {
@@ -247,7 +267,8 @@ function sorted(
     const index = column - dimensions.length
     const measure = measures[index]
     if (!measure?.sorts) return () => 0
-    return (a: CubeRow, b: CubeRow) => compareMeasures(a.measures[index] ?? null, b.measures[index] ?? null, measure.descending)
+    return (a: CubeRow, b: CubeRow) =>
+      compareMeasures(a.measures[index] ?? null, b.measures[index] ?? null, measure.descending)
   })
   return [...rows].sort((a, b) => {
     for (const comparison of comparisons) {
@@ -265,7 +286,10 @@ function compareMeasures(left: ExpressionValue, right: ExpressionValue, descendi
   return descending ? Number(right) - Number(left) : Number(left) - Number(right)
 }
 
-/** An order of columns that a definition gives; columns it does not name follow, or the whole is ignored when it must be complete. */
+/**
+ * An order of columns that a definition gives; columns it does not name follow, or the whole is ignored when it must be
+ * complete.
+ */
 function permutation(order: unknown, count: number, fill: boolean): readonly number[] {
   const natural = Array.from({ length: count }, (_, column) => column)
   const named = [...new Set(listIn(order))].filter(column => natural.includes(column as number)) as number[]
@@ -278,7 +302,8 @@ function attributeExpressions(column: JsonObject, table: FieldTable) {
     const source = textIn(objectIn(item).qExpression)
     return { source, expression: source ? readExpression(source, table).expression : undefined }
   })
-  const attributeOf = (expression: Expression | undefined, group: readonly number[]) => expression?.evaluate(group) ?? null
+  const attributeOf = (expression: Expression | undefined, group: readonly number[]) =>
+    expression?.evaluate(group) ?? null
   return {
     cell: (group: readonly number[]): JsonObject =>
       expressions.length === 0
@@ -286,7 +311,9 @@ function attributeExpressions(column: JsonObject, table: FieldTable) {
         : { qAttrExps: { qValues: expressions.map(item => attributeValue(attributeOf(item.expression, group))) } },
     info: (rows: readonly CubeRow[]): readonly JsonObject[] =>
       expressions.map(item => {
-        const range = extent(rows.map(row => attributeOf(item.expression, row.group)).filter(value => typeof value === 'number'))
+        const range = extent(
+          rows.map(row => attributeOf(item.expression, row.group)).filter(value => typeof value === 'number'),
+        )
         return { qFallbackTitle: item.source, qMin: json(range.min), qMax: json(range.max), qNumFormat: unknownFormat }
       }),
   }
@@ -297,7 +324,10 @@ function attributeValue(value: ExpressionValue): JsonObject {
   return { qText: value ?? '', qNum: 'NaN' }
 }
 
-function readExpression(source: string, table: FieldTable): { readonly expression?: Expression; readonly error?: string } {
+function readExpression(
+  source: string,
+  table: FieldTable,
+): { readonly expression?: Expression; readonly error?: string } {
   try {
     return { expression: parseExpression(source, table) }
   } catch (error) {

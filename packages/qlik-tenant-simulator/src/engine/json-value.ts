@@ -9,9 +9,13 @@ export function isObject(value: unknown): value is JsonObject {
 export const objectIn = (value: unknown): JsonObject => (isObject(value) ? value : {})
 export const listIn = (value: unknown): readonly unknown[] => (Array.isArray(value) ? value : [])
 export const textIn = (value: unknown): string => (typeof value === 'string' ? value : '')
-export const integerIn = (value: unknown, fallback = 0): number => (Number.isInteger(value) ? (value as number) : fallback)
+export const integerIn = (value: unknown, fallback = 0): number =>
+  Number.isInteger(value) ? (value as number) : fallback
 
-/** The definitions keep names of their own (`cId`, `title`); the engine hands them through, its own (`q...`) it interprets. */
+/**
+ * The definitions keep names of their own (`cId`, `title`); the engine hands them through, its own (`q...`) it
+ * interprets.
+ */
 export function foreignMembers(definition: JsonObject): JsonObject {
   return Object.fromEntries(Object.entries(definition).filter(([name]) => !name.startsWith('q')))
 }

@@ -14,7 +14,9 @@ export interface ListObject {
   readonly field: Field | undefined
   /** Element number of each line. */
   readonly elements: readonly number[]
-  pages(requested: readonly unknown[]): readonly { readonly qMatrix: readonly (readonly JsonObject[])[]; readonly qArea: PageArea }[]
+  pages(
+    requested: readonly unknown[],
+  ): readonly { readonly qMatrix: readonly (readonly JsonObject[])[]; readonly qArea: PageArea }[]
 }
 
 export function listObject(definition: JsonObject, context: CubeContext, search?: string): ListObject {
@@ -81,7 +83,10 @@ export function listObject(definition: JsonObject, context: CubeContext, search?
     },
     pages: requested =>
       pageAreas(requested, { columns: 1, rows: elements.length }).map(qArea => ({
-        qMatrix: qArea.qWidth === 0 ? [] : elements.slice(qArea.qTop, qArea.qTop + qArea.qHeight).map(element => [cell(element)]),
+        qMatrix:
+          qArea.qWidth === 0
+            ? []
+            : elements.slice(qArea.qTop, qArea.qTop + qArea.qHeight).map(element => [cell(element)]),
         qTails: [],
         qArea,
         qIsReduced: false,
@@ -90,7 +95,8 @@ export function listObject(definition: JsonObject, context: CubeContext, search?
 }
 
 /** `V` asks for counts; charts write the enumeration in its long form too. */
-const wantsFrequency = (definition: JsonObject) => ['V', 'NX_FREQUENCY_VALUE'].includes(textIn(definition.qFrequencyMode))
+const wantsFrequency = (definition: JsonObject) =>
+  ['V', 'NX_FREQUENCY_VALUE'].includes(textIn(definition.qFrequencyMode))
 
 function highlight(text: string, search: string | undefined): JsonObject {
   const wanted = search?.replaceAll(/[*?]/g, '').trim().toLowerCase()

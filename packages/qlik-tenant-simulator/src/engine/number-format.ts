@@ -9,7 +9,10 @@ export interface NumberFormat {
   readonly qThou?: unknown
 }
 
-/** The text of a number under a format: decimals and separators of `qFmt` (`#,##0.0`), or of `qnDec` and `qUseThou`, and a trailing `%`. */
+/**
+ * The text of a number under a format: decimals and separators of `qFmt` (`#,##0.0`), or of `qnDec` and `qUseThou`, and
+ * a trailing `%`.
+ */
 export function formatNumber(value: number, format: NumberFormat = {}): string {
   const pattern = typeof format.qFmt === 'string' ? format.qFmt : ''
   const isPercent = pattern.endsWith('%')

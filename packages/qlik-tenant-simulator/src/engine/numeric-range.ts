@@ -4,8 +4,16 @@ import { type JsonObject, objectIn } from './json-value.ts'
 export function isInRange(range: unknown): (value: unknown) => boolean {
   const { qMin, qMax, qMinInclEq, qMaxInclEq }: JsonObject = objectIn(range)
   const above =
-    typeof qMin !== 'number' ? () => true : qMinInclEq === false ? (value: number) => value > qMin : (value: number) => value >= qMin
+    typeof qMin !== 'number'
+      ? () => true
+      : qMinInclEq === false
+        ? (value: number) => value > qMin
+        : (value: number) => value >= qMin
   const below =
-    typeof qMax !== 'number' ? () => true : qMaxInclEq === false ? (value: number) => value < qMax : (value: number) => value <= qMax
+    typeof qMax !== 'number'
+      ? () => true
+      : qMaxInclEq === false
+        ? (value: number) => value < qMax
+        : (value: number) => value <= qMax
   return value => typeof value === 'number' && above(value) && below(value)
 }

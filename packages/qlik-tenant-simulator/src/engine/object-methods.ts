@@ -16,13 +16,21 @@ type ObjectTarget = { readonly type: 'GenericObject'; readonly object: GenericOb
 export const objectMethods: Methods<ObjectTarget> = {
   GetLayout: { parameters: [], run: (_context, _parameters, { object }) => ({ qLayout: object.layout() }) },
   GetProperties: { parameters: [], run: (_context, _parameters, { object }) => ({ qProp: object.storedProperties }) },
-  GetEffectiveProperties: { parameters: [], run: (_context, _parameters, { object }) => ({ qProp: object.properties }) },
+  GetEffectiveProperties: {
+    parameters: [],
+    run: (_context, _parameters, { object }) => ({ qProp: object.properties }),
+  },
   GetInfo: { parameters: [], run: (_context, _parameters, { object }) => ({ qInfo: object.properties.qInfo }) },
   GetFullPropertyTree: {
     parameters: [],
-    run: ({ session }, _parameters, { object }) => ({ qPropEntry: { qProperty: object.properties, qChildren: children(session, object) } }),
+    run: ({ session }, _parameters, { object }) => ({
+      qPropEntry: { qProperty: object.properties, qChildren: children(session, object) },
+    }),
   },
-  GetChildInfos: { parameters: [], run: (_context, _parameters, { object }) => ({ qInfos: listIn(object.properties.qChildren) }) },
+  GetChildInfos: {
+    parameters: [],
+    run: (_context, _parameters, { object }) => ({ qInfos: listIn(object.properties.qChildren) }),
+  },
   GetChild: {
     parameters: ['qId'],
     run({ session, reference }, parameters) {
@@ -90,8 +98,14 @@ export const objectMethods: Methods<ObjectTarget> = {
       return selected(context, true)
     },
   },
-  Lock: { parameters: ['qPath', 'qColIndices'], run: (context, parameters, { object }) => lock(context, parameters, object, true) },
-  Unlock: { parameters: ['qPath', 'qColIndices'], run: (context, parameters, { object }) => lock(context, parameters, object, false) },
+  Lock: {
+    parameters: ['qPath', 'qColIndices'],
+    run: (context, parameters, { object }) => lock(context, parameters, object, true),
+  },
+  Unlock: {
+    parameters: ['qPath', 'qColIndices'],
+    run: (context, parameters, { object }) => lock(context, parameters, object, false),
+  },
 
   SelectHyperCubeValues: {
     parameters: ['qPath', 'qDimNo', 'qValues', 'qToggleMode'],
@@ -127,7 +141,9 @@ export const objectMethods: Methods<ObjectTarget> = {
       const cube = object.hyperCube(parameters.text('qPath'))
       const parts = parameters.list('qRanges').map(objectIn)
       const rows = parts.flatMap(part => rowsInRanges(cube, listIn(part.qRanges), parameters.boolean('qOrMode')))
-      const columns = [...new Set(parts.flatMap(part => listIn(part.qColumnsToSelect)))].map(column => integerIn(column, -1))
+      const columns = [...new Set(parts.flatMap(part => listIn(part.qColumnsToSelect)))].map(column =>
+        integerIn(column, -1),
+      )
       return selectRows(context, cube, rows, columns)
     },
   },
@@ -149,7 +165,12 @@ export const objectMethods: Methods<ObjectTarget> = {
   SelectListObjectValues: {
     parameters: ['qPath', 'qValues', 'qToggleMode', 'qSoftLock'],
     run: (context, parameters, { object }) =>
-      selectElements(context, listField(object, parameters), parameters.integers('qValues'), parameters.boolean('qToggleMode')),
+      selectElements(
+        context,
+        listField(object, parameters),
+        parameters.integers('qValues'),
+        parameters.boolean('qToggleMode'),
+      ),
   },
   SelectListObjectAll: {
     parameters: ['qPath', 'qSoftLock'],
@@ -198,7 +219,9 @@ export const objectMethods: Methods<ObjectTarget> = {
       const field = listField(object, parameters)
       const search = object.searches.get(parameters.text('qPath'))
       object.searches.delete(parameters.text('qPath'))
-      return search ? selectElements(context, field, searchValues(field, search), parameters.boolean('qToggleMode')) : {}
+      return search
+        ? selectElements(context, field, searchValues(field, search), parameters.boolean('qToggleMode'))
+        : {}
     },
   },
 }
@@ -207,8 +230,15 @@ function hyperCubeData(_context: MethodContext, parameters: RpcParameters, { obj
   return { qDataPages: object.hyperCube(parameters.text('qPath')).pages(parameters.list('qPages')) }
 }
 
-/** Session objects can be changed; app objects only softly, which is what this session sees. Either keeps its identity. */
-function changeProperties(session: MethodContext['session'], object: GenericObject, properties: JsonObject, isSoft = false): JsonObject {
+/**
+ * Session objects can be changed; app objects only softly, which is what this session sees. Either keeps its identity.
+ */
+function changeProperties(
+  session: MethodContext['session'],
+  object: GenericObject,
+  properties: JsonObject,
+  isSoft = false,
+): JsonObject {
   if (!object.isSessionObject && !isSoft) throw new RpcError('accessDenied')
   object.properties = { ...properties, qInfo: object.properties.qInfo }
   if (!isSoft) object.storedProperties = object.properties
@@ -234,7 +264,9 @@ function fieldsAt(object: GenericObject, parameters: RpcParameters): readonly Fi
   if (parameters.text('qPath').endsWith('/qListObjectDef')) return [listField(object, parameters)]
   const { fields } = object.hyperCube(parameters.text('qPath'))
   const columns = parameters.list('qColIndices', [])
-  return fields.filter((field, column) => field && (columns.length === 0 || columns.includes(column))).filter(field => field !== undefined)
+  return fields
+    .filter((field, column) => field && (columns.length === 0 || columns.includes(column)))
+    .filter(field => field !== undefined)
 }
 
 function lock(context: MethodContext, parameters: RpcParameters, object: GenericObject, locked: boolean): JsonObject {
@@ -251,7 +283,12 @@ function rowsInRanges(cube: HyperCube, ranges: readonly unknown[], orMode: boole
 }
 
 /** Selects in each dimension column the values that the rows hold. */
-function selectRows(context: MethodContext, cube: HyperCube, rows: readonly CubeRow[], columns: readonly number[]): JsonObject {
+function selectRows(
+  context: MethodContext,
+  cube: HyperCube,
+  rows: readonly CubeRow[],
+  columns: readonly number[],
+): JsonObject {
   const dimensions = columns.filter(column => cube.fields[column])
   const success = dimensions.map(column => {
     const elements = [...new Set(rows.map(row => row.elements[column] ?? -1))]

@@ -17,7 +17,10 @@ const maximumCells = 10_000
  *
  * @throws RpcError When more cells are asked for than one answer may hold.
  */
-export function pageAreas(requested: readonly unknown[], size: { readonly columns: number; readonly rows: number }): readonly PageArea[] {
+export function pageAreas(
+  requested: readonly unknown[],
+  size: { readonly columns: number; readonly rows: number },
+): readonly PageArea[] {
   let cells = 0
   return requested.filter(isObject).map(request => {
     const area = objectIn(request)

@@ -30,7 +30,8 @@ function applyPatch(parent: Record<string, unknown>, name: string, patch: JsonOb
     return
   }
   const value = parsed(patch.qValue)
-  if (operation === 'add' && Array.isArray(parent)) parent.splice(name === '-' ? listIn(parent).length : Number(name), 0, value)
+  if (operation === 'add' && Array.isArray(parent))
+    parent.splice(name === '-' ? listIn(parent).length : Number(name), 0, value)
   // Defines the member: an assignment to `__proto__` would do something else.
   else Object.defineProperty(parent, name, { value, writable: true, enumerable: true, configurable: true })
 }

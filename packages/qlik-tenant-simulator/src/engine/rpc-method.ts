@@ -25,7 +25,10 @@ export interface MethodContext {
   release(object: GenericObject): void
 }
 
-/** A method of the engine protocol: names of its parameters in order, and what it does. The result's members are the reply's. */
+/**
+ * A method of the engine protocol: names of its parameters in order, and what it does. The result's members are the
+ * reply's.
+ */
 export interface Method<T extends Target> {
   readonly parameters: readonly string[]
   run(context: MethodContext, parameters: RpcParameters, target: T): JsonObject

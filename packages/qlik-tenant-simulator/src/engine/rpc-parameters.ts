@@ -1,7 +1,9 @@
 import { isObject, type JsonObject } from './json-value.ts'
 import { RpcError } from './rpc-error.ts'
 
-/** Reads the parameters of one request by name; a missing one has the default given, one of the wrong kind is an error. */
+/**
+ * Reads the parameters of one request by name; a missing one has the default given, one of the wrong kind is an error.
+ */
 export interface RpcParameters {
   text(name: string, fallback?: string): string
   integer(name: string, fallback?: number): number
@@ -15,7 +17,11 @@ export interface RpcParameters {
 export function rpcParameters(raw: unknown, names: readonly string[]): RpcParameters {
   if (raw !== undefined && !Array.isArray(raw) && !isObject(raw)) throw new RpcError('parameters', 'params')
   const value = (name: string): unknown => {
-    const given = Array.isArray(raw) ? raw[names.indexOf(name)] : isObject(raw) && Object.hasOwn(raw, name) ? raw[name] : undefined
+    const given = Array.isArray(raw)
+      ? raw[names.indexOf(name)]
+      : isObject(raw) && Object.hasOwn(raw, name)
+        ? raw[name]
+        : undefined
     return given ?? undefined
   }
   const read = <T>(name: string, is: (value: unknown) => value is T, fallback: T | undefined): T => {

@@ -62,7 +62,9 @@ export function selectionHistory(table: FieldTable): SelectionHistory {
 
     select(field, elements, { toggle = false } = {}) {
       if (isLocked(field)) return false
-      const known = [...elements].filter(element => Number.isInteger(element) && element >= 0 && element < field.values.length)
+      const known = [...elements].filter(
+        element => Number.isInteger(element) && element >= 0 && element < field.values.length,
+      )
       const selected = new Set(toggle ? current.get(field.name)?.elements : [])
       for (const element of known) {
         if (toggle && selected.has(element)) selected.delete(element)

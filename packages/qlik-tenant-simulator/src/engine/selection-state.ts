@@ -1,6 +1,9 @@
 import type { Field, FieldTable } from './field-table.ts'
 
-/** State of one value: locked, selected, optional (possible), alternative, excluded, selected or locked yet excluded by other fields. */
+/**
+ * State of one value: locked, selected, optional (possible), alternative, excluded, selected or locked yet excluded by
+ * other fields.
+ */
 export type ValueState = 'L' | 'S' | 'O' | 'A' | 'X' | 'XS' | 'XL'
 
 /** What is selected in one field. */
@@ -9,7 +12,10 @@ export interface FieldSelection {
   readonly locked: boolean
 }
 
-/** All selections at one moment. Never changed: a selection makes a new one, so history and modal sessions keep the old ones. */
+/**
+ * All selections at one moment. Never changed: a selection makes a new one, so history and modal sessions keep the old
+ * ones.
+ */
 export type Selections = ReadonlyMap<string, FieldSelection>
 
 /** What follows from selections: which rows are possible, and in which state each value is. */
@@ -24,7 +30,8 @@ export const noSelections: Selections = new Map()
 /**
  * Derives rows and states from selections.
  *
- * A value is alternative when its own field's selection alone excludes it; therefore each row remembers whether exactly one field rejects it, and which.
+ * A value is alternative when its own field's selection alone excludes it; therefore each row remembers whether exactly
+ * one field rejects it, and which.
  */
 export function associate(table: FieldTable, selections: Selections): Association {
   const rejectedBy = new Array<string | undefined>(table.rowCount)

@@ -18,8 +18,15 @@ type Comparison = (left: number, right: number) => number
  * Criteria apply in the engine's order: state, expression, frequency, numeric, text, load order; each is 1, -1 or 0.
  */
 export function orderedElements(field: Field, criteria: unknown, context: OrderContext): readonly number[] {
-  const { qSortByState, qSortByExpression, qSortByFrequency, qSortByNumeric, qSortByAscii, qSortByLoadOrder, qExpression } =
-    objectIn(criteria)
+  const {
+    qSortByState,
+    qSortByExpression,
+    qSortByFrequency,
+    qSortByNumeric,
+    qSortByAscii,
+    qSortByLoadOrder,
+    qExpression,
+  } = objectIn(criteria)
   const value = (element: number) => field.values[element] ?? { text: '', number: Number.NaN }
   const comparisons: readonly (Comparison | undefined)[] = [
     directed(qSortByState, () => (a, b) => stateRank(context.states[b]) - stateRank(context.states[a])),

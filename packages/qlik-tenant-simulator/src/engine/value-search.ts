@@ -3,7 +3,8 @@ import type { Field, FieldValue } from './field-table.ts'
 /**
  * The values of a field that a search text matches, as element numbers.
  *
- * `>1990`, `<=5` and the like compare numbers; `*` and `?` are wildcards over the whole text; in other texts every word must occur in the value.
+ * `>1990`, `<=5` and the like compare numbers; `*` and `?` are wildcards over the whole text; in other texts every word
+ * must occur in the value.
  */
 export function searchValues(field: Field, text: string): readonly number[] {
   const matches = valueTest(text.trim().slice(0, maximumLength))
@@ -37,7 +38,11 @@ const comparisons: Readonly<Record<string, (value: number, limit: number) => boo
 function matchesWildcard(text: string, pattern: string): boolean {
   let [position, place, star, resume] = [0, 0, -1, 0]
   while (position < text.length) {
-    if (place < pattern.length && (pattern[place] === '?' || pattern[place] === text[position]) && pattern[place] !== '*') {
+    if (
+      place < pattern.length &&
+      (pattern[place] === '?' || pattern[place] === text[position]) &&
+      pattern[place] !== '*'
+    ) {
       position++
       place++
     } else if (pattern[place] === '*') {

@@ -13,14 +13,22 @@ export interface Exchange {
   readonly headers: Record<string, string>
   /** The body, where it was read before the fault rules looked at the request. */
   readonly body: Buffer | undefined
-  /** Set by a fault that strikes when the request has been carried out and only the answer is missing; true when it took the answer over. */
+  /**
+   * Set by a fault that strikes when the request has been carried out and only the answer is missing; true when it took
+   * the answer over.
+   */
   spoil: (() => Promise<boolean>) | undefined
 }
 
 export type Headers = Readonly<Record<string, string | number | readonly string[]>>
 
 /** Answers with JSON, compressed where the client accepts that and it pays. */
-export async function sendJson(exchange: Exchange, status: number, value: unknown, headers: Headers = {}): Promise<void> {
+export async function sendJson(
+  exchange: Exchange,
+  status: number,
+  value: unknown,
+  headers: Headers = {},
+): Promise<void> {
   const text = Buffer.from(JSON.stringify(value))
   const compress = text.length > compressionThresholdBytes && acceptsGzip(exchange.request)
   await send(exchange, status, compress ? gzipSync(text) : text, {
@@ -45,7 +53,12 @@ export async function sendPage(exchange: Exchange, status: number, html: string,
   })
 }
 
-export async function sendRedirect(exchange: Exchange, status: number, location: string, headers: Headers = {}): Promise<void> {
+export async function sendRedirect(
+  exchange: Exchange,
+  status: number,
+  location: string,
+  headers: Headers = {},
+): Promise<void> {
   await send(exchange, status, undefined, { location, 'cache-control': 'no-store', ...headers })
 }
 
@@ -58,10 +71,11 @@ export async function send(exchange: Exchange, status: number, body?: Buffer, he
   const { request, response } = exchange
   if (response.headersSent || response.destroyed) return
   const bodyless = status === 204 || status === 304
-  response.writeHead(status, { ...exchange.headers, ...headers, ...(bodyless ? {} : { 'content-length': body?.length ?? 0 }) } as Record<
-    string,
-    string
-  >)
+  response.writeHead(status, {
+    ...exchange.headers,
+    ...headers,
+    ...(bodyless ? {} : { 'content-length': body?.length ?? 0 }),
+  } as Record<string, string>)
   response.end(request.method === 'HEAD' || bodyless ? undefined : body)
 }
 
@@ -71,7 +85,8 @@ export async function readBody(request: IncomingMessage, limitBytes = 1_048_576)
   let size = 0
   for await (const chunk of request as AsyncIterable<Buffer>) {
     size += chunk.length
-    if (size > limitBytes) throw new QlikError(413, 'HTTP-413', 'Payload too large', `The body may have ${limitBytes} bytes at most`)
+    if (size > limitBytes)
+      throw new QlikError(413, 'HTTP-413', 'Payload too large', `The body may have ${limitBytes} bytes at most`)
     chunks.push(chunk)
   }
   return Buffer.concat(chunks)

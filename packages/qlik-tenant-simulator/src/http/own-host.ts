@@ -12,6 +12,7 @@ export function isOwnHost(state: TenantState, request: IncomingMessage): boolean
   const { host } = request.headers
   const { host: own, port } = new URL(state.origin)
   return (
-    host !== undefined && [own, `localhost:${port}`, `127.0.0.1:${port}`, `[::1]:${port}`, ...state.settings.acceptedHosts].includes(host)
+    host !== undefined &&
+    [own, `localhost:${port}`, `127.0.0.1:${port}`, `[::1]:${port}`, ...state.settings.acceptedHosts].includes(host)
   )
 }

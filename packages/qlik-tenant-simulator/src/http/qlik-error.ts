@@ -1,6 +1,9 @@
 import { randomBytes } from 'node:crypto'
 
-/** A refusal in the shape that Qlik Cloud gives all its refusals: `{ errors: [{ code, title, detail, status }], traceId }`. */
+/**
+ * A refusal in the shape that Qlik Cloud gives all its refusals: `{ errors: [{ code, title, detail, status }], traceId
+ * }`.
+ */
 export class QlikError extends Error {
   override readonly name = 'QlikError'
   readonly status: number
@@ -9,7 +12,13 @@ export class QlikError extends Error {
   readonly detail: string | undefined
   readonly headers: Readonly<Record<string, string>>
 
-  constructor(status: number, code: string, title: string, detail?: string, headers: Readonly<Record<string, string>> = {}) {
+  constructor(
+    status: number,
+    code: string,
+    title: string,
+    detail?: string,
+    headers: Readonly<Record<string, string>> = {},
+  ) {
     super(detail === undefined ? title : `${title}: ${detail}`)
     this.status = status
     this.code = code

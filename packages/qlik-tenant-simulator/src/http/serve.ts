@@ -1,7 +1,13 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { serveEmbedRuntime } from '../embed-runtime/serve.ts'
 import { type FaultScript, strike } from '../faults.ts'
-import { authorizationEndpoint, consentForm, continueInteraction, loginForm, logout } from '../oauth/authorization-endpoint.ts'
+import {
+  authorizationEndpoint,
+  consentForm,
+  continueInteraction,
+  loginForm,
+  logout,
+} from '../oauth/authorization-endpoint.ts'
 import { jwks, metadata } from '../oauth/metadata.ts'
 import { OAuthError } from '../oauth/oauth-error.ts'
 import { bodyLimitBytes, parseParameters } from '../oauth/parameters.ts'
@@ -49,7 +55,8 @@ export async function serve(
     else if (fault !== undefined && (await strike(fault, response))) return
 
     if (url === undefined) throw new QlikError(400, 'HTTP-400', 'Bad request', 'The request target is not a path')
-    if (!isOwnHost(state, request)) throw new QlikError(421, 'HTTP-421', 'Misdirected request', 'This tenant has another host name')
+    if (!isOwnHost(state, request))
+      throw new QlikError(421, 'HTTP-421', 'Misdirected request', 'This tenant has another host name')
     if (!state.active()) throw new QlikError(403, 'TENANTS-9', 'Tenant is deactivated')
     await route(state, exchange)
   } catch (error) {
@@ -108,16 +115,25 @@ async function route(state: TenantState, exchange: Exchange): Promise<void> {
   }
 
   const method = request.method === 'HEAD' ? 'GET' : request.method
-  const endpoint = shared[`${method} ${pathname}`] ?? (state.tier === 'tenant' ? tenantOnly[`${method} ${pathname}`] : undefined)
+  const endpoint =
+    shared[`${method} ${pathname}`] ?? (state.tier === 'tenant' ? tenantOnly[`${method} ${pathname}`] : undefined)
   if (endpoint !== undefined) return endpoint(state, exchange)
-  const interactionId = state.tier === 'tenant' && method === 'GET' ? /^\/interactions\/([\w-]+)$/.exec(pathname)?.[1] : undefined
+  const interactionId =
+    state.tier === 'tenant' && method === 'GET' ? /^\/interactions\/([\w-]+)$/.exec(pathname)?.[1] : undefined
   if (interactionId !== undefined) return continueInteraction(state, exchange, interactionId)
-  if (state.tier === 'tenant' && pathname.startsWith('/qlik-embed/') && (await serveEmbedRuntime(request, response, pathname))) return
+  if (
+    state.tier === 'tenant' &&
+    pathname.startsWith('/qlik-embed/') &&
+    (await serveEmbedRuntime(request, response, pathname))
+  )
+    return
   const known = [...Object.keys(shared), ...(state.tier === 'tenant' ? Object.keys(tenantOnly) : [])].filter(key =>
     key.endsWith(` ${pathname}`),
   )
   if (known.length > 0) {
-    throw new QlikError(405, 'HTTP-405', 'Method not allowed', request.method, { allow: known.map(key => key.split(' ')[0]).join(', ') })
+    throw new QlikError(405, 'HTTP-405', 'Method not allowed', request.method, {
+      allow: known.map(key => key.split(' ')[0]).join(', '),
+    })
   }
   throw new QlikError(404, 'HTTP-404', 'Not found', pathname)
 }
@@ -132,7 +148,12 @@ async function answerError(state: TenantState, exchange: Exchange, error: unknow
   if (error instanceof QlikError) return sendError(exchange, error)
   await sendError(
     exchange,
-    new QlikError(500, 'HTTP-500', 'Internal error', error instanceof Error ? (error.stack ?? error.message) : String(error)),
+    new QlikError(
+      500,
+      'HTTP-500',
+      'Internal error',
+      error instanceof Error ? (error.stack ?? error.message) : String(error),
+    ),
   )
 }
 

@@ -1,6 +1,16 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
+import {
+  authorizeUrl,
+  bearer,
+  call,
+  callback,
+  codeGrant,
+  errorCode,
+  logIn,
+  post,
+  requestCode,
+} from '../../test/support/client.ts'
 import { createTenant, type SimulatedTenant } from '../index.ts'
-import { authorizeUrl, bearer, call, callback, codeGrant, errorCode, logIn, post, requestCode } from '../testing/client.ts'
 
 let tenant: SimulatedTenant
 beforeAll(async () => {
@@ -73,17 +83,24 @@ describe('login and consent', () => {
     const jar = new Map<string, string>()
     expect(await returned(authorizeUrl(tenant), 'ben', { jar })).toHaveProperty('code')
     expect(await returned(authorizeUrl(tenant, { prompt: 'none' }), '', { jar })).toHaveProperty('code')
-    expect(await (await fetch(authorizeUrl(tenant, { prompt: 'login' }), { headers: cookies(jar) })).text()).toContain('Log in')
-    expect(await (await fetch(authorizeUrl(tenant, { prompt: 'consent' }), { headers: cookies(jar) })).text()).toContain('Allow Demo web')
+    expect(await (await fetch(authorizeUrl(tenant, { prompt: 'login' }), { headers: cookies(jar) })).text()).toContain(
+      'Log in',
+    )
+    expect(
+      await (await fetch(authorizeUrl(tenant, { prompt: 'consent' }), { headers: cookies(jar) })).text(),
+    ).toContain('Allow Demo web')
     await call(`${tenant.origin}/logout`, { headers: cookies(jar) })
-    expect(await returned(authorizeUrl(tenant, { prompt: 'none' }), '', { jar })).toMatchObject({ error: 'login_required' })
+    expect(await returned(authorizeUrl(tenant, { prompt: 'none' }), '', { jar })).toMatchObject({
+      error: 'login_required',
+    })
   })
 
   it('work in two tabs at once', async () => {
     const jar = new Map<string, string>()
     const open = async () => {
       const response = await fetch(authorizeUrl(tenant), { headers: cookies(jar) })
-      for (const line of response.headers.getSetCookie()) jar.set(line.split('=')[0] ?? '', line.split(';')[0]?.split('=')[1] ?? '')
+      for (const line of response.headers.getSetCookie())
+        jar.set(line.split('=')[0] ?? '', line.split(';')[0]?.split('=')[1] ?? '')
       return formFields(await response.text())
     }
     const [first, second] = [await open(), await open()]
@@ -95,7 +112,8 @@ describe('login and consent', () => {
         headers: cookies(jar),
       })
       expect(response.status).toBe(303)
-      for (const line of response.headers.getSetCookie()) jar.set(line.split('=')[0] ?? '', line.split(';')[0]?.split('=')[1] ?? '')
+      for (const line of response.headers.getSetCookie())
+        jar.set(line.split('=')[0] ?? '', line.split(';')[0]?.split('=')[1] ?? '')
     }
   })
 
@@ -104,7 +122,10 @@ describe('login and consent', () => {
     const { body } = await post(`${tenant.origin}/oauth/token`, codeGrant(code))
     expect(body).toMatchObject({ scope: 'user_default' })
     expect(body).not.toHaveProperty('refresh_token')
-    expect(await returned(authorizeUrl(tenant), 'tess', { consent: false })).toMatchObject({ error: 'access_denied', state: 'a-state' })
+    expect(await returned(authorizeUrl(tenant), 'tess', { consent: false })).toMatchObject({
+      error: 'access_denied',
+      state: 'a-state',
+    })
   })
 
   it('turn a disabled user away', async () => {

@@ -12,7 +12,9 @@ import { OAuthError } from './oauth-error.ts'
 import { singleValues } from './parameters.ts'
 import { grantableScope } from './scope.ts'
 
-/** GET /oauth/authorize. An unknown client or redirect URI is answered here; everything else goes back to the client. */
+/**
+ * GET /oauth/authorize. An unknown client or redirect URI is answered here; everything else goes back to the client.
+ */
 export async function authorizationEndpoint(state: TenantState, exchange: Exchange): Promise<void> {
   const query = exchange.url.searchParams
   // Nothing may be sent to an address that is not known to be the client's own.
@@ -80,12 +82,18 @@ export async function consentForm(state: TenantState, exchange: Exchange): Promi
   if (form.get('decision') !== 'allow') {
     state.sessions.close(interaction.id)
     const { error, code, title } = new OAuthError('access_denied')
-    await respond(state, exchange, interaction.redirectUri, interaction.state, { error, error_description: title, error_code: code })
+    await respond(state, exchange, interaction.redirectUri, interaction.state, {
+      error,
+      error_description: title,
+      error_code: code,
+    })
     return
   }
   const before = state.sessions.consented(user.id, client.clientId)
   state.sessions.rememberConsent(user.id, client.clientId, allowed)
-  const scope = interaction.scope.filter(name => allowed.includes(name) || (!interaction.askConsent && before.has(name)))
+  const scope = interaction.scope.filter(
+    name => allowed.includes(name) || (!interaction.askConsent && before.has(name)),
+  )
   await grant(state, exchange, { ...interaction, scope }, user, session.authTime)
 }
 
@@ -102,15 +110,27 @@ export async function logout(state: TenantState, exchange: Exchange): Promise<vo
   )
 }
 
-function authorizationRequest(state: TenantState, client: Client, redirectUri: string, asked: Readonly<Record<string, string>>) {
-  const { response_type: responseType, state: clientState, scope, code_challenge: challenge, code_challenge_method: method } = asked
+function authorizationRequest(
+  state: TenantState,
+  client: Client,
+  redirectUri: string,
+  asked: Readonly<Record<string, string>>,
+) {
+  const {
+    response_type: responseType,
+    state: clientState,
+    scope,
+    code_challenge: challenge,
+    code_challenge_method: method,
+  } = asked
   if (client.redirectUris.length === 0 || client.appType === 'anonymous-embed')
     throw new OAuthError('unauthorized_client', 'authorization_code')
   if (responseType === undefined) throw new OAuthError('request', 'response_type is required')
   if (responseType !== 'code') throw new OAuthError('response_type', 'Only code is supported')
   if (clientState === undefined || clientState === '') throw new OAuthError('request', 'state is required')
   if (scope === undefined) throw new OAuthError('request', 'scope is required')
-  const pkceMissing = challenge === undefined && method === undefined && state.settings.pkceOptional && client.appType === 'web'
+  const pkceMissing =
+    challenge === undefined && method === undefined && state.settings.pkceOptional && client.appType === 'web'
   if (!pkceMissing) {
     if (method !== 'S256') throw new OAuthError('request', 'code_challenge_method must be S256')
     if (challenge === undefined || !/^[A-Za-z0-9_-]{43}$/.test(challenge))
@@ -121,7 +141,8 @@ function authorizationRequest(state: TenantState, client: Client, redirectUri: s
     throw new OAuthError('request', 'prompt must be none, login or consent')
   if (prompts.includes('none') && prompts.length > 1) throw new OAuthError('request', 'prompt=none stands alone')
   const maxAge = asked.max_age
-  if (maxAge !== undefined && !/^\d{1,9}$/.test(maxAge)) throw new OAuthError('request', 'max_age must be a number of seconds')
+  if (maxAge !== undefined && !/^\d{1,9}$/.test(maxAge))
+    throw new OAuthError('request', 'max_age must be a number of seconds')
 
   const now = state.settings.now()
   const interaction = state.sessions.open({
@@ -138,7 +159,12 @@ function authorizationRequest(state: TenantState, client: Client, redirectUri: s
 }
 
 /** Shows what is still missing: a login, a consent; or grants. */
-async function proceed(state: TenantState, exchange: Exchange, interaction: Interaction, session: LoginSession | undefined): Promise<void> {
+async function proceed(
+  state: TenantState,
+  exchange: Exchange,
+  interaction: Interaction,
+  session: LoginSession | undefined,
+): Promise<void> {
   const client = state.clients.find(interaction.clientId)
   const user = loggedInUser(state, session, interaction)
   if (client === undefined) throw staleForm()
@@ -161,9 +187,16 @@ async function proceed(state: TenantState, exchange: Exchange, interaction: Inte
   await sendPage(exchange, 200, html)
 }
 
-async function showLogin(state: TenantState, exchange: Exchange, interaction: Interaction, problem?: string, status = 200): Promise<void> {
+async function showLogin(
+  state: TenantState,
+  exchange: Exchange,
+  interaction: Interaction,
+  problem?: string,
+  status = 200,
+): Promise<void> {
   const known = state.sessions.of(exchange.request)
-  const { session, cookie } = known === undefined ? state.sessions.begin(exchange.request) : { session: known, cookie: undefined }
+  const { session, cookie } =
+    known === undefined ? state.sessions.begin(exchange.request) : { session: known, cookie: undefined }
   const html = loginPage({
     users: state.users.all,
     interactionId: interaction.id,
@@ -175,10 +208,24 @@ async function showLogin(state: TenantState, exchange: Exchange, interaction: In
   await sendPage(exchange, status, html, cookie === undefined ? {} : { 'set-cookie': cookie })
 }
 
-async function grant(state: TenantState, exchange: Exchange, interaction: Interaction, user: TenantUser, authTime: number): Promise<void> {
+async function grant(
+  state: TenantState,
+  exchange: Exchange,
+  interaction: Interaction,
+  user: TenantUser,
+  authTime: number,
+): Promise<void> {
   state.sessions.close(interaction.id)
   const { clientId, redirectUri, scope, challenge } = interaction
-  const code = state.tokens.issueCode({ clientId, redirectUri, scope, challenge, userId: user.id, authTime, family: randomUUID() })
+  const code = state.tokens.issueCode({
+    clientId,
+    redirectUri,
+    scope,
+    challenge,
+    userId: user.id,
+    authTime,
+    family: randomUUID(),
+  })
   await respond(state, exchange, redirectUri, interaction.state, { code: code.value })
 }
 
@@ -199,21 +246,32 @@ async function respond(
   await sendRedirect(exchange, 302, location.href)
 }
 
-function missingConsent(state: TenantState, client: Client, user: TenantUser, interaction: Interaction): readonly string[] {
+function missingConsent(
+  state: TenantState,
+  client: Client,
+  user: TenantUser,
+  interaction: Interaction,
+): readonly string[] {
   if (interaction.askConsent) return interaction.scope
   if (client.consentMethod === 'trusted') return []
   const consented = state.sessions.consented(user.id, client.clientId)
   return interaction.scope.filter(scope => !consented.has(scope))
 }
 
-function loggedInUser(state: TenantState, session: LoginSession | undefined, interaction: Interaction): TenantUser | undefined {
+function loggedInUser(
+  state: TenantState,
+  session: LoginSession | undefined,
+  interaction: Interaction,
+): TenantUser | undefined {
   if (session?.userId === undefined || session.authTime < interaction.loginAfter) return undefined
   const user = state.users.find(session.userId)
   return user?.status === 'disabled' ? undefined : user
 }
 
 async function readForm(state: TenantState, exchange: Exchange) {
-  const form = new URLSearchParams((exchange.body ?? (await readBody(exchange.request, formLimitBytes))).toString('utf8'))
+  const form = new URLSearchParams(
+    (exchange.body ?? (await readBody(exchange.request, formLimitBytes))).toString('utf8'),
+  )
   const interaction = state.sessions.find(form.get('interaction') ?? '')
   const session = state.sessions.of(exchange.request)
   if (interaction === undefined || session === undefined) throw staleForm()
@@ -224,7 +282,12 @@ async function readForm(state: TenantState, exchange: Exchange) {
 }
 
 function staleForm(): QlikError {
-  return new QlikError(400, 'LOGIN-2', 'Bad request', 'This login is over or was never begun; start again at the application')
+  return new QlikError(
+    400,
+    'LOGIN-2',
+    'Bad request',
+    'This login is over or was never begun; start again at the application',
+  )
 }
 
 const formLimitBytes = 65_536

@@ -29,7 +29,9 @@ export async function authenticateClient(
   const named = optional(parameters, 'client_id')
   const candidates = basic?.candidates(state.settings.basicEncoding) ?? []
   const clientId =
-    named ?? candidates.find(({ id }) => state.clients.find(id))?.id ?? (assertion === undefined ? impliedClientId : issuerOf(assertion))
+    named ??
+    candidates.find(({ id }) => state.clients.find(id))?.id ??
+    (assertion === undefined ? impliedClientId : issuerOf(assertion))
   if (clientId === undefined) {
     throw basic === undefined
       ? new OAuthError('request', 'client_id is required')
@@ -45,7 +47,8 @@ export async function authenticateClient(
     return client
   }
   if (basic !== undefined) {
-    if (!candidates.some(({ id, secret }) => id === clientId && hasSecret(client, secret))) throw new OAuthError('secret')
+    if (!candidates.some(({ id, secret }) => id === clientId && hasSecret(client, secret)))
+      throw new OAuthError('secret')
     return client
   }
   if (bodySecret !== undefined) {
@@ -95,10 +98,16 @@ function hasSecret(client: Client, secret: string): boolean {
   })
 }
 
-async function verifyAssertion(state: TenantState, client: Client, assertion: string, type: string | undefined): Promise<void> {
+async function verifyAssertion(
+  state: TenantState,
+  client: Client,
+  assertion: string,
+  type: string | undefined,
+): Promise<void> {
   const refuse = (detail: string) => new OAuthError('assertion', detail)
   if (type !== assertionType) throw refuse(`client_assertion_type must be ${assertionType}`)
-  if (!client.allowedAuthMethods.includes('private_key_jwt')) throw refuse('This client does not authenticate with private_key_jwt')
+  if (!client.allowedAuthMethods.includes('private_key_jwt'))
+    throw refuse('This client does not authenticate with private_key_jwt')
   const payload = await verifiedPayload(client, assertion).catch((cause: unknown) => {
     throw refuse(cause instanceof Error ? cause.message : 'The assertion cannot be verified')
   })

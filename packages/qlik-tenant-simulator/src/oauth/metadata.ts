@@ -11,7 +11,14 @@ export async function metadata(state: TenantState, exchange: Exchange): Promise<
     token_endpoint: `${origin}/oauth/token`,
     revocation_endpoint: `${origin}/oauth/revoke`,
     jwks_uri: `${origin}/.well-known/jwks.json`,
-    grant_types_supported: ['authorization_code', 'refresh_token', 'client_credentials', impersonationGrant, exchangeGrant, anonymousGrant],
+    grant_types_supported: [
+      'authorization_code',
+      'refresh_token',
+      'client_credentials',
+      impersonationGrant,
+      exchangeGrant,
+      anonymousGrant,
+    ],
     response_types_supported: ['code'],
     ...(settings.authorizationResponseIss ? { authorization_response_iss_parameter_supported: true } : {}),
   })

@@ -1,8 +1,8 @@
 import { QlikError } from '../http/qlik-error.ts'
 
 /**
- * Refusals of the OAuth endpoints. OAUTH-1, 14, 22 and 29 are seen at Qlik Cloud; numbers from 901 on are this simulator's own,
- * because no list of the codes is published.
+ * Refusals of the OAuth endpoints. OAUTH-1, 14, 22 and 29 are seen at Qlik Cloud; numbers from 901 on are this
+ * simulator's own, because no list of the codes is published.
  */
 const table = {
   redirect_uri: { status: 400, code: 'OAUTH-1', title: 'Invalid redirect_uri', error: 'invalid_request' },
@@ -11,7 +11,12 @@ const table = {
   origin: { status: 400, code: 'OAUTH-29', title: 'Invalid Origin Header', error: 'invalid_request' },
   request: { status: 400, code: 'OAUTH-901', title: 'Invalid request', error: 'invalid_request' },
   grant_type: { status: 400, code: 'OAUTH-902', title: 'Invalid grant_type', error: 'unsupported_grant_type' },
-  unauthorized_client: { status: 400, code: 'OAUTH-903', title: 'Grant not allowed for this client', error: 'unauthorized_client' },
+  unauthorized_client: {
+    status: 400,
+    code: 'OAUTH-903',
+    title: 'Grant not allowed for this client',
+    error: 'unauthorized_client',
+  },
   scope: { status: 400, code: 'OAUTH-904', title: 'Invalid scope', error: 'invalid_scope' },
   code: { status: 401, code: 'OAUTH-905', title: 'Invalid code', error: 'invalid_grant' },
   refresh_token: { status: 401, code: 'OAUTH-906', title: 'Invalid refresh_token', error: 'invalid_grant' },
@@ -20,7 +25,12 @@ const table = {
   user: { status: 401, code: 'OAUTH-909', title: 'Invalid user', error: 'invalid_grant' },
   access_code: { status: 401, code: 'OAUTH-910', title: 'Invalid access code', error: 'invalid_grant' },
   user_disabled: { status: 403, code: 'OAUTH-911', title: 'User is disabled', error: 'access_denied' },
-  too_many_tokens: { status: 403, code: 'OAUTH-912', title: 'Maximum number of tokens reached', error: 'access_denied' },
+  too_many_tokens: {
+    status: 403,
+    code: 'OAUTH-912',
+    title: 'Maximum number of tokens reached',
+    error: 'access_denied',
+  },
   response_type: { status: 400, code: 'OAUTH-913', title: 'Invalid response_type', error: 'unsupported_response_type' },
   login_required: { status: 400, code: 'OAUTH-914', title: 'Login required', error: 'login_required' },
   consent_required: { status: 400, code: 'OAUTH-915', title: 'Consent required', error: 'consent_required' },

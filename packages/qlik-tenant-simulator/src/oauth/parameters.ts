@@ -7,13 +7,21 @@ export type Parameters = Readonly<Record<string, unknown>>
 
 /** @throws QlikError 400, 413 or 415 for a body that is neither a form nor a JSON object, or names a parameter twice */
 export async function readParameters(exchange: Exchange): Promise<Parameters> {
-  return parseParameters(mediaType(exchange.request), exchange.body ?? (await readBody(exchange.request, bodyLimitBytes)))
+  return parseParameters(
+    mediaType(exchange.request),
+    exchange.body ?? (await readBody(exchange.request, bodyLimitBytes)),
+  )
 }
 
 export function parseParameters(type: string, body: Buffer): Parameters {
   if (type === 'application/json') return parseJson(body.toString('utf8'))
   if (type === 'application/x-www-form-urlencoded') return singleValues(new URLSearchParams(body.toString('utf8')))
-  throw new QlikError(415, 'HTTP-415', 'Unsupported media type', 'Expected application/json or application/x-www-form-urlencoded')
+  throw new QlikError(
+    415,
+    'HTTP-415',
+    'Unsupported media type',
+    'Expected application/json or application/x-www-form-urlencoded',
+  )
 }
 
 /** RFC 6749, section 3.1: parameters must not be included more than once. */

@@ -1,7 +1,6 @@
 import { generateKeyPairSync, randomUUID } from 'node:crypto'
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
 import { decodeJwt, decodeProtectedHeader, exportJWK, SignJWT } from 'jose'
-import { createTenant, type SimulatedTenant } from '../index.ts'
 import {
   type Answer,
   bearer,
@@ -14,7 +13,8 @@ import {
   type Tokens,
   verifier,
   webClient,
-} from '../testing/client.ts'
+} from '../../test/support/client.ts'
+import { createTenant, type SimulatedTenant } from '../index.ts'
 
 let tenant: SimulatedTenant
 let time = Date.now()
@@ -87,7 +87,15 @@ describe('the authorization code grant', () => {
   it('gives ES384 tokens that say nothing about the person', async () => {
     const { access_token } = await logIn(tenant, 'ada')
     expect(decodeProtectedHeader(access_token)).toMatchObject({ alg: 'ES384', kid: expect.any(String) })
-    expect(Object.keys(decodeJwt(access_token)).sort()).toEqual(['aud', 'exp', 'iat', 'iss', 'jti', 'purpose', 'subType'])
+    expect(Object.keys(decodeJwt(access_token)).sort()).toEqual([
+      'aud',
+      'exp',
+      'iat',
+      'iss',
+      'jti',
+      'purpose',
+      'subType',
+    ])
   })
 })
 
@@ -105,13 +113,18 @@ describe('the refresh grant', () => {
   it('needs no client id, but the secret of the client that got the token', async () => {
     const { refresh_token } = await logIn(tenant, 'ada')
     expect(outcome(await refresh(refresh_token, {}))).toEqual([401, 'OAUTH-22'])
-    expect(outcome(await refresh(refresh_token, { client_id: 'demo-m2m', client_secret: 'demo-m2m-secret' }))).toEqual([401, 'OAUTH-906'])
+    expect(outcome(await refresh(refresh_token, { client_id: 'demo-m2m', client_secret: 'demo-m2m-secret' }))).toEqual([
+      401,
+      'OAUTH-906',
+    ])
     expect((await refresh(refresh_token, { client_secret: 'demo-web-secret' })).status).toBe(200)
   })
 
   it('narrows the scope but never widens it, and ends after 30 days', async () => {
     const tokens = await logIn(tenant, 'ada')
-    expect(outcome(await refresh(tokens.refresh_token, { ...webClient, scope: 'user_default admin_classic' }))).toEqual([400, 'OAUTH-904'])
+    expect(outcome(await refresh(tokens.refresh_token, { ...webClient, scope: 'user_default admin_classic' }))).toEqual(
+      [400, 'OAUTH-904'],
+    )
     const other = await logIn(tenant, 'ada')
     time += 2_592_000_000
     expect(outcome(await refresh(other.refresh_token))).toEqual([401, 'OAUTH-906'])
@@ -168,7 +181,11 @@ describe('machine clients', () => {
     expect((await token(region)).status).toBe(200)
     const m2m = { grant_type: 'client_credentials', client_id: 'demo-m2m', client_secret: 'demo-m2m-secret' }
     expect(outcome(await post(`${tenant.regionOrigin}/oauth/token`, m2m))).toEqual([400, 'OAUTH-14'])
-    const organization = { grant_type: 'client_credentials', client_id: 'demo-organization', client_secret: 'demo-organization-secret' }
+    const organization = {
+      grant_type: 'client_credentials',
+      client_id: 'demo-organization',
+      client_secret: 'demo-organization-secret',
+    }
     expect((await post(`${tenant.organizationOrigin}/oauth/token`, organization)).status).toBe(200)
     expect(outcome(await token(organization))).toEqual([400, 'OAUTH-14'])
   })
@@ -253,7 +270,9 @@ describe('tokens for pages', () => {
     const answer = await token(await grant(), { origin: 'http://localhost:3000' })
     expect([answer.status, answer.headers.get('access-control-allow-origin')]).toEqual([200, 'http://localhost:3000'])
     expect(await users(answer.body)).toBe(302)
-    const foreign = await call(`${tenant.origin}/api/v1/users/me`, { headers: { ...bearer(answer.body), origin: 'https://evil.example' } })
+    const foreign = await call(`${tenant.origin}/api/v1/users/me`, {
+      headers: { ...bearer(answer.body), origin: 'https://evil.example' },
+    })
     expect(outcome(foreign)).toEqual([403, 'OAUTH-29'])
   })
 

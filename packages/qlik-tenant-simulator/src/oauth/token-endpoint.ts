@@ -26,7 +26,8 @@ export async function tokenEndpoint(state: TenantState, exchange: Exchange): Pro
 /** POST /oauth/token/anonymous-embed. */
 export async function anonymousTokenEndpoint(state: TenantState, exchange: Exchange): Promise<void> {
   const parameters = await readParameters(exchange)
-  if (required(parameters, 'grant_type') !== anonymousGrant) throw new OAuthError('grant_type', `Only ${anonymousGrant} is supported here`)
+  if (required(parameters, 'grant_type') !== anonymousGrant)
+    throw new OAuthError('grant_type', `Only ${anonymousGrant} is supported here`)
   await sendJson(exchange, 200, await anonymousEmbed(state, exchange, parameters))
 }
 
@@ -49,22 +50,30 @@ async function authorizationCode(state: TenantState, exchange: Exchange, paramet
   const verifier = optional(parameters, 'code_verifier')
 
   const code = state.tokens.takeCode(value, client.clientId)
-  if (code.redirectUri !== redirectUri) throw new OAuthError('code', 'redirect_uri differs from the authorization request')
+  if (code.redirectUri !== redirectUri)
+    throw new OAuthError('code', 'redirect_uri differs from the authorization request')
   if (code.challenge !== undefined || verifier !== undefined) verifyChallenge(code.challenge, verifier)
 
   const user = activeUser(state, code.userId)
-  const about = { description: optional(parameters, 'description') ?? '', deviceType: optional(parameters, 'deviceType') ?? '' }
+  const about = {
+    description: optional(parameters, 'description') ?? '',
+    deviceType: optional(parameters, 'deviceType') ?? '',
+  }
   const authority = { clientId: client.clientId, userId: user.id, scope: code.scope, family: code.family }
   const accessToken = await state.tokens.issueAccessToken(authority, about)
-  const refreshToken = code.scope.includes('offline_access') ? state.tokens.issueRefreshToken(authority, code.authTime) : undefined
+  const refreshToken = code.scope.includes('offline_access')
+    ? state.tokens.issueRefreshToken(authority, code.authTime)
+    : undefined
   return tokenAnswer(state, accessToken, { auth_time: Math.floor(code.authTime / 1000) }, refreshToken)
 }
 
 async function refresh(state: TenantState, exchange: Exchange, parameters: Parameters) {
   const value = required(parameters, 'refresh_token')
   const impliedClientId = state.tokens.clientOfRefreshToken(value)
-  const unnamed = optional(parameters, 'client_id') === undefined && exchange.request.headers.authorization === undefined
-  if (impliedClientId === undefined && unnamed) throw new OAuthError('refresh_token', 'Unknown or revoked refresh token')
+  const unnamed =
+    optional(parameters, 'client_id') === undefined && exchange.request.headers.authorization === undefined
+  if (impliedClientId === undefined && unnamed)
+    throw new OAuthError('refresh_token', 'Unknown or revoked refresh token')
   const client = await authenticateClient(state, exchange, parameters, { impliedClientId })
   checkOrigin(client, exchange)
 
@@ -72,9 +81,15 @@ async function refresh(state: TenantState, exchange: Exchange, parameters: Param
   const user = activeUser(state, token.userId)
   // A refresh may narrow the scope, never widen it (RFC 6749, section 6).
   const asked = optional(parameters, 'scope')?.split(' ').filter(Boolean) ?? []
-  if (asked.some(scope => !token.scope.includes(scope))) throw new OAuthError('scope', 'The scope exceeds what was granted')
+  if (asked.some(scope => !token.scope.includes(scope)))
+    throw new OAuthError('scope', 'The scope exceeds what was granted')
   const scope = asked.length === 0 ? token.scope : token.scope.filter(name => asked.includes(name))
-  const accessToken = await state.tokens.issueAccessToken({ clientId: client.clientId, userId: user.id, scope, family: token.family })
+  const accessToken = await state.tokens.issueAccessToken({
+    clientId: client.clientId,
+    userId: user.id,
+    scope,
+    family: token.family,
+  })
   const { rotateRefreshTokens, slidingRefreshTokens } = state.settings
   const next = rotateRefreshTokens
     ? state.tokens.issueRefreshToken(token, token.authTime, slidingRefreshTokens ? undefined : token.expiresAt)
@@ -93,7 +108,10 @@ async function impersonation(state: TenantState, exchange: Exchange, parameters:
   const { field, value } = userLookup(parameters.user_lookup)
   const found = field === 'userId' ? state.users.find(value) : state.users.findBySubject(value)
   if (found === undefined) throw new OAuthError('user', `No user with this ${field}`)
-  return tokenAnswer(state, await state.tokens.issueAccessToken(machineAuthority(client, activeUser(state, found.id), parameters)))
+  return tokenAnswer(
+    state,
+    await state.tokens.issueAccessToken(machineAuthority(client, activeUser(state, found.id), parameters)),
+  )
 }
 
 async function exchangeToken(state: TenantState, exchange: Exchange, parameters: Parameters) {
@@ -104,12 +122,17 @@ async function exchangeToken(state: TenantState, exchange: Exchange, parameters:
   if (required(parameters, 'subject_token_type') !== accessTokenType)
     throw new OAuthError('request', `subject_token_type must be ${accessTokenType}`)
   const purpose = required(parameters, 'purpose')
-  if (purpose !== 'websocket' && purpose !== 'webresource') throw new OAuthError('request', 'purpose must be websocket or webresource')
+  if (purpose !== 'websocket' && purpose !== 'webresource')
+    throw new OAuthError('request', 'purpose must be websocket or webresource')
 
   const subject = state.tokens.findAccessToken(required(parameters, 'subject_token'))
-  if (subject === undefined || subject.purpose !== 'api' || subject.clientId !== client.clientId) throw new OAuthError('subject_token')
+  if (subject === undefined || subject.purpose !== 'api' || subject.clientId !== client.clientId)
+    throw new OAuthError('subject_token')
   const { clientId, userId, scope, family } = subject
-  const token = await state.tokens.issueAccessToken({ clientId, userId: activeUser(state, userId).id, scope, family }, { purpose })
+  const token = await state.tokens.issueAccessToken(
+    { clientId, userId: activeUser(state, userId).id, scope, family },
+    { purpose },
+  )
   return tokenAnswer(state, token, { issued_token_type: accessTokenType })
 }
 
@@ -119,7 +142,8 @@ async function anonymousEmbed(state: TenantState, exchange: Exchange, parameters
   if (client.appType !== 'anonymous-embed') throw new OAuthError('unauthorized_client', 'Only anonymous-embed clients')
   checkOrigin(client, exchange)
   const trackingCode = required(parameters, 'tracking_code')
-  if (!/^[0-9a-f]{40}$/.test(trackingCode)) throw new OAuthError('request', 'tracking_code must be 40 hexadecimal digits')
+  if (!/^[0-9a-f]{40}$/.test(trackingCode))
+    throw new OAuthError('request', 'tracking_code must be 40 hexadecimal digits')
   if (!client.accessCodes.includes(required(parameters, 'eac'))) throw new OAuthError('access_code')
   const user = state.anonymousUser()
   const scope = client.allowedScopes.filter(name => name !== 'offline_access')
@@ -136,7 +160,8 @@ async function grantedClient(
   grant: 'client_credentials' | typeof impersonationGrant,
 ) {
   const client = await authenticateClient(state, exchange, parameters)
-  if (!isConfidential(client) || !client.allowedGrantTypes.includes(grant)) throw new OAuthError('unauthorized_client', grant)
+  if (!isConfidential(client) || !client.allowedGrantTypes.includes(grant))
+    throw new OAuthError('unauthorized_client', grant)
   return client
 }
 
@@ -145,7 +170,10 @@ function machineAuthority(client: Client, user: TenantUser, parameters: Paramete
   return { clientId: client.clientId, userId: user.id, scope, family: randomUUID() }
 }
 
-/** Pages may use a client's tokens only from the origins registered for it, and a single-page application always is a page. */
+/**
+ * Pages may use a client's tokens only from the origins registered for it, and a single-page application always is a
+ * page.
+ */
 function checkOrigin(client: Client, exchange: Exchange): void {
   const { origin } = exchange.request.headers
   if (origin === undefined && client.appType !== 'spa') return
@@ -158,7 +186,8 @@ function verifyChallenge(challenge: string | undefined, verifier: string | undef
   }
   const expected = Buffer.from(challenge ?? '')
   const actual = Buffer.from(challengeOf(verifier))
-  if (expected.length !== actual.length || !timingSafeEqual(expected, actual)) throw new OAuthError('code', 'code_verifier does not match')
+  if (expected.length !== actual.length || !timingSafeEqual(expected, actual))
+    throw new OAuthError('code', 'code_verifier does not match')
 }
 
 function activeUser(state: TenantState, userId: string): TenantUser {
@@ -172,7 +201,8 @@ function userLookup(given: unknown): { field: 'subject' | 'userId'; value: strin
   const lookup = typeof given === 'string' ? parsed(given) : given
   if (isObject(lookup)) {
     const { field, value } = lookup
-    if ((field === 'subject' || field === 'userId') && typeof value === 'string' && value !== '') return { field, value }
+    if ((field === 'subject' || field === 'userId') && typeof value === 'string' && value !== '')
+      return { field, value }
   }
   throw new OAuthError('request', 'user_lookup must be {"field":"subject"|"userId","value":"..."}')
 }
@@ -196,7 +226,9 @@ function tokenAnswer(
     access_token: token.value,
     token_type: 'bearer',
     scope: token.scope.join(' '),
-    ...(expiry === 'expires_in' || expiry === 'both' ? { expires_in: Math.max(0, Math.round((token.expiresAt - now()) / 1000)) } : {}),
+    ...(expiry === 'expires_in' || expiry === 'both'
+      ? { expires_in: Math.max(0, Math.round((token.expiresAt - now()) / 1000)) }
+      : {}),
     ...(expiry === 'expires_at' || expiry === 'both' ? { expires_at: new Date(token.expiresAt).toISOString() } : {}),
     ...more,
     ...(refreshToken === undefined ? {} : { refresh_token: refreshToken.value }),

@@ -45,11 +45,18 @@ export interface TokenVault {
   issueCode(code: Omit<AuthorizationCode, 'value' | 'expiresAt' | 'used'>): AuthorizationCode
   /** Takes a code: it works once, and a second attempt revokes what the first one got. @throws OAuthError */
   takeCode(value: string, clientId: string): AuthorizationCode
-  issueAccessToken(authority: Authority, about?: { purpose?: Purpose; description?: string; deviceType?: string }): Promise<AccessToken>
+  issueAccessToken(
+    authority: Authority,
+    about?: { purpose?: Purpose; description?: string; deviceType?: string },
+  ): Promise<AccessToken>
   issueRefreshToken(authority: Authority, authTime: number, expiresAt?: number): RefreshToken
   /** The client a refresh token was issued to, whatever its state. */
   clientOfRefreshToken(value: string): string | undefined
-  /** Takes a refresh token for one refresh. @throws OAuthError, after revoking the family where a used token came back */
+  /**
+   * Takes a refresh token for one refresh.
+   *
+   * @throws OAuthError, after revoking the family where a used token came back
+   */
   takeRefreshToken(value: string, clientId: string): RefreshToken
   findAccessToken(value: string): AccessToken | undefined
   findRefreshToken(value: string): RefreshToken | undefined
@@ -63,7 +70,9 @@ export interface TokenVault {
   secrets(): string[]
 }
 
-/** Keeps every code and token of the tenant. A token is valid when it is in here, unchanged; nothing else makes it so. */
+/**
+ * Keeps every code and token of the tenant. A token is valid when it is in here, unchanged; nothing else makes it so.
+ */
 export function tokenVault(settings: Settings, issuer: () => string): TokenVault {
   const { now } = settings
   const codes = new Map<string, AuthorizationCode>()
@@ -130,7 +139,8 @@ export function tokenVault(settings: Settings, issuer: () => string): TokenVault
         throw new OAuthError('too_many_tokens', `This user has ${settings.maxTokensPerUser} tokens of this client`)
       }
       const createdAt = now()
-      const expiresAt = createdAt + (purpose === 'api' ? settings.accessTokenSeconds : settings.exchangedTokenSeconds) * 1000
+      const expiresAt =
+        createdAt + (purpose === 'api' ? settings.accessTokenSeconds : settings.exchangedTokenSeconds) * 1000
       const id = randomUUID()
       const value = await new SignJWT({ subType: 'user', purpose: purpose === 'api' ? 'access_token' : purpose })
         .setProtectedHeader({ alg: 'ES384', typ: 'JWT', kid })
@@ -157,7 +167,8 @@ export function tokenVault(settings: Settings, issuer: () => string): TokenVault
 
     takeRefreshToken(value, clientId) {
       const token = refreshTokens.get(value)
-      if (token === undefined || token.clientId !== clientId) throw new OAuthError('refresh_token', 'Unknown or revoked refresh token')
+      if (token === undefined || token.clientId !== clientId)
+        throw new OAuthError('refresh_token', 'Unknown or revoked refresh token')
       if (token.expiresAt <= now()) throw new OAuthError('refresh_token', 'The refresh token has expired')
       if (!settings.rotateRefreshTokens) return token
       if (token.usedAt !== undefined && now() >= token.usedAt + settings.refreshGraceSeconds * 1000) {

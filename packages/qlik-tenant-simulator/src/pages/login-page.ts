@@ -11,7 +11,8 @@ export function loginPage(view: {
   readonly problem: string | undefined
 }): string {
   const people = view.users.filter(user => user.clientId === undefined && !user.id.startsWith('guest-'))
-  const hinted = (user: TenantUser) => view.hint !== undefined && [user.id, user.email, user.subject].includes(view.hint)
+  const hinted = (user: TenantUser) =>
+    view.hint !== undefined && [user.id, user.email, user.subject].includes(view.hint)
   const cards = people.map(
     user => `<li><button class="person${hinted(user) ? ' hinted' : ''}" name="user" value="${escapeHtml(user.id)}"${hinted(user) ? ' autofocus' : ''}>
 <b aria-hidden="true">${escapeHtml(user.name.slice(0, 1))}</b><span>${escapeHtml(user.name)}</span><small>${escapeHtml(user.description ?? user.email)}</small></button></li>`,

@@ -7,7 +7,9 @@ export interface LoginSession {
   readonly userId: string | undefined
   /** When the user logged in, in milliseconds. */
   readonly authTime: number
-  /** Ties forms to this browser; stays when the session id changes at login, so that several tabs may log in at once. */
+  /**
+   * Ties forms to this browser; stays when the session id changes at login, so that several tabs may log in at once.
+   */
   readonly formKey: string
 }
 

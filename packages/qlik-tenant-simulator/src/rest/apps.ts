@@ -18,7 +18,12 @@ export const appRoutes: readonly Route[] = [
   { method: 'GET', path: '/api/v1/apps/{id}', scopes: reading, answer: showApp },
   { method: 'PUT', path: '/api/v1/apps/{id}', scopes: writing, answer: updateApp },
   { method: 'DELETE', path: '/api/v1/apps/{id}', scopes: writing, answer: deleteApp },
-  { method: 'POST', path: '/api/v1/apps/{id}/export', scopes: [...writing, 'apps:export', 'admin.apps:export'], answer: exportApp },
+  {
+    method: 'POST',
+    path: '/api/v1/apps/{id}/export',
+    scopes: [...writing, 'apps:export', 'admin.apps:export'],
+    answer: exportApp,
+  },
   { method: 'GET', path: '/api/v1/apps/{id}/data/metadata', scopes: reading, answer: showMetadata },
 ]
 
@@ -71,15 +76,23 @@ async function createApp(call: Call) {
   await sendJson(call.exchange, 200, appView(call, app))
 }
 
-/** An exported file of this simulator comes back with its contents; any other bytes become a copy of the catalogue's first app under a new name. */
+/**
+ * An exported file of this simulator comes back with its contents; any other bytes become a copy of the catalogue's
+ * first app under a new name.
+ */
 async function importApp(call: Call) {
   const { searchParams } = call.exchange.url
   const { kept, size } = await readAndCount(call.exchange.request, call.state.settings.keptUploadBytes)
   if (size === 0) throw badRequest('The body is empty')
   const source = [...call.state.apps, ...analyticsApps].find(app => app.id === exportedId(kept)) ?? analyticsApps[0]
   const spaceId = searchParams.get('spaceId') ?? undefined
-  const created = newApp(call, { name: searchParams.get('name') ?? 'Imported app', description: source?.description, spaceId })
-  const app = source === undefined ? created : { ...created, sheets: source.sheets, objects: source.objects, data: source.data }
+  const created = newApp(call, {
+    name: searchParams.get('name') ?? 'Imported app',
+    description: source?.description,
+    spaceId,
+  })
+  const app =
+    source === undefined ? created : { ...created, sheets: source.sheets, objects: source.objects, data: source.data }
   call.state.apps.push(app)
   await sendJson(call.exchange, 200, appView(call, app))
 }
@@ -202,13 +215,15 @@ function exportedId(bytes: Buffer): string | undefined {
 }
 
 function sorted(apps: readonly AnalyticsApp[], sort: string | null): AnalyticsApp[] {
-  const [, sign = '+', field = 'updatedAt'] = /^([+-]?)(name|createdAt|updatedAt)$/.exec((sort ?? '-updatedAt').trim()) ?? []
+  const [, sign = '+', field = 'updatedAt'] =
+    /^([+-]?)(name|createdAt|updatedAt)$/.exec((sort ?? '-updatedAt').trim()) ?? []
   if (sort !== null && !/^[+-]?(name|createdAt|updatedAt)$/.test(sort.trim()))
     throw badRequest('sort must be name, createdAt or updatedAt, with + or -')
   const key = field as 'name' | 'createdAt' | 'updatedAt'
   const direction = sign === '-' ? -1 : 1
   return [...apps].sort(
-    (one, other) => direction * one[key].localeCompare(other[key], 'en', { sensitivity: 'base' }) || one.id.localeCompare(other.id),
+    (one, other) =>
+      direction * one[key].localeCompare(other[key], 'en', { sensitivity: 'base' }) || one.id.localeCompare(other.id),
   )
 }
 
@@ -278,7 +293,9 @@ function appView(call: Call, app: AnalyticsApp) {
       _resourcetype: 'app',
     },
     privileges:
-      app.ownerId === call.user.id || isAdmin(call, 'admin.apps') ? ['read', 'update', 'delete', 'export', 'reload'] : ['read', 'export'],
+      app.ownerId === call.user.id || isAdmin(call, 'admin.apps')
+        ? ['read', 'update', 'delete', 'export', 'reload']
+        : ['read', 'export'],
     create: [{ resource: 'sheet', canCreate: true }],
   }
 }

@@ -20,17 +20,29 @@ export function authenticate(
   const token = state.tokens.findAccessToken(bearer ?? inQuery ?? '')
   const purpose = bearer === undefined ? queryPurpose : 'api'
   if (token === undefined || token.purpose !== purpose) {
-    throw new QlikError(401, 'HTTP-401', 'Unauthorized', header === undefined ? 'No access token' : 'Invalid access token', {
-      'www-authenticate': 'Bearer',
-    })
+    throw new QlikError(
+      401,
+      'HTTP-401',
+      'Unauthorized',
+      header === undefined ? 'No access token' : 'Invalid access token',
+      {
+        'www-authenticate': 'Bearer',
+      },
+    )
   }
   const user = state.users.find(token.userId)
-  if (user === undefined || user.status === 'disabled') throw new QlikError(403, 'HTTP-403', 'Forbidden', 'The user is disabled')
+  if (user === undefined || user.status === 'disabled')
+    throw new QlikError(403, 'HTTP-403', 'Forbidden', 'The user is disabled')
 
   const { origin } = request.headers
   const client = state.clients.find(token.clientId)
   if (origin !== undefined && origin !== state.origin && !client?.allowedOrigins.includes(origin)) {
-    throw new QlikError(403, 'OAUTH-29', 'Invalid Origin Header', 'The origin is not among the allowed origins of this client')
+    throw new QlikError(
+      403,
+      'OAUTH-29',
+      'Invalid Origin Header',
+      'The origin is not among the allowed origins of this client',
+    )
   }
   return { user, token }
 }

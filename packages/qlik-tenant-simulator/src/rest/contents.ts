@@ -20,7 +20,10 @@ export const contentRoutes: readonly Route[] = [
 ]
 
 /** Reads a body to its end, keeping no more than `keepBytes` of it. */
-export async function readAndCount(request: IncomingMessage, keepBytes: number): Promise<{ kept: Buffer; size: number }> {
+export async function readAndCount(
+  request: IncomingMessage,
+  keepBytes: number,
+): Promise<{ kept: Buffer; size: number }> {
   const chunks: Buffer[] = []
   let size = 0
   for await (const chunk of request as AsyncIterable<Buffer>) {
@@ -83,7 +86,12 @@ async function download(call: Call) {
 
 async function details(call: Call) {
   const { id, filename, size, expiresAt } = ownContent(call)
-  await sendJson(call.exchange, 200, { ID: id, Name: filename, Size: size, TimeToLive: new Date(expiresAt).toISOString() })
+  await sendJson(call.exchange, 200, {
+    ID: id,
+    Name: filename,
+    Size: size,
+    TimeToLive: new Date(expiresAt).toISOString(),
+  })
 }
 
 async function beginTus(call: Call) {
@@ -96,7 +104,10 @@ async function beginTus(call: Call) {
   const filename = name === undefined ? 'content' : Buffer.from(name, 'base64').toString('utf8')
   const content: StoredContent = { ...blank(call, filename, 3600), announced: Number(length) }
   state.resources.uploads.set(content.id, content)
-  await send(exchange, 201, undefined, { ...tusHeaders, location: `${state.origin}/api/v1/temp-contents/files/${content.id}` })
+  await send(exchange, 201, undefined, {
+    ...tusHeaders,
+    location: `${state.origin}/api/v1/temp-contents/files/${content.id}`,
+  })
 }
 
 async function tusOptions(call: Call) {
@@ -128,8 +139,12 @@ async function tusAppend(call: Call) {
   }
   if (exchange.request.headers['upload-offset'] !== String(upload.size))
     throw new QlikError(409, 'HTTP-409', 'Conflict', 'Upload-Offset differs')
-  const { kept, size } = await readAndCount(exchange.request, Math.max(0, state.settings.keptUploadBytes - upload.kept.length))
-  if (upload.size + size > upload.announced) throw new QlikError(413, 'HTTP-413', 'Payload too large', 'More than Upload-Length')
+  const { kept, size } = await readAndCount(
+    exchange.request,
+    Math.max(0, state.settings.keptUploadBytes - upload.kept.length),
+  )
+  if (upload.size + size > upload.announced)
+    throw new QlikError(413, 'HTTP-413', 'Payload too large', 'More than Upload-Length')
   const grown: StoredContent = { ...upload, kept: Buffer.concat([upload.kept, kept]), size: upload.size + size }
   state.resources.uploads.set(grown.id, grown)
   if (grown.size === grown.announced) state.resources.contents.set(grown.id, grown)
@@ -158,7 +173,8 @@ function blank({ state, user }: Call, filename: string, ttlSeconds: number): Sto
 function ownContent(call: Call): StoredContent {
   const content = call.state.resources.contents.get(part(call, 'id'))
   if (content === undefined || content.ownerId !== call.user.id) throw notFound('The content')
-  if (content.expiresAt <= call.state.settings.now()) throw new QlikError(410, 'HTTP-410', 'Gone', 'The content has expired')
+  if (content.expiresAt <= call.state.settings.now())
+    throw new QlikError(410, 'HTTP-410', 'Gone', 'The content has expired')
   return content
 }
 
@@ -173,7 +189,10 @@ function requireTus({ exchange }: Call): void {
     throw new QlikError(412, 'HTTP-412', 'Precondition failed', 'Tus-Resumable must be 1.0.0', tusHeaders)
 }
 
-function rangeOf(header: string | undefined, size: number): { start: number; end: number } | 'unsatisfiable' | undefined {
+function rangeOf(
+  header: string | undefined,
+  size: number,
+): { start: number; end: number } | 'unsatisfiable' | undefined {
   const [, from = '', to = ''] = /^bytes=(\d*)-(\d*)$/.exec(header ?? '') ?? []
   if (from === '' && to === '') return undefined
   const start = from === '' ? Math.max(0, size - Number(to)) : Number(from)
@@ -187,7 +206,9 @@ async function stream(response: ServerResponse, content: StoredContent, start: n
   for (let at = start; at <= end && !response.destroyed; ) {
     const wanted = Math.min(zeros.length, end - at + 1)
     const chunk =
-      at < content.kept.length ? content.kept.subarray(at, Math.min(at + wanted, content.kept.length)) : zeros.subarray(0, wanted)
+      at < content.kept.length
+        ? content.kept.subarray(at, Math.min(at + wanted, content.kept.length))
+        : zeros.subarray(0, wanted)
     at += chunk.length
     if (!response.write(chunk)) await Promise.race([once(response, 'drain'), once(response, 'close')])
   }

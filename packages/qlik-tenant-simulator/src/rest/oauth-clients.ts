@@ -1,6 +1,12 @@
 import { randomBytes } from 'node:crypto'
 import type { JWK } from 'jose'
-import { appTypes, type Client, type ClientRegistration, newSecret, registrationProblem } from '../client-registration.ts'
+import {
+  appTypes,
+  type Client,
+  type ClientRegistration,
+  newSecret,
+  registrationProblem,
+} from '../client-registration.ts'
 import { isObject, readJson, readJsonValue, send, sendJson } from '../http/exchange.ts'
 import { QlikError } from '../http/qlik-error.ts'
 import { badRequest, type Call, notFound, part, type Route, requireAdmin } from './call.ts'
@@ -12,7 +18,11 @@ const base = '/api/v1/oauth-clients'
 export const oauthClientRoutes: readonly Route[] = [
   { method: 'GET', path: base, answer: listClients },
   { method: 'POST', path: base, answer: createClient },
-  { method: 'GET', path: `${base}/{id}`, answer: async call => sendJson(call.exchange, 200, clientView(call, managed(call))) },
+  {
+    method: 'GET',
+    path: `${base}/{id}`,
+    answer: async call => sendJson(call.exchange, 200, clientView(call, managed(call))),
+  },
   { method: 'PATCH', path: `${base}/{id}`, answer: patchClient },
   { method: 'DELETE', path: `${base}/{id}`, answer: deleteClient },
   { method: 'POST', path: `${base}/{id}/actions/publish`, answer: publishClient },
@@ -72,7 +82,10 @@ async function createClient(call: Call) {
   if (problem !== undefined) throw badRequest(problem)
   const client = call.state.clients.put({ ...call.state.clients.register(registration), ...displayFieldsOf(given) })
   const secret = client.secrets[0]?.value
-  await sendJson(call.exchange, 201, { ...clientView(call, client), ...(secret === undefined ? {} : { clientSecret: secret }) })
+  await sendJson(call.exchange, 201, {
+    ...clientView(call, client),
+    ...(secret === undefined ? {} : { clientSecret: secret }),
+  })
 }
 
 async function patchClient(call: Call) {
@@ -163,7 +176,8 @@ function patched(fields: Record<string, unknown>, patch: unknown): Record<string
   const [, name = '', index] = typeof path === 'string' ? (/^\/(\w+)(?:\/(\d+|-))?$/.exec(path) ?? []) : []
   if (!patchable.includes(name)) throw badRequest(`Cannot patch ${JSON.stringify(path)}`)
   if (op !== 'add' && op !== 'remove' && op !== 'replace') throw badRequest('op must be add, remove or replace')
-  if (index === undefined) return { ...fields, [name]: op === 'remove' ? (Array.isArray(fields[name]) ? [] : undefined) : value }
+  if (index === undefined)
+    return { ...fields, [name]: op === 'remove' ? (Array.isArray(fields[name]) ? [] : undefined) : value }
   const list = Array.isArray(fields[name]) ? [...(fields[name] as unknown[])] : []
   const at = index === '-' ? list.length : Number(index)
   if (at > list.length || (op !== 'add' && at >= list.length)) throw badRequest(`${path} does not exist`)
@@ -177,7 +191,8 @@ function patched(fields: Record<string, unknown>, patch: unknown): Record<string
 function fieldsOf(given: Record<string, unknown>) {
   const list = (name: string) => {
     const value = given[name] ?? []
-    if (!Array.isArray(value) || !value.every(entry => typeof entry === 'string')) throw badRequest(`${name} must be a list of strings`)
+    if (!Array.isArray(value) || !value.every(entry => typeof entry === 'string'))
+      throw badRequest(`${name} must be a list of strings`)
     return value as string[]
   }
   const keys = given.publicKeys ?? []

@@ -4,7 +4,8 @@ import type { TenantState } from '../tenant-state.ts'
 import { badRequest } from './call.ts'
 
 /**
- * Answers with one page of a list. Cursors are opaque, belong to the query they came with, and stand in absolute links on the tenant's host.
+ * Answers with one page of a list. Cursors are opaque, belong to the query they came with, and stand in absolute links
+ * on the tenant's host.
  *
  * @param view - How one entry is shown.
  * @throws QlikError 400 for a limit out of range or a cursor that is not of this query

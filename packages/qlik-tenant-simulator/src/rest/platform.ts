@@ -48,9 +48,18 @@ async function createSpace(call: Call) {
   const { name, description = '', type = 'shared' } = await readJson(call.exchange)
   if (typeof name !== 'string' || name === '') throw badRequest('name is required')
   if (typeof description !== 'string') throw badRequest('description must be a string')
-  if (type !== 'shared' && type !== 'managed' && type !== 'data') throw badRequest('type must be shared, managed or data')
+  if (type !== 'shared' && type !== 'managed' && type !== 'data')
+    throw badRequest('type must be shared, managed or data')
   const at = new Date(call.state.settings.now()).toISOString()
-  const space: Space = { id: randomUUID(), name, description, type, ownerId: call.user.id, createdAt: at, updatedAt: at }
+  const space: Space = {
+    id: randomUUID(),
+    name,
+    description,
+    type,
+    ownerId: call.user.id,
+    createdAt: at,
+    updatedAt: at,
+  }
   call.state.resources.spaces.set(space.id, space)
   await sendJson(call.exchange, 201, spaceView(call, space))
 }
@@ -83,7 +92,12 @@ async function coreInit({ state, exchange, user }: Call) {
 
 /** Bearer tokens need no CSRF token, and the tenant says so. */
 async function csrfToken(): Promise<void> {
-  throw new QlikError(400, 'CSRF-TOKEN-4', 'CSRF token not applicable', 'This kind of authentication does not use CSRF tokens')
+  throw new QlikError(
+    400,
+    'CSRF-TOKEN-4',
+    'CSRF token not applicable',
+    'This kind of authentication does not use CSRF tokens',
+  )
 }
 
 /** An answer as an event stream: it says the prompt back, a word at a time. */

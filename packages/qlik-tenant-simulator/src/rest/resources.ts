@@ -44,5 +44,10 @@ export function resources(): Resources {
     { id: 'space-analytics', name: 'Analytics', description: 'Apps for everybody', type: 'shared', ...created },
     { id: 'space-finance', name: 'Finance', description: 'Apps for the finance team', type: 'shared', ...created },
   ]
-  return { spaces: new Map(spaces.map(space => [space.id, space])), contents: new Map(), uploads: new Map(), tenants: new Map() }
+  return {
+    spaces: new Map(spaces.map(space => [space.id, space])),
+    contents: new Map(),
+    uploads: new Map(),
+    tenants: new Map(),
+  }
 }

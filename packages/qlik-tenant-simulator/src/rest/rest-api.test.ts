@@ -2,9 +2,19 @@ import { once } from 'node:events'
 import { request as httpRequest, type IncomingMessage } from 'node:http'
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
 import { WebSocket } from 'ws'
+import {
+  type Answer,
+  bearer,
+  call,
+  callback,
+  codeGrant,
+  errorCode,
+  logIn,
+  post,
+  requestCode,
+} from '../../test/support/client.ts'
 import type { AnalyticsApp } from '../apps/catalogue.ts'
 import { createTenant, type SimulatedTenant } from '../index.ts'
-import { type Answer, bearer, call, callback, codeGrant, errorCode, logIn, post, requestCode } from '../testing/client.ts'
 
 const app = (id: string, name: string, spaceId?: 'space-analytics' | 'space-finance'): AnalyticsApp => ({
   id,
@@ -43,7 +53,8 @@ beforeAll(async () => {
 })
 afterAll(() => tenant.close())
 
-const get = (path: string, user = 'ada', headers = {}) => call(tenant.origin + path, { headers: { ...authorization[user], ...headers } })
+const get = (path: string, user = 'ada', headers = {}) =>
+  call(tenant.origin + path, { headers: { ...authorization[user], ...headers } })
 const send = (method: string, path: string, body: unknown, user = 'tess') =>
   call(tenant.origin + path, {
     method,
@@ -80,7 +91,11 @@ describe('the REST API', () => {
     expect(next).toContain(`${tenant.origin}/api/v1/items?`)
     const second = await get(next.slice(tenant.origin.length))
     expect([names(second), href(second, 'next')]).toEqual([['Mine'], undefined])
-    expect(names(await get(String(href(second, 'prev')).slice(tenant.origin.length)))).toEqual(['Alpha', 'Beta', 'Gamma'])
+    expect(names(await get(String(href(second, 'prev')).slice(tenant.origin.length)))).toEqual([
+      'Alpha',
+      'Beta',
+      'Gamma',
+    ])
     expect((await get(next.slice(tenant.origin.length).replace('sort=name', 'sort=-name'))).status).toBe(400)
     for (const limit of ['0', '101', '-1', 'x']) expect((await get(`/api/v1/items?limit=${limit}`)).status).toBe(400)
     expect(names(await get('/api/v1/items?query=BET'))).toEqual(['Beta'])
@@ -101,14 +116,19 @@ describe('the REST API', () => {
     const created = await send('POST', '/api/v1/apps', { attributes: { name: 'New' } }, 'ben')
     const { id } = (created.body as { attributes: { id: string } }).attributes
     expect((await get(`/api/v1/apps/${id}`, 'ada')).status).toBe(404)
-    const exported = await fetch(`${tenant.origin}/api/v1/apps/1/export`, { method: 'POST', headers: authorization.ben ?? {} })
+    const exported = await fetch(`${tenant.origin}/api/v1/apps/1/export`, {
+      method: 'POST',
+      headers: authorization.ben ?? {},
+    })
     const imported = await call(`${tenant.origin}/api/v1/apps/import?name=Copy`, {
       method: 'POST',
       body: await exported.arrayBuffer(),
       headers: authorization.ben ?? {},
     })
     const copy = (imported.body as { attributes: { id: string } }).attributes.id
-    expect((await get(`/api/v1/apps/${copy}/data/metadata`, 'ben')).body).toMatchObject({ fields: [{ name: 'Year' }, { name: 'Country' }] })
+    expect((await get(`/api/v1/apps/${copy}/data/metadata`, 'ben')).body).toMatchObject({
+      fields: [{ name: 'Year' }, { name: 'Country' }],
+    })
     expect((await send('DELETE', '/api/v1/apps/1', {}, 'ben')).status).toBe(404)
     for (const own of [id, copy]) expect((await send('DELETE', `/api/v1/apps/${own}`, {}, 'ben')).status).toBe(200)
   })
@@ -132,7 +152,10 @@ describe('the REST API', () => {
 
   it('takes resumable uploads', async () => {
     const tus = { 'tus-resumable': '1.0.0', ...authorization.ada }
-    const begun = await call(`${tenant.origin}/api/v1/temp-contents/files`, { method: 'POST', headers: { ...tus, 'upload-length': '6' } })
+    const begun = await call(`${tenant.origin}/api/v1/temp-contents/files`, {
+      method: 'POST',
+      headers: { ...tus, 'upload-length': '6' },
+    })
     const location = String(begun.headers.get('location'))
     const append = (offset: string, body: string) =>
       call(location, {
@@ -148,11 +171,20 @@ describe('the REST API', () => {
   })
 
   it('streams events and compresses when asked', async () => {
-    const { body, headers } = await send('POST', '/api/v1/assistants/a/threads/t/actions/stream', { input: { prompt: 'two words' } }, 'ada')
+    const { body, headers } = await send(
+      'POST',
+      '/api/v1/assistants/a/threads/t/actions/stream',
+      { input: { prompt: 'two words' } },
+      'ada',
+    )
     expect(headers.get('content-type')).toBe('text/event-stream')
     expect(body.text).toMatch(/"two"[\s\S]*"words"[\s\S]*event: end/)
-    expect((await get('/api/v1/items', 'ada', { 'accept-encoding': 'gzip' })).headers.get('content-encoding')).toBe('gzip')
-    expect((await get('/api/v1/items', 'ada', { 'accept-encoding': 'identity' })).headers.get('content-encoding')).toBeNull()
+    expect((await get('/api/v1/items', 'ada', { 'accept-encoding': 'gzip' })).headers.get('content-encoding')).toBe(
+      'gzip',
+    )
+    expect(
+      (await get('/api/v1/items', 'ada', { 'accept-encoding': 'identity' })).headers.get('content-encoding'),
+    ).toBeNull()
   })
 
   it('lists and ends tokens', async () => {
@@ -165,7 +197,9 @@ describe('the REST API', () => {
   })
 
   it('is lost on a request with the Host of an application', async () => {
-    const message = httpRequest(`${tenant.origin}/api/v1/items`, { headers: { host: 'app.example.com', ...authorization.ada } }).end()
+    const message = httpRequest(`${tenant.origin}/api/v1/items`, {
+      headers: { host: 'app.example.com', ...authorization.ada },
+    }).end()
     const [response] = (await once(message, 'response')) as [IncomingMessage]
     expect(response.resume().statusCode).toBe(421)
   })
@@ -185,19 +219,28 @@ describe('OAuth clients', () => {
     expect([created.status, typeof created.body.clientSecret]).toEqual([201, 'string'])
     const own = `${path}/${String(created.body.clientId)}`
     expect((await get(own, 'tess')).body).not.toHaveProperty('clientSecret')
-    expect((await send('PATCH', own, [{ op: 'add', path: '/redirectUris/-', value: 'https://a.example/cb' }])).status).toBe(204)
+    expect(
+      (await send('PATCH', own, [{ op: 'add', path: '/redirectUris/-', value: 'https://a.example/cb' }])).status,
+    ).toBe(204)
     expect((await get(own, 'tess')).body).toMatchObject({
       redirectUris: [callback, 'https://a.example/cb'],
       connectionConfig: { consentMethod: 'required' },
     })
     expect((await send('PATCH', own, [{ op: 'replace', path: '/appType', value: 'spa' }])).status).toBe(400)
-    expect((await send('PATCH', own, [{ op: 'replace', path: '/redirectUris', value: ['http://a.example'] }])).status).toBe(400)
     expect(
-      (await send('PATCH', `${own}/connection-configs/me`, [{ op: 'replace', path: '/consentMethod', value: 'trusted' }])).status,
+      (await send('PATCH', own, [{ op: 'replace', path: '/redirectUris', value: ['http://a.example'] }])).status,
+    ).toBe(400)
+    expect(
+      (
+        await send('PATCH', `${own}/connection-configs/me`, [
+          { op: 'replace', path: '/consentMethod', value: 'trusted' },
+        ])
+      ).status,
     ).toBe(204)
     expect((await send('POST', `${own}/actions/publish`, {})).status).toBe(201)
     const hints: string[] = []
-    for (let count = 0; count < 4; count++) hints.push(String((await send('POST', `${own}/client-secrets`, {})).body.hint))
+    for (let count = 0; count < 4; count++)
+      hints.push(String((await send('POST', `${own}/client-secrets`, {})).body.hint))
     expect((await send('POST', `${own}/client-secrets`, {})).status).toBe(409)
     expect((await send('DELETE', `${own}/client-secrets/${hints[0]}`, {})).status).toBe(204)
     expect((await send('DELETE', own, {})).status).toBe(204)
@@ -224,18 +267,32 @@ describe('OAuth clients', () => {
 
 describe('a region client', () => {
   it('creates a tenant, deactivates it and brings it back', async () => {
-    const credentials = { grant_type: 'client_credentials', client_id: 'demo-region', client_secret: 'demo-region-secret' }
+    const credentials = {
+      grant_type: 'client_credentials',
+      client_id: 'demo-region',
+      client_secret: 'demo-region-secret',
+    }
     const region = bearer((await post(`${tenant.regionOrigin}/oauth/token`, credentials)).body)
     expect((await post(`${tenant.regionOrigin}/api/v1/tenants`, { licenseKey: '' }, region)).status).toBe(400)
-    const created = await post(`${tenant.regionOrigin}/api/v1/tenants`, { licenseKey: 'key', datacenter: 'eu-west-1' }, region)
+    const created = await post(
+      `${tenant.regionOrigin}/api/v1/tenants`,
+      { licenseKey: 'key', datacenter: 'eu-west-1' },
+      region,
+    )
     expect(created.status).toBe(201)
     const origin = `http://${(created.body.hostnames as string[])[0]}`
     expect((await call(`${origin}/api/v1/users/me`, { headers: region })).status).toBe(401)
     const inside = bearer((await post(`${origin}/oauth/token`, credentials)).body)
-    expect((await post(`${origin}/api/v1/oauth-clients`, { appType: 'web', clientName: 'First' }, inside)).status).toBe(201)
-    expect((await call(`${origin}/api/v1/apps/import?name=Imported`, { method: 'POST', body: 'qvf', headers: inside })).status).toBe(200)
+    expect((await post(`${origin}/api/v1/oauth-clients`, { appType: 'web', clientName: 'First' }, inside)).status).toBe(
+      201,
+    )
+    expect(
+      (await call(`${origin}/api/v1/apps/import?name=Imported`, { method: 'POST', body: 'qvf', headers: inside }))
+        .status,
+    ).toBe(200)
 
-    const act = (action: string) => post(`${tenant.regionOrigin}/api/v1/tenants/${String(created.body.id)}/actions/${action}`, {}, region)
+    const act = (action: string) =>
+      post(`${tenant.regionOrigin}/api/v1/tenants/${String(created.body.id)}/actions/${action}`, {}, region)
     expect((await act('deactivate')).status).toBe(200)
     expect(errorCode(await call(`${origin}/api/v1/items`, { headers: inside }))).toBe('TENANTS-9')
     expect((await act('reactivate')).status).toBe(204)

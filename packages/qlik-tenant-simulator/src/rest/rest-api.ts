@@ -21,10 +21,13 @@ export async function restApi(state: TenantState, exchange: Exchange): Promise<v
     return path === undefined ? [] : [{ route, path }]
   })
   const found =
-    onPath.find(({ route }) => route.method === method) ?? onPath.find(({ route }) => route.method === 'GET' && method === 'HEAD')
+    onPath.find(({ route }) => route.method === method) ??
+    onPath.find(({ route }) => route.method === 'GET' && method === 'HEAD')
   if (found === undefined && onPath.length === 0) throw new QlikError(404, 'HTTP-404', 'Not found', pathname)
   if (found === undefined)
-    throw new QlikError(405, 'HTTP-405', 'Method not allowed', method, { allow: onPath.map(({ route }) => route.method).join(', ') })
+    throw new QlikError(405, 'HTTP-405', 'Method not allowed', method, {
+      allow: onPath.map(({ route }) => route.method).join(', '),
+    })
 
   const { scopes = [] } = found.route
   if (scopes.length > 0 && !scopes.some(scope => token.scope.includes(scope))) {
@@ -51,7 +54,10 @@ const regionApi = compiled(regionRoutes)
 /** Fixed names go before parameters, so that `users/me` is not the user called "me". */
 function compiled(routes: readonly Route[]): readonly CompiledRoute[] {
   return routes
-    .map(route => ({ ...route, pattern: new RegExp(`^${route.path.replaceAll('.', '\\.').replace(/\{(\w+)\}/g, '(?<$1>[^/]+)')}$`) }))
+    .map(route => ({
+      ...route,
+      pattern: new RegExp(`^${route.path.replaceAll('.', '\\.').replace(/\{(\w+)\}/g, '(?<$1>[^/]+)')}$`),
+    }))
     .sort((one, other) => one.path.split('{').length - other.path.split('{').length)
 }
 
@@ -59,7 +65,9 @@ function parametersOf(route: CompiledRoute, pathname: string): Record<string, st
   const groups = route.pattern.exec(pathname)
   if (groups === null) return undefined
   try {
-    return Object.fromEntries(Object.entries(groups.groups ?? {}).map(([name, value]) => [name, decodeURIComponent(value)]))
+    return Object.fromEntries(
+      Object.entries(groups.groups ?? {}).map(([name, value]) => [name, decodeURIComponent(value)]),
+    )
   } catch {
     throw new QlikError(400, 'HTTP-400', 'Bad request', 'The path is not well encoded')
   }

@@ -16,7 +16,12 @@ export const tenantRoutes: readonly Route[] = [
 /** The life of tenants, at the host of their region. */
 export const regionRoutes: readonly Route[] = [
   { method: 'POST', path: '/api/v1/tenants', scopes: ['tenants:create'], answer: createTenant },
-  { method: 'GET', path: '/api/v1/tenants/{id}', scopes: ['tenants:create', 'admin_classic'], answer: showRegionTenant },
+  {
+    method: 'GET',
+    path: '/api/v1/tenants/{id}',
+    scopes: ['tenants:create', 'admin_classic'],
+    answer: showRegionTenant,
+  },
   {
     method: 'POST',
     path: '/api/v1/tenants/{id}/actions/deactivate',
@@ -46,12 +51,20 @@ async function showTenant({ state, exchange, path }: Call) {
 
 async function createTenant({ state, exchange }: Call) {
   const { licenseKey, datacenter = 'eu-west-1', name = 'new-tenant' } = await readJson(exchange)
-  if (typeof licenseKey !== 'string' || licenseKey === '') throw new QlikError(400, 'TENANTS-2', 'licenseKey is required')
-  if (typeof datacenter !== 'string' || !datacenters.includes(datacenter)) throw new QlikError(400, 'TENANTS-3', 'Unknown datacenter')
+  if (typeof licenseKey !== 'string' || licenseKey === '')
+    throw new QlikError(400, 'TENANTS-2', 'licenseKey is required')
+  if (typeof datacenter !== 'string' || !datacenters.includes(datacenter))
+    throw new QlikError(400, 'TENANTS-3', 'Unknown datacenter')
   if (typeof name !== 'string') throw new QlikError(400, 'TENANTS-4', 'name must be a string')
   const tenant = await state.createTenant()
   const { id } = tenant
-  state.resources.tenants.set(id, { ...tenant, name, status: 'active', datacenter, created: new Date(state.settings.now()).toISOString() })
+  state.resources.tenants.set(id, {
+    ...tenant,
+    name,
+    status: 'active',
+    datacenter,
+    created: new Date(state.settings.now()).toISOString(),
+  })
   await showTenantView(state.resources.tenants.get(id), exchange, 201)
 }
 

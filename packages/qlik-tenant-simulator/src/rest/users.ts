@@ -11,7 +11,11 @@ export const userRoutes: readonly Route[] = [
     method: 'GET',
     path: '/api/v1/users/me',
     answer: async ({ state, exchange, user }) =>
-      sendRedirect(exchange, state.settings.usersMeRedirectStatus, `/api/v1/users/${encodeURIComponent(user.id)}${exchange.url.search}`),
+      sendRedirect(
+        exchange,
+        state.settings.usersMeRedirectStatus,
+        `/api/v1/users/${encodeURIComponent(user.id)}${exchange.url.search}`,
+      ),
   },
   { method: 'GET', path: '/api/v1/users', answer: listUsers },
   { method: 'POST', path: '/api/v1/users', answer: createUser },
@@ -46,7 +50,8 @@ async function createUser(call: Call) {
   requireAdmin(call, 'admin.users')
   const { name, email, subject } = await readJson(call.exchange)
   if (typeof subject !== 'string' || subject === '') throw badRequest('subject is required')
-  if (call.state.users.findBySubject(subject) !== undefined) throw new QlikError(409, 'USERS-9', 'Subject exists already')
+  if (call.state.users.findBySubject(subject) !== undefined)
+    throw new QlikError(409, 'USERS-9', 'Subject exists already')
   const user: TenantUser = {
     id: randomUUID().replaceAll('-', '').slice(0, 24),
     name: typeof name === 'string' ? name : subject,
@@ -67,7 +72,8 @@ async function patchUser(call: Call) {
   for (const patch of patches as unknown[]) {
     if (!isObject(patch) || patch.op !== 'replace') throw badRequest('Only replace is supported')
     const { path, value } = patch
-    if (typeof value === 'string' && (path === '/name' || path === '/email')) patched = { ...patched, [path.slice(1)]: value }
+    if (typeof value === 'string' && (path === '/name' || path === '/email'))
+      patched = { ...patched, [path.slice(1)]: value }
     else if (path === '/status' && (value === 'active' || value === 'disabled')) patched = { ...patched, status: value }
     else throw badRequest(`Cannot replace ${JSON.stringify(path)}`)
   }
@@ -92,7 +98,8 @@ function endUser({ state }: Call, userId: string) {
 
 /** Narrow scopes show a user without the fields that have a scope of their own. */
 function userView({ state, token }: Call, user: TenantUser) {
-  const may = (scope: string) => ['user_default', 'admin_classic', 'admin.users', scope].some(name => token.scope.includes(name))
+  const may = (scope: string) =>
+    ['user_default', 'admin_classic', 'admin.users', scope].some(name => token.scope.includes(name))
   const href = `${state.origin}/api/v1/users/${encodeURIComponent(user.id)}`
   return {
     id: user.id,
@@ -102,7 +109,12 @@ function userView({ state, token }: Call, user: TenantUser) {
     ...(may('identity.name:read') ? { name: user.name } : {}),
     ...(may('identity.email:read') ? { email: user.email } : {}),
     ...(may('identity.subject:read') ? { subject: user.subject } : {}),
-    assignedRoles: (user.roles ?? []).map(name => ({ id: `role-${name.toLowerCase()}`, name, type: 'default', level: 'admin' })),
+    assignedRoles: (user.roles ?? []).map(name => ({
+      id: `role-${name.toLowerCase()}`,
+      name,
+      type: 'default',
+      level: 'admin',
+    })),
     locale: 'en',
     zoneinfo: 'Europe/Stockholm',
     createdAt: '2026-01-12T08:00:00.000Z',

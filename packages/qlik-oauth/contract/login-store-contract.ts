@@ -1,0 +1,301 @@
+import assert from 'node:assert/strict'
+import { randomUUID } from 'node:crypto'
+import type { AuthorizationTransaction, LoginChange, LoginRecord, LoginStore, TokenSet } from 'qlik-oauth'
+
+/** `describe` and `it` of node:test, jest, vitest, mocha or another runner. */
+export interface TestRunner {
+  readonly describe: (title: string, body: () => void) => unknown
+  readonly it: (title: string, body: () => Promise<void>) => unknown
+}
+
+/**
+ * Checks that a login store does what this package relies on.
+ *
+ * Every case makes a store of its own and closes it. The names of its keys are random, so that the cases may share one
+ * server.
+ *
+ * @example
+ * import { describe, it } from 'node:test'
+ * loginStoreContract('our store', () => ourLoginStore(url), { describe, it })
+ */
+export function loginStoreContract(
+  title: string,
+  makeStore: () => LoginStore | Promise<LoginStore>,
+  { describe, it }: TestRunner,
+): void {
+  describe(title, () => {
+    for (const [behaviour, check] of Object.entries(cases)) {
+      it(behaviour, async () => {
+        const store = await makeStore()
+        try {
+          await check(store, randomUUID())
+        } finally {
+          await store.close()
+        }
+      })
+    }
+  })
+}
+
+const cases: Record<string, (store: LoginStore, key: string) => Promise<void>> = {
+  async 'gives a login attempt back once'(store, key) {
+    await store.saveTransaction(key, attempt, 60)
+    assert.deepEqual(await store.takeTransaction(key), attempt)
+    assert.equal(await store.takeTransaction(key), undefined)
+  },
+  async 'knows no attempt that was never saved'(store, key) {
+    assert.equal(await store.takeTransaction(key), undefined)
+  },
+  async 'gives a login attempt to exactly one of many callers at once'(store, key) {
+    await store.saveTransaction(key, attempt, 60)
+    const taken = await Promise.all(Array.from({ length: 10 }, () => store.takeTransaction(key)))
+    assert.deepEqual(taken.filter(Boolean), [attempt])
+  },
+
+  async 'gives back the login that was created, with version 1'(store, key) {
+    const record = login()
+    await store.createLogin(key, record, 60)
+    assert.deepEqual(await store.readLogin(key), { record, version: 1 })
+  },
+  async 'keeps every field of a record, also those that are optional and those in other scripts'(store, key) {
+    const user = { id: 'u', name: 'Zoë 李 🙂', email: 'zoe@example.com', subject: 'idp\\zoe', tenantId: 't' }
+    const record = {
+      ...login(),
+      user,
+      tokens: { ...tokens(), refreshToken: 'r', scope: 'user_default offline_access' },
+    }
+    await store.createLogin(key, record, 60)
+    assert.deepEqual((await store.readLogin(key))?.record, record)
+  },
+  async 'knows no login that was never created'(store, key) {
+    assert.equal(await store.readLogin(key), undefined)
+    assert.equal(await store.readLogin(key, 60), undefined)
+    assert.equal(await store.endLogin(key), undefined)
+    assert.equal(await store.idleLeft(key), 0)
+    assert.equal(await store.replaceLogin(key, 1, login()), 'gone')
+  },
+  async 'starts the idle time anew at a read that says so, and only then'(store, key) {
+    await store.createLogin(key, login(), 60)
+    await store.readLogin(key)
+    assertBetween(await store.idleLeft(key), 50_000, 60_000)
+    await store.readLogin(key, 600)
+    assertBetween(await store.idleLeft(key), 590_000, 600_000)
+  },
+
+  async 'replaces the version that was read, counts it up, and keeps the idle end'(store, key) {
+    await store.createLogin(key, login(), 60)
+    const renewed = { ...login(), refreshedAt: Date.now() }
+    assert.equal(await store.replaceLogin(key, 1, renewed), 'replaced')
+    assert.deepEqual(await store.readLogin(key), { record: renewed, version: 2 })
+    assertBetween(await store.idleLeft(key), 50_000, 60_000)
+  },
+  async 'does not replace another version'(store, key) {
+    const record = login()
+    await store.createLogin(key, record, 60)
+    assert.equal(await store.replaceLogin(key, 2, login()), 'changed')
+    assert.deepEqual(await store.readLogin(key), { record, version: 1 })
+  },
+  async 'lets exactly one of many callers at once replace a version'(store, key) {
+    await store.createLogin(key, login(), 60)
+    const records = Array.from({ length: 10 }, (_, at) => ({ ...login(), refreshedAt: at }))
+    const outcomes = await Promise.all(records.map(record => store.replaceLogin(key, 1, record)))
+    assert.equal(outcomes.filter(outcome => outcome === 'replaced').length, 1)
+    assert.equal(outcomes.filter(outcome => outcome === 'changed').length, 9)
+    assert.deepEqual(await store.readLogin(key), { record: records[outcomes.indexOf('replaced')], version: 2 })
+  },
+  async 'does not bring an ended login back'(store, key) {
+    await store.createLogin(key, login(), 60)
+    await store.endLogin(key)
+    assert.equal(await store.replaceLogin(key, 1, login()), 'gone')
+    assert.equal(await store.readLogin(key, 60), undefined)
+    assert.equal(await store.idleLeft(key), 0)
+  },
+  async 'ends a login and gives its record to exactly one of many callers at once'(store, key) {
+    const record = login()
+    await store.createLogin(key, record, 60)
+    const ended = await Promise.all(Array.from({ length: 10 }, () => store.endLogin(key)))
+    assert.deepEqual(ended.filter(Boolean), [record])
+    assert.equal(await store.readLogin(key), undefined)
+  },
+  async 'leaves no login behind when it is replaced and ended at once'(store, key) {
+    for (let version = 1; version <= 20; version++) {
+      await store.createLogin(key, login(), 60)
+      await Promise.all([store.replaceLogin(key, 1, login()), store.endLogin(key)])
+      assert.equal(await store.readLogin(key), undefined)
+    }
+  },
+
+  async 'lists the logins of one user at one tenant'(store, key) {
+    const record = login()
+    const [first, second, otherUser, otherTenant] = [`${key}-1`, `${key}-2`, `${key}-3`, `${key}-4`]
+    await store.createLogin(first, record, 60)
+    await store.createLogin(second, record, 60)
+    await store.createLogin(otherUser, { ...record, user: { id: randomUUID() } }, 60)
+    await store.createLogin(otherTenant, { ...record, tenant: 'https://other.example' }, 60)
+    assert.deepEqual([...(await store.loginKeys(record.tenant, record.user.id))].sort(), [first, second])
+    await store.endLogin(first)
+    assert.deepEqual(await store.loginKeys(record.tenant, record.user.id), [second])
+    assert.deepEqual(await store.loginKeys(record.tenant, randomUUID()), [])
+  },
+  async 'lists all of many logins that one user made at once'(store, key) {
+    const record = login()
+    const keys = Array.from({ length: 20 }, (_, at) => `${key}-${at}`)
+    await Promise.all(keys.map(each => store.createLogin(each, record, 60)))
+    assert.deepEqual([...(await store.loginKeys(record.tenant, record.user.id))].sort(), keys.sort())
+  },
+
+  async 'keeps tokens that belong to no login'(store, key) {
+    const set = tokens()
+    assert.equal(await store.readTokens(key), undefined)
+    await store.saveTokens(key, { ...set, accessToken: 'older' })
+    await store.saveTokens(key, set)
+    assert.deepEqual(await store.readTokens(key), set)
+  },
+  async 'does not give out tokens that were over when they were saved'(store, key) {
+    await store.saveTokens(key, { ...tokens(), expiresAt: Date.now() - 1 })
+    assert.equal(await store.readTokens(key), undefined)
+  },
+  async 'keeps attempts, logins, tokens, locks and counters of the same name apart'(store, key) {
+    const record = login()
+    await store.createLogin(key, record, 60)
+    await store.saveTransaction(key, attempt, 60)
+    await store.saveTokens(key, tokens())
+    await store.lock(key, 60_000)
+    await store.increment(key, 60)
+    assert.deepEqual((await store.readLogin(key))?.record, record)
+    assert.deepEqual(await store.takeTransaction(key), attempt)
+    assert.equal(await store.increment(key, 60), 2)
+  },
+
+  async 'gives a lock to exactly one of many callers at once'(store, key) {
+    const locks = await Promise.all(Array.from({ length: 10 }, () => store.lock(key, 60_000)))
+    assert.equal(locks.filter(lock => lock === 'held').length, 9)
+    assert.equal(locks.filter(lock => typeof lock === 'object').length, 1)
+  },
+  async 'gives a released lock to the next caller'(store, key) {
+    await held(await store.lock(key, 60_000)).release()
+    await held(await store.lock(key, 60_000)).release()
+  },
+  async 'lets a lock cool after work that failed'(store, key) {
+    await held(await store.lock(key, 60_000)).release(200)
+    assert.equal(await store.lock(key, 60_000), 'cooling')
+    await eventually(async () => typeof (await store.lock(key, 60_000)) === 'object')
+  },
+  async 'keeps a lock whose lease is renewed'(store, key) {
+    const lock = held(await store.lock(key, 400))
+    for (const end = Date.now() + 1000; Date.now() < end; ) {
+      assert.equal(await lock.renew(), true)
+      assert.equal(await store.lock(key, 400), 'held')
+    }
+  },
+  async 'takes a lock from a holder whose lease ran out, and tells that holder'(store, key) {
+    const lost = held(await store.lock(key, 50))
+    await eventually(async () => typeof (await store.lock(key, 60_000)) === 'object')
+    assert.equal(await lost.renew(), false)
+    await lost.release()
+    await lost.release(1000)
+    assert.equal(await store.lock(key, 60_000), 'held')
+  },
+
+  async 'counts hits within a window'(store, key) {
+    const counts = await Promise.all(Array.from({ length: 10 }, () => store.increment(key, 60)))
+    assert.deepEqual(
+      counts.sort((a, b) => a - b),
+      [1, 2, 3, 4, 5, 6, 7, 8, 9, 10],
+    )
+    assert.equal(await store.increment(`${key}-other`, 60), 1)
+  },
+  async 'forgets attempts, logins, tokens and hits when their time is over'(store, key) {
+    await store.saveTransaction(key, attempt, 1)
+    await store.createLogin(key, login(), 1)
+    await store.saveTokens(key, { ...tokens(), expiresAt: Date.now() + 1000 })
+    await store.increment(key, 1)
+    await eventually(async () => (await store.readLogin(key)) === undefined)
+    assert.equal(await store.readLogin(key, 60), undefined)
+    assert.equal(await store.idleLeft(key), 0)
+    assert.equal(await store.replaceLogin(key, 1, login()), 'gone')
+    await eventually(async () => (await store.readTokens(key)) === undefined)
+    await eventually(async () => (await store.increment(key, 1)) === 1)
+    assert.equal(await store.takeTransaction(key), undefined)
+  },
+
+  async 'announces changed and ended logins to whoever watches'(store, key) {
+    const changes: LoginChange[] = []
+    const watch = store.subscribe(
+      change => change.key === key && changes.push(change),
+      () => {},
+    )
+    await eventually(async () => watch.confirmed)
+    await store.createLogin(key, login(), 60)
+    await store.readLogin(key, 60)
+    await store.replaceLogin(key, 7, login())
+    await store.replaceLogin(key, 1, login())
+    await store.endLogin(key)
+    await store.endLogin(key)
+    await eventually(async () => changes.length >= 2)
+    assert.deepEqual(changes, [
+      { type: 'changed', key },
+      { type: 'ended', key },
+    ])
+    await watch.close()
+    assert.equal(watch.confirmed, false)
+  },
+  async 'announces to each watcher until it closes'(store, key) {
+    const heard: string[] = []
+    const first = store.subscribe(
+      change => change.key === key && heard.push('first'),
+      () => {},
+    )
+    const second = store.subscribe(
+      change => change.key === key && heard.push('second'),
+      () => {},
+    )
+    await eventually(async () => first.confirmed && second.confirmed)
+    await first.close()
+    assert.equal(second.confirmed, true)
+    await store.createLogin(key, login(), 60)
+    await store.endLogin(key)
+    await eventually(async () => heard.length > 0)
+    assert.deepEqual(heard, ['second'])
+  },
+  async 'answers a ping'(store) {
+    await store.ping()
+  },
+}
+
+const attempt: AuthorizationTransaction = {
+  tenant: 'https://acme.example',
+  clientId: 'client',
+  codeVerifier: 'verifier',
+  redirectUri: 'https://app.example/auth/callback',
+  returnTo: '/sales?year=2024#top',
+  browser: 'hash',
+}
+
+function tokens(): TokenSet {
+  return { accessToken: randomUUID(), issuedAt: Date.now(), expiresAt: Date.now() + 3_600_000 }
+}
+
+/** A login of a user whom no other case knows. */
+function login(): LoginRecord {
+  const now = Date.now()
+  const about = { tenant: 'https://acme.example', clientId: 'client', user: { id: randomUUID() }, tokens: tokens() }
+  return { ...about, createdAt: now, refreshedAt: now, endsAt: now + 3_600_000 }
+}
+
+function held(lock: Awaited<ReturnType<LoginStore['lock']>>) {
+  assert.equal(typeof lock, 'object', `The lock should be free, but it is ${String(lock)}`)
+  return lock as Exclude<typeof lock, string>
+}
+
+function assertBetween(value: number, least: number, most: number): void {
+  assert.ok(value >= least && value <= most, `${value} is not between ${least} and ${most}`)
+}
+
+async function eventually(condition: () => Promise<boolean>): Promise<void> {
+  const deadline = Date.now() + 5000
+  while (!(await condition())) {
+    assert.ok(Date.now() < deadline, 'This should have happened within five seconds')
+    await new Promise(resolve => setTimeout(resolve, 20))
+  }
+}

@@ -1,0 +1,17 @@
+/*
+ * What express-qlik-oauth needs beyond the public names. Not covered by semantic versioning: applications must not
+ * import it.
+ */
+export type { Login } from './logins/login.ts'
+export type { EmitLoginEvent } from './logins/login-events.ts'
+export { createLogins, type Logins, type LoginsOptions, loginKey } from './logins/logins.ts'
+export {
+  type AuthorizationRequest,
+  type AuthorizationRequestOptions,
+  createAuthorizationRequest,
+  validateAuthorizationResponse,
+} from './protocol/authorization.ts'
+export { revokeTokens } from './protocol/revocation.ts'
+export { missingScopes, scopeList } from './protocol/scope.ts'
+export { isLoopback, tenantOrigin } from './protocol/tenant-origin.ts'
+export { keyRing, type Seal } from './stores/seal.ts'

@@ -1,0 +1,277 @@
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals'
+import { startTokenEndpoint, type TokenEndpoint } from '../../test/support/token-endpoint.ts'
+import { type QlikClient, qlikClient } from '../protocol/client.ts'
+import { QlikOAuthError } from '../protocol/errors.ts'
+import type { TokenSet } from '../protocol/token-set.ts'
+import type { LoginStore } from '../stores/login-store.ts'
+import { memoryLoginStore } from '../stores/memory-login-store.ts'
+import type { LoginEvents } from './login-events.ts'
+import { createLogins, type Logins } from './logins.ts'
+
+let endpoint: TokenEndpoint
+let web: QlikClient
+let clock: number
+let store: LoginStore
+let events: { name: keyof LoginEvents; event: LoginEvents[keyof LoginEvents] }[]
+const open: Logins[] = []
+
+beforeEach(async () => {
+  endpoint = await startTokenEndpoint()
+  web = qlikClient({ tenant: endpoint.origin, clientId: 'web', clientSecret: 'hush' })
+  clock = Date.parse('2026-01-01T12:00:00Z')
+  store = memoryLoginStore({ now: () => clock })
+  events = []
+})
+afterEach(async () => {
+  await Promise.all(open.splice(0).map(logins => logins.close()))
+  await web.close()
+  await endpoint.close()
+})
+
+/** The logins as one process sees them. */
+function process(over: Partial<LoginStore> = {}): Logins {
+  const logins = createLogins({
+    store: { ...store, ...over },
+    clientOf: () => web,
+    emit: (name, event) => events.push({ name, event }),
+    idleSeconds: 24 * 3600,
+    absoluteSeconds: 24 * 3600,
+    refreshLeaseMs: 200,
+    now: () => clock,
+  })
+  open.push(logins)
+  return logins
+}
+
+async function loggedIn(tokens: Partial<TokenSet> = {}): Promise<void> {
+  const login = {
+    accessToken: 'first',
+    refreshToken: 'refresh-1',
+    scope: 'user_default apps:read',
+    issuedAt: clock,
+    expiresAt: clock + 3600_000,
+  }
+  await process().create('key', { client: web, user: { id: 'ada' }, tokens: { ...login, ...tokens } })
+}
+
+async function token(logins: Logins, rejected?: string): Promise<string | undefined> {
+  return (await logins.find('key'))?.accessToken(rejected === undefined ? {} : { rejected })
+}
+
+const names = () => events.map(({ name }) => name).filter(name => name !== 'login')
+const hour = 3600_000
+
+describe('refresh of a login', () => {
+  it('does not happen while the access token is good', async () => {
+    await loggedIn()
+    clock += hour / 2
+    expect(await token(process())).toBe('first')
+    expect(endpoint.requests).toHaveLength(0)
+  })
+
+  it('happens once for a hundred requests in four processes', async () => {
+    await loggedIn()
+    clock += hour
+    const processes = Array.from({ length: 4 }, () => process())
+    const got = await Promise.all(processes.flatMap(logins => Array.from({ length: 25 }, () => token(logins))))
+    expect(got).toHaveLength(100)
+    expect(new Set(got)).toEqual(new Set(['token-1']))
+    expect(endpoint.requests.map(({ parameters }) => parameters)).toEqual([
+      { grant_type: 'refresh_token', refresh_token: 'refresh-1', client_id: 'web', client_secret: 'hush' },
+    ])
+    expect(names()).toEqual(['refresh'])
+  })
+
+  it('happens once for many requests whose token the tenant refused', async () => {
+    await loggedIn()
+    const processes = Array.from({ length: 4 }, () => process())
+    const got = await Promise.all(processes.flatMap(logins => Array.from({ length: 5 }, () => token(logins, 'first'))))
+    expect(new Set(got)).toEqual(new Set(['token-1']))
+    expect(endpoint.requests).toHaveLength(1)
+  })
+
+  it('is not forced again and again by a resource that refuses every token', async () => {
+    await loggedIn()
+    const logins = process()
+    expect(await token(logins, 'first')).toBe('token-1')
+    expect(await Promise.all([token(logins, 'token-1'), token(logins, 'token-1')])).toEqual(['token-1', 'token-1'])
+    expect(endpoint.requests).toHaveLength(1)
+    clock += 60_000
+    expect(await token(logins, 'token-1')).toBe('token-2')
+    expect(endpoint.requests).toHaveLength(2)
+  })
+
+  it('stores a new refresh token, keeps the old where none comes, and never moves the end', async () => {
+    await loggedIn()
+    const endsAt = (await process().peek('key'))?.record.endsAt
+    endpoint.answer(() => ({
+      body: {
+        access_token: 'a',
+        token_type: 'bearer',
+        expires_in: 3600,
+        refresh_token: 'refresh-2',
+        scope: 'user_default',
+      },
+    }))
+    clock += hour
+    await token(process())
+    expect((await process().peek('key'))?.record).toMatchObject({
+      tokens: { refreshToken: 'refresh-2', scope: 'user_default' },
+      endsAt,
+    })
+    endpoint.answer(() => undefined)
+    clock += hour
+    await token(process())
+    expect((await process().peek('key'))?.record).toMatchObject({
+      tokens: { refreshToken: 'refresh-2', scope: 'user_default' },
+      endsAt,
+    })
+  })
+
+  it('is not needed by a machine whose clock is a minute off', async () => {
+    await loggedIn()
+    clock += hour - 30_000
+    await token(process())
+    clock -= 60_000
+    for (let times = 0; times < 3; times++) expect(await token(process())).toBe('token-1')
+    clock += 120_000
+    expect(await token(process())).toBe('token-1')
+    expect(endpoint.requests).toHaveLength(1)
+  })
+})
+
+describe('a refresh that fails', () => {
+  const invalidGrant = { status: 401, body: { errors: [{ code: 'OAUTH-9', title: 'Invalid token', status: '401' }] } }
+
+  it('ends the login when the grant is refused', async () => {
+    await loggedIn()
+    clock += hour
+    endpoint.answer(({ path }) => (path === '/oauth/token' ? invalidGrant : { body: {} }))
+    await expect(token(process())).rejects.toMatchObject({ code: 'ERR_SESSION_EXPIRED' })
+    expect(await process().find('key')).toBeUndefined()
+    expect(names()).toEqual(['refreshFailed', 'loginEnded'])
+    expect(events.at(-1)?.event).toMatchObject({ reason: 'refresh_refused' })
+  })
+
+  it('uses what a sibling stored when the grant is refused for its doing', async () => {
+    await loggedIn()
+    clock += hour
+    endpoint.answer(async () => {
+      const { record, version } = (await store.readLogin('key')) ?? { record: undefined, version: 0 }
+      if (record === undefined) throw new Error('The login is gone')
+      await store.replaceLogin('key', version, {
+        ...record,
+        tokens: { ...record.tokens, accessToken: 'of a sibling', issuedAt: clock, expiresAt: clock + hour },
+      })
+      return invalidGrant
+    })
+    expect(await token(process())).toBe('of a sibling')
+    expect(names()).toEqual([])
+  })
+
+  it.each([
+    [
+      'wrong credentials of the client',
+      { status: 401, body: { errors: [{ code: 'OAUTH-22', title: 'Invalid client_secret' }] } },
+    ],
+    ['a disabled user', { status: 403, body: { errors: [{ code: 'OAUTH-30', title: 'Too many tokens' }] } }],
+    ['an outage', { status: 503, body: 'away' }],
+    ['a limit', { status: 429, headers: { 'retry-after': '7' }, body: {} }],
+    ['garbage', { status: 200, body: '<html>' }],
+  ])('keeps the login for %s: the old token while it lasts, then 503', async (_what, answer) => {
+    await loggedIn()
+    endpoint.answer(() => answer)
+    clock += hour - 20_000
+    expect(await token(process())).toBe('first')
+    clock += 25_000
+    await expect(token(process())).rejects.toMatchObject({ code: 'ERR_TOKEN_UNAVAILABLE', status: 503 })
+    expect(names().filter(name => name !== 'refreshFailed')).toEqual([])
+    endpoint.answer(() => undefined)
+    clock += 40_000
+    expect(await token(process())).toMatch(/^token-/)
+  })
+
+  it('keeps all processes from asking again at once', async () => {
+    await loggedIn()
+    clock += hour
+    endpoint.answer(() => ({ status: 503 }))
+    const got = await Promise.allSettled(Array.from({ length: 4 }, () => token(process())))
+    expect(got.map(({ status }) => status)).toEqual(Array.from({ length: 4 }, () => 'rejected'))
+    expect(endpoint.requests).toHaveLength(1)
+  })
+
+  it('ends the login when there is no refresh token and the access token is over', async () => {
+    await process().create('key', {
+      client: web,
+      user: { id: 'ada' },
+      tokens: { accessToken: 'only', issuedAt: clock, expiresAt: clock + hour },
+    })
+    clock += hour - 1000
+    expect(await token(process())).toBe('only')
+    clock += 2000
+    await expect(token(process())).rejects.toMatchObject({ code: 'ERR_SESSION_EXPIRED' })
+    expect(await process().find('key')).toBeUndefined()
+  })
+})
+
+describe('a refresh and a logout at once', () => {
+  it('brings no login back, and revokes what it got', async () => {
+    await loggedIn()
+    clock += hour
+    const logins = process()
+    const revoked: unknown[] = []
+    endpoint.answer(async ({ path, parameters }) => {
+      if (path === '/oauth/revoke') {
+        revoked.push(parameters.token)
+        return { body: {} }
+      }
+      await process().end('key', 'logout')
+      return { body: { access_token: 'late', token_type: 'bearer', expires_in: 3600, refresh_token: 'late-refresh' } }
+    })
+    await expect(token(logins)).rejects.toMatchObject({ code: 'ERR_SESSION_EXPIRED' })
+    expect(await store.readLogin('key')).toBeUndefined()
+    expect(revoked).toEqual(expect.arrayContaining(['late', 'late-refresh']))
+  })
+})
+
+describe('a refresh whose result cannot be stored', () => {
+  it('serves from memory, does not use the old refresh token again, and stores later', async () => {
+    await loggedIn()
+    clock += hour
+    let refuse = true
+    let stored = () => {}
+    const storedAgain = new Promise<void>(resolve => (stored = resolve))
+    const logins = process({
+      async replaceLogin(...parameters) {
+        if (refuse) throw new QlikOAuthError('ERR_STORE_UNAVAILABLE', 'OOM')
+        const outcome = await store.replaceLogin(...parameters)
+        stored()
+        return outcome
+      },
+    })
+    expect(await token(logins)).toBe('token-1')
+    expect(await token(logins)).toBe('token-1')
+    expect(endpoint.requests).toHaveLength(1)
+    expect(names()).toEqual(['saveFailed', 'refresh'])
+    refuse = false
+    await storedAgain
+    expect((await process().peek('key'))?.record.tokens.accessToken).toBe('token-1')
+  })
+
+  it('takes a write whose answer was lost for what it is', async () => {
+    await loggedIn()
+    clock += hour
+    let lost = false
+    const logins = process({
+      async replaceLogin(...parameters) {
+        const outcome = await store.replaceLogin(...parameters)
+        if (lost) return outcome
+        lost = true
+        throw new QlikOAuthError('ERR_STORE_UNAVAILABLE', 'no answer')
+      },
+    })
+    expect(await token(logins)).toBe('token-1')
+    expect(await token(process())).toBe('token-1')
+    expect(endpoint.requests).toHaveLength(1)
+  })
+})

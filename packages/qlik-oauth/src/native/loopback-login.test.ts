@@ -1,0 +1,168 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
+import { createTenant, type SimulatedTenant } from 'qlik-tenant-simulator'
+import { type QlikClient, qlikClient } from '../protocol/client.ts'
+import { type LoopbackLoginOptions, loopbackLogin } from './loopback-login.ts'
+
+let tenant: SimulatedTenant
+let native: QlikClient
+
+beforeAll(async () => {
+  tenant = await createTenant()
+  native = qlikClient({ tenant: tenant.origin, clientId: 'demo-native' })
+})
+afterAll(async () => {
+  await native.close()
+  await tenant.close()
+})
+
+/** A browser whose user logs in; keeps the pages it was shown. */
+function browser(change: (callback: string) => string = callback => callback) {
+  const pages: Response[] = []
+  const visits: string[] = []
+  const openBrowser = async (url: string) => {
+    const callback = change(await tenant.authorize(url, user()))
+    visits.push(callback)
+    pages.push(await fetch(callback))
+  }
+  return { openBrowser, pages, visits }
+}
+
+function user(): string {
+  return tenant.users.find(({ roles }) => roles?.includes('TenantAdmin'))?.id ?? ''
+}
+
+const login = (options: Partial<LoopbackLoginOptions>) => loopbackLogin({ client: native, ...options })
+
+describe('loopback login', () => {
+  it('logs the user in and says so in the browser', async () => {
+    const { openBrowser, pages, visits } = browser()
+    const { tokens, user: who } = await login({ openBrowser })
+    expect(who.id).toBe(user())
+    expect(tokens).toMatchObject({ accessToken: expect.any(String), refreshToken: expect.any(String) })
+
+    const [page] = pages
+    const html = (await page?.text()) ?? ''
+    expect(page?.status).toBe(200)
+    expect(html).toContain('You are logged in')
+    expect(page?.headers.get('content-security-policy')).toMatch(/^default-src 'none'; style-src 'sha256-/)
+    for (const secret of tenant.issuedSecrets()) expect(html).not.toContain(secret)
+    await expect(fetch(visits[0] ?? '')).rejects.toThrow()
+  })
+
+  it('sends PKCE and state, and redirects to 127.0.0.1 on a port of its own', async () => {
+    const { openBrowser } = browser()
+    let asked = new URLSearchParams()
+    await login({
+      openBrowser: async url => {
+        asked = new URL(url).searchParams
+        await openBrowser(url)
+      },
+    })
+    expect(Object.fromEntries(asked)).toMatchObject({
+      code_challenge_method: 'S256',
+      state: expect.stringMatching(/^[\w-]{43}$/),
+      redirect_uri: expect.stringMatching(/^http:\/\/127\.0\.0\.1:\d+\/callback$/),
+    })
+  })
+
+  it('listens on ::1 where the client is registered so', async () => {
+    const { openBrowser, visits } = browser()
+    await login({ openBrowser, redirectUri: 'http://[::1]/callback' })
+    expect(visits[0]).toMatch(/^http:\/\/\[::1\]:\d+\/callback\?/)
+  })
+
+  it('turns other requests away and goes on waiting', async () => {
+    const statuses: number[] = []
+    const { user: who } = await login({
+      openBrowser: async url => {
+        const callback = await tenant.authorize(url, user())
+        const { origin } = new URL(callback)
+        const foreign = new URL(callback)
+        foreign.searchParams.set('state', 'a'.repeat(43))
+        const strangers = [
+          `${origin}/`,
+          `${origin}/callback/x`,
+          `${origin}/favicon.ico`,
+          `${origin}/callback`,
+          foreign.href,
+          `${callback}&state=x`,
+        ]
+        for (const stranger of strangers) statuses.push((await fetch(stranger)).status)
+        statuses.push((await fetch(callback, { method: 'POST' })).status)
+        statuses.push((await fetch(callback)).status)
+      },
+    })
+    expect(statuses).toEqual([404, 404, 404, 400, 400, 400, 404, 200])
+    expect(who.id).toBe(user())
+  })
+
+  it('redeems one answer once, however often it arrives', async () => {
+    const before = tenant.tokenRequests('authorization_code').length
+    let statuses: number[] = []
+    await login({
+      openBrowser: async url => {
+        const callback = await tenant.authorize(url, user())
+        statuses = (await Promise.all([fetch(callback), fetch(callback)])).map(({ status }) => status)
+      },
+    })
+    expect(statuses.sort()).toEqual([200, 400])
+    expect(tenant.tokenRequests('authorization_code')).toHaveLength(before + 1)
+  })
+
+  it('shows a refusal without repeating what came through the browser', async () => {
+    const { openBrowser, pages } = browser(callback => {
+      const url = new URL(callback)
+      const refused = new URL(url.origin + url.pathname)
+      refused.search = String(
+        new URLSearchParams({
+          state: url.searchParams.get('state') ?? '',
+          error: '<script>',
+          error_description: '<img src=x>',
+        }),
+      )
+      return refused.href
+    })
+    await expect(login({ openBrowser })).rejects.toMatchObject({ code: 'ERR_LOGIN_DENIED' })
+    const html = (await pages[0]?.text()) ?? ''
+    expect(html).toContain('Login denied')
+    expect(html).not.toMatch(/<script|<img/)
+  })
+
+  it('fails when the code does not belong to this login', async () => {
+    const { openBrowser, pages } = browser(callback => callback.replace(/code=[^&]+/, 'code=stolen'))
+    await expect(login({ openBrowser })).rejects.toMatchObject({ code: 'ERR_TOKEN_REFUSED', error: 'invalid_grant' })
+    expect(pages[0]?.status).toBe(400)
+  })
+
+  it('ends when nobody logs in', async () => {
+    await expect(login({ openBrowser: () => {}, timeoutMs: 20 })).rejects.toMatchObject({ code: 'ERR_LOGIN_DENIED' })
+  })
+
+  it('ends when it is aborted, and listens no longer', async () => {
+    const leaving = new AbortController()
+    let redirectUri = ''
+    const openBrowser = (url: string) => {
+      redirectUri = new URL(url).searchParams.get('redirect_uri') ?? ''
+      leaving.abort(new Error('changed my mind'))
+    }
+    await expect(login({ openBrowser, signal: leaving.signal })).rejects.toThrow('changed my mind')
+    await expect(fetch(redirectUri)).rejects.toThrow()
+  })
+
+  it.each(['https://127.0.0.1/callback', 'http://example.com/callback', 'http://127.0.0.1/callback?x=1', 'callback'])(
+    'refuses the redirect URI %j',
+    async redirectUri => {
+      await expect(login({ redirectUri })).rejects.toMatchObject({ code: 'ERR_CONFIGURATION' })
+    },
+  )
+
+  it('refuses a client of a region', async () => {
+    const region = qlikClient({
+      tenant: tenant.regionOrigin,
+      clientId: 'demo-region',
+      clientSecret: 'demo-region-secret',
+      tier: 'region',
+    })
+    await expect(loopbackLogin({ client: region })).rejects.toMatchObject({ code: 'ERR_TIER' })
+  })
+})

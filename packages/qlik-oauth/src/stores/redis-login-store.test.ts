@@ -1,0 +1,177 @@
+import { randomBytes } from 'node:crypto'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals'
+import { Redis } from 'ioredis'
+import { Redis as Redis6 } from 'ioredis-6'
+import { type RedisServer, startRedis } from 'test-support/redis-server'
+import { loginStoreContract } from '../../contract/login-store-contract.ts'
+import { sampleAttempt, sampleLogin, sampleTokens } from '../../test/support/login-store-tour.ts'
+import type { LoginStore } from './login-store.ts'
+import { type RedisLoginStoreEvent, redisLoginStore } from './redis-login-store.ts'
+import { keyRing } from './seal.ts'
+
+const [oldKey, newKey] = [newSealKey(), newSealKey()]
+let server: RedisServer
+let redis: Redis
+let redis6: Redis6
+let prefixed: Redis
+
+beforeAll(async () => {
+  server = await startRedis()
+  redis = new Redis(server.url)
+  redis6 = new Redis6(server.url)
+  prefixed = new Redis(server.url, { keyPrefix: 'app:' })
+})
+
+afterAll(async () => {
+  for (const client of [redis, redis6, prefixed]) client.disconnect()
+  await server.stop()
+})
+
+loginStoreContract('redis login store with ioredis 5', () => redisLoginStore(redis, { keys: [oldKey] }), {
+  describe,
+  it,
+})
+loginStoreContract('redis login store with ioredis 6', () => redisLoginStore(redis6, { keys: [oldKey] }), {
+  describe,
+  it,
+})
+loginStoreContract(
+  'redis login store on a client with a key prefix',
+  () => redisLoginStore(prefixed, { keys: [oldKey] }),
+  { describe, it },
+)
+
+describe('redis login store', () => {
+  let events: RedisLoginStoreEvent[]
+  let stores: LoginStore[]
+
+  beforeEach(async () => {
+    events = []
+    stores = []
+    await redis.flushall()
+  })
+  afterEach(() => Promise.all(stores.map(store => store.close())))
+
+  function open(...keys: string[]): LoginStore {
+    const store = redisLoginStore(redis, { keys, onEvent: event => events.push(event) })
+    stores.push(store)
+    return store
+  }
+
+  it('opens what an older key sealed, and seals it anew with the newest at the next write', async () => {
+    const record = sampleLogin()
+    await open(oldKey).createLogin('key', record, 60)
+    const rotating = open(newKey, oldKey)
+    expect(await rotating.readLogin('key', 60)).toEqual({ record, version: 1 })
+    expect(await rotating.replaceLogin('key', 1, record)).toBe('replaced')
+    expect(await open(newKey).readLogin('key', 60)).toEqual({ record, version: 2 })
+    expect(events).toEqual([])
+  })
+
+  it.each<[string, (value: string) => string]>([
+    ['nothing', () => ''],
+    ['something else', () => '{"tokens":{}}'],
+    ['cut', value => value.slice(0, -5)],
+    ['altered', value => value.slice(0, -5) + (value.endsWith('AAAAA') ? 'BBBBB' : 'AAAAA')],
+    ['of another version', value => value.replace(/^1/, '2')],
+    ['without a version', value => value.slice(2)],
+    [
+      'sealed with a foreign key',
+      value => value.replace(/\..*/, keyRing([newSealKey()]).seal('{}', 'qlik:{key}:login 1')),
+    ],
+    ['no login', () => `1 ${keyRing([oldKey]).seal('{"tenant":"t"}', 'qlik:{key}:login 1')}`],
+    ['no JSON', () => `1 ${keyRing([oldKey]).seal('tenant', 'qlik:{key}:login 1')}`],
+  ])('deletes a login that is %s, and tells so once', async (_, damage) => {
+    const store = open(oldKey)
+    await store.createLogin('key', sampleLogin(), 60)
+    await redis.set('qlik:{key}:login', damage((await redis.get('qlik:{key}:login')) ?? ''), 'KEEPTTL')
+    expect(await Promise.all([store.readLogin('key', 60), store.readLogin('key')])).toEqual([undefined, undefined])
+    expect(await redis.exists('qlik:{key}:login')).toBe(0)
+    expect(events).toEqual([{ type: 'unreadableRecord', key: 'qlik:{key}:login' }])
+  })
+
+  it('does not open what was copied from another key', async () => {
+    const store = open(oldKey)
+    await store.createLogin('mine', sampleLogin(), 60)
+    await redis.copy('qlik:{mine}:login', 'qlik:{yours}:login')
+    expect(await store.readLogin('yours', 60)).toBeUndefined()
+    expect(await store.readLogin('mine')).toBeDefined()
+    await store.saveTokens('mine', sampleTokens())
+    await redis.copy('qlik:{mine}:tokens', 'qlik:{yours}:tokens')
+    expect(await store.readTokens('yours')).toBeUndefined()
+    await store.saveTransaction('mine', sampleAttempt(), 60)
+    await redis.copy('qlik:{mine}:attempt', 'qlik:{yours}:attempt')
+    expect(await store.takeTransaction('yours')).toBeUndefined()
+    expect(events.map(({ type }) => type)).toEqual(['unreadableRecord', 'unreadableRecord', 'unreadableRecord'])
+    expect(await redis.keys('qlik:{yours}:*')).toEqual([])
+  })
+
+  it('ends a login that cannot be read', async () => {
+    await open(oldKey).createLogin('key', sampleLogin(), 60)
+    expect(await open(newKey).endLogin('key')).toBeUndefined()
+    expect(await redis.exists('qlik:{key}:login')).toBe(0)
+    expect(events).toEqual([{ type: 'unreadableRecord', key: 'qlik:{key}:login' }])
+  })
+
+  it('recognises its own work when a command is sent again', async () => {
+    const store = open(oldKey)
+    await store.createLogin('key', sampleLogin(), 60)
+    // The client's first answer is lost, as when the connection breaks after Redis did the work.
+    const twice = redisLoginStore(repeating(redis), { keys: [oldKey] })
+    stores.push(twice)
+    expect(await twice.replaceLogin('key', 1, sampleLogin())).toBe('replaced')
+    expect((await store.readLogin('key'))?.version).toBe(2)
+    expect(typeof (await twice.lock('key', 1000))).toBe('object')
+  })
+
+  it('drops from the list of a user what is over', async () => {
+    const store = open(oldKey)
+    const record = sampleLogin()
+    await store.createLogin('brief', { ...record, endsAt: Date.now() + 50 }, 60)
+    await store.createLogin('long', record, 60)
+    while (Date.now() < record.createdAt + 100) await store.ping()
+    await store.createLogin('next', record, 60)
+    expect([...(await store.loginKeys(record.tenant, record.user.id))].sort()).toEqual(['long', 'next'])
+  })
+
+  it('reads a login and extends its idle time in one command', async () => {
+    const store = open(oldKey)
+    await store.createLogin('key', sampleLogin(), 60)
+    const before = await commands(redis)
+    await store.readLogin('key', 60)
+    expect((await commands(redis)) - before).toBe(2)
+  })
+
+  it.each([
+    [{ keys: [] }, 'at least one key'],
+    [{ keys: ['short'] }, '32 bytes'],
+    [{ keys: [oldKey], commandTimeoutMs: 0 }, 'commandTimeoutMs'],
+    [{ keys: [oldKey], commandTimeoutMs: Number.NaN }, 'commandTimeoutMs'],
+  ])('refuses options that cannot work: %j', (options, message) => {
+    expect(() => redisLoginStore(redis, options)).toThrow(
+      expect.objectContaining({ code: 'ERR_CONFIGURATION', message: expect.stringContaining(message) }),
+    )
+  })
+})
+
+function newSealKey(): string {
+  return randomBytes(32).toString('base64')
+}
+
+/** A client that sends everything twice. */
+function repeating(client: Redis): Redis {
+  return new Proxy(client, {
+    get(target, name) {
+      if (name !== 'call') return Reflect.get(target, name, target)
+      return async (...args: Parameters<Redis['call']>) => {
+        await target.call(...args)
+        return target.call(...args)
+      }
+    },
+  })
+}
+
+/** All that were processed, this question included. */
+async function commands(client: Redis): Promise<number> {
+  return Number(/total_commands_processed:(\d+)/.exec(await client.info('stats'))?.[1])
+}

@@ -1,0 +1,287 @@
+import { inspect } from 'node:util'
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals'
+import { startTokenEndpoint, type TokenEndpoint } from '../../test/support/token-endpoint.ts'
+import { type QlikClient, type QlikClientOptions, qlikClient } from '../protocol/client.ts'
+import { publicClient } from '../protocol/client-authentication.ts'
+import { QlikOAuthError } from '../protocol/errors.ts'
+import { memoryLoginStore } from '../stores/memory-login-store.ts'
+import { anonymousTokens } from './anonymous-tokens.ts'
+import type { TokenCache } from './cached-tokens.ts'
+import { impersonatedTokens } from './impersonated-tokens.ts'
+import { machineTokens } from './machine-tokens.ts'
+
+let endpoint: TokenEndpoint
+const clients: QlikClient[] = []
+
+beforeEach(async () => {
+  endpoint = await startTokenEndpoint()
+})
+afterEach(async () => {
+  await Promise.all(clients.splice(0).map(one => one.close()))
+  await endpoint.close()
+})
+
+function machine(options: Partial<QlikClientOptions> = {}): QlikClient {
+  const made = qlikClient({ tenant: endpoint.origin, clientId: 'robot', clientSecret: 'hush', ...options })
+  clients.push(made)
+  return made
+}
+
+const unavailable: TokenCache = {
+  saveTokens: () => Promise.reject(new QlikOAuthError('ERR_STORE_UNAVAILABLE', 'away')),
+  readTokens: () => Promise.reject(new QlikOAuthError('ERR_STORE_UNAVAILABLE', 'away')),
+  lock: () => Promise.reject(new QlikOAuthError('ERR_STORE_UNAVAILABLE', 'away')),
+}
+
+describe('machine tokens', () => {
+  it('asks once for many requests at once, and keeps the answer', async () => {
+    const tokens = machineTokens({ client: machine(), store: memoryLoginStore(), scope: 'admin_classic' })
+    const all = await Promise.all(Array.from({ length: 25 }, () => tokens.accessToken()))
+    expect(new Set(all)).toEqual(new Set(['token-1']))
+    expect(await tokens.accessToken()).toBe('token-1')
+    expect(endpoint.requests.map(({ parameters }) => parameters)).toEqual([
+      { grant_type: 'client_credentials', client_id: 'robot', client_secret: 'hush', scope: 'admin_classic' },
+    ])
+  })
+
+  it('shares the token through the store', async () => {
+    const store = memoryLoginStore()
+    const sources = [1, 2, 3, 4].map(() => machineTokens({ client: machine(), store }))
+    const all = await Promise.all(sources.map(source => source.accessToken()))
+    expect(new Set(all).size).toBe(1)
+    expect(endpoint.requests).toHaveLength(1)
+  })
+
+  it('keeps tokens of different hosts, clients and scopes apart', async () => {
+    const other = await startTokenEndpoint()
+    const store = memoryLoginStore()
+    const sources = [
+      machineTokens({ client: machine(), store }),
+      machineTokens({ client: machine({ tenant: other.origin }), store }),
+      machineTokens({ client: machine({ clientId: 'other' }), store }),
+      machineTokens({ client: machine(), store, scope: 'apps:read' }),
+    ]
+    for (const source of sources) await source.accessToken()
+    expect([endpoint.requests.length, other.requests.length]).toEqual([3, 1])
+    await other.close()
+  })
+
+  it('renews a token before its end', async () => {
+    let now = 1_000_000
+    const tokens = machineTokens({ client: machine(), store: memoryLoginStore({ now: () => now }), now: () => now })
+    await tokens.accessToken()
+    now += 3_541_000
+    expect(await tokens.accessToken()).toBe('token-2')
+  })
+
+  it('uses the old token while renewing fails, and asks again later', async () => {
+    let now = 1_000_000
+    const tokens = machineTokens({ client: machine(), store: memoryLoginStore({ now: () => now }), now: () => now })
+    await tokens.accessToken()
+    endpoint.answer(() => ({ status: 502, body: '<h1>Bad gateway</h1>' }))
+    now += 3_560_000
+    expect(await tokens.accessToken()).toBe('token-1')
+    endpoint.answer(() => undefined)
+    now += 30_000
+    expect(await tokens.accessToken()).toBe('token-3')
+  })
+
+  it('renews a rejected token once for all who had it', async () => {
+    const tokens = machineTokens({ client: machine(), store: memoryLoginStore() })
+    const rejected = await tokens.accessToken()
+    const all = await Promise.all(Array.from({ length: 10 }, () => tokens.accessToken({ rejected })))
+    expect(new Set(all)).toEqual(new Set(['token-2']))
+    expect(await tokens.accessToken({ rejected })).toBe('token-2')
+    expect(endpoint.requests).toHaveLength(2)
+  })
+
+  it('takes what another process has stored in place of a rejected token', async () => {
+    const store = memoryLoginStore()
+    const [one, two] = [machineTokens({ client: machine(), store }), machineTokens({ client: machine(), store })]
+    const rejected = await one.accessToken()
+    await two.accessToken()
+    await one.accessToken({ rejected })
+    expect(await two.accessToken({ rejected })).toBe('token-2')
+    expect(endpoint.requests).toHaveLength(2)
+  })
+
+  it('does not hand out a rejected token that a flight had read before', async () => {
+    const store = memoryLoginStore()
+    const first = machineTokens({ client: machine(), store })
+    const rejected = await first.accessToken()
+    const second = machineTokens({ client: machine(), store })
+    const [, renewed] = await Promise.all([second.accessToken(), second.accessToken({ rejected })])
+    expect(renewed).toBe('token-2')
+  })
+
+  it('keeps no failure, and pauses all processes after one', async () => {
+    let now = 1_000_000
+    const store = memoryLoginStore({ now: () => now })
+    const sources = [1, 2].map(() => machineTokens({ client: machine(), store, now: () => now }))
+    endpoint.answer(() => ({ status: 401, body: { errors: [{ code: 'OAUTH-22', title: 'Invalid client_secret' }] } }))
+    await expect(sources[0]?.accessToken()).rejects.toMatchObject({
+      code: 'ERR_TOKEN_REFUSED',
+      error: 'invalid_client',
+    })
+    await expect(sources[1]?.accessToken()).rejects.toMatchObject({
+      code: 'ERR_TOKEN_UNAVAILABLE',
+      retryAfterSeconds: 1,
+    })
+    expect(endpoint.requests).toHaveLength(1)
+    const refusals = await Promise.allSettled([sources[0]?.accessToken(), sources[0]?.accessToken()])
+    for (const refusal of refusals) {
+      expect(refusal).toMatchObject({
+        reason: {
+          code: 'ERR_TOKEN_UNAVAILABLE',
+          message: expect.stringContaining('ERR_TOKEN_REFUSED'),
+          cause: { code: 'ERR_TOKEN_REFUSED', qlikCode: 'OAUTH-22' },
+        },
+      })
+      expect(inspect(refusal)).not.toContain('hush')
+    }
+    expect(endpoint.requests).toHaveLength(1)
+
+    endpoint.answer(() => undefined)
+    now += 1001
+    expect(await sources[1]?.accessToken()).toBe('token-2')
+    expect(await sources[0]?.accessToken()).toBe('token-2')
+  })
+
+  it('says what a 403 means', async () => {
+    endpoint.answer(() => ({
+      status: 403,
+      body: { errors: [{ code: 'OAUTH-X', title: 'Too many tokens for this client' }] },
+    }))
+    const tokens = machineTokens({ client: machine(), store: memoryLoginStore() })
+    await expect(tokens.accessToken()).rejects.toMatchObject({
+      error: 'access_denied',
+      responseStatus: 403,
+      message: expect.stringContaining('token limit of the tenant'),
+    })
+  })
+
+  it('passes on when the tenant wants to be asked again', async () => {
+    endpoint.answer(() => ({
+      status: 429,
+      headers: { 'retry-after': '17' },
+      body: { errors: [{ code: 'HTTP-429', title: 'Too many' }] },
+    }))
+    const tokens = machineTokens({ client: machine(), store: memoryLoginStore() })
+    await expect(tokens.accessToken()).rejects.toMatchObject({ code: 'ERR_TOKEN_UNAVAILABLE', retryAfterSeconds: 17 })
+  })
+
+  it('serves from this process while the store is away', async () => {
+    const store = memoryLoginStore()
+    let current: TokenCache = store
+    const tokens = machineTokens({
+      client: machine(),
+      store: {
+        saveTokens: (...parameters) => current.saveTokens(...parameters),
+        readTokens: (...parameters) => current.readTokens(...parameters),
+        lock: (...parameters) => current.lock(...parameters),
+      },
+    })
+    await tokens.accessToken()
+    current = unavailable
+    expect(await tokens.accessToken()).toBe('token-1')
+    await expect(tokens.accessToken({ rejected: 'token-1' })).rejects.toMatchObject({ code: 'ERR_STORE_UNAVAILABLE' })
+  })
+
+  it('hands out a token that could not be stored', async () => {
+    const store = { ...memoryLoginStore(), saveTokens: unavailable.saveTokens }
+    expect(await machineTokens({ client: machine(), store }).accessToken()).toBe('token-1')
+  })
+
+  it('lets one caller leave without ending the request of the others', async () => {
+    const tokens = machineTokens({ client: machine(), store: memoryLoginStore() })
+    const leaving = new AbortController()
+    let answer = () => {}
+    const answered = new Promise<undefined>(resolve => {
+      answer = () => resolve(undefined)
+    })
+    endpoint.answer(() => answered)
+    const asked = endpoint.asked()
+    const [left, stayed] = [tokens.accessToken({ signal: leaving.signal }), tokens.accessToken()]
+    await asked
+    leaving.abort()
+    await expect(left).rejects.toThrow('aborted')
+    answer()
+    expect(await stayed).toBe('token-1')
+  })
+
+  it('refuses a public client', () => {
+    const spa = qlikClient({ tenant: endpoint.origin, clientId: 'spa' })
+    clients.push(spa)
+    expect(() => machineTokens({ client: spa, store: memoryLoginStore() })).toThrow('clientSecret or a privateKeyJwt()')
+  })
+})
+
+describe('impersonated tokens', () => {
+  it('asks as the user named, by id or by subject, and keeps users apart', async () => {
+    const tokensOf = impersonatedTokens({ client: machine(), store: memoryLoginStore() })
+    const [ann, bob] = [{ userId: 'ann' }, { subject: 'idp|bob' }]
+    expect(await tokensOf(ann).accessToken()).toBe('token-1')
+    expect(await tokensOf(bob).accessToken()).toBe('token-2')
+    expect(await tokensOf(ann).accessToken()).toBe('token-1')
+    expect(endpoint.requests.map(({ parameters }) => [parameters.user_lookup, parameters.scope])).toEqual([
+      [{ field: 'userId', value: 'ann' }, 'user_default'],
+      [{ field: 'subject', value: 'idp|bob' }, 'user_default'],
+    ])
+  })
+
+  it('asks once for a user, however often the user is named at once', async () => {
+    const tokensOf = impersonatedTokens({ client: machine(), store: memoryLoginStore() })
+    await Promise.all(Array.from({ length: 10 }, () => tokensOf({ userId: 'ann' }).accessToken()))
+    expect(endpoint.requests).toHaveLength(1)
+  })
+
+  it.each([{ userId: '' }, { subject: 7 }, {}])('refuses the user %j', user => {
+    const tokensOf = impersonatedTokens({ client: machine(), store: memoryLoginStore() })
+    expect(() => tokensOf(user as { userId: string })).toThrow('{userId} or {subject}')
+  })
+
+  it('refuses a client of a region', () => {
+    const store = memoryLoginStore()
+    expect(() => impersonatedTokens({ client: machine({ tier: 'region' }), store })).toThrow(
+      expect.objectContaining({ code: 'ERR_TIER' }),
+    )
+  })
+})
+
+describe('anonymous tokens', () => {
+  const anonymous = () => machine({ clientId: 'public-page', authentication: publicClient() })
+
+  it('asks with access code and tracking code, without a secret', async () => {
+    const tokens = anonymousTokens({ client: anonymous(), store: memoryLoginStore(), accessCode: 'eac-1' })
+    expect(await tokens.accessToken()).toBe('token-1')
+    expect(endpoint.requests).toEqual([
+      {
+        path: '/oauth/token/anonymous-embed',
+        contentType: 'application/json',
+        authorization: undefined,
+        parameters: {
+          grant_type: 'urn:qlik:oauth:anonymous-embed',
+          client_id: 'public-page',
+          eac: 'eac-1',
+          tracking_code: expect.stringMatching(/^[0-9a-f]{40}$/),
+        },
+      },
+    ])
+  })
+
+  it('shares one token between processes, and gives a named visitor another', async () => {
+    const store = memoryLoginStore()
+    const options = { client: anonymous(), store, accessCode: 'eac-1' }
+    await anonymousTokens(options).accessToken()
+    await anonymousTokens(options).accessToken()
+    expect(endpoint.requests).toHaveLength(1)
+    await anonymousTokens({ ...options, trackingCode: 'a'.repeat(40) }).accessToken()
+    expect(endpoint.requests[1]?.parameters.tracking_code).toBe('a'.repeat(40))
+  })
+
+  it.each(['', 'A'.repeat(40), 'a'.repeat(39), `${'a'.repeat(40)}\n`])('refuses the tracking code %j', trackingCode => {
+    expect(() =>
+      anonymousTokens({ client: anonymous(), store: memoryLoginStore(), accessCode: 'x', trackingCode }),
+    ).toThrow('40 hexadecimal')
+  })
+})

@@ -1,0 +1,37 @@
+import type { QlikClient } from '../protocol/client.ts'
+import { QlikOAuthError } from '../protocol/errors.ts'
+import { clientCredentialsGrant } from '../protocol/grants.ts'
+import { scopeList } from '../protocol/scope.ts'
+import { cachedTokens, type SharedTokenOptions } from './cached-tokens.ts'
+import type { TokenSource } from './token-source.ts'
+
+export interface MachineTokensOptions extends SharedTokenOptions {
+  /** @default what the client is registered for */
+  readonly scope?: string
+}
+
+/**
+ * Tokens of the client itself, for scripts and back ends (client credentials, RFC 6749 section 4.4). At the tenant they
+ * act as the client's own user, a `qlikbot`.
+ *
+ * @throws ERR_CONFIGURATION for a public client.
+ * @example
+ * const tokens = machineTokens({ client: client({ tenant, clientId, clientSecret }), store })
+ * const headers = { authorization: `Bearer ${await tokens.accessToken()}` }
+ */
+export function machineTokens({ scope, ...shared }: MachineTokensOptions): TokenSource {
+  requireConfidential(shared.client, 'machineTokens')
+  return cachedTokens({
+    ...shared,
+    grant: clientCredentialsGrant(scope === undefined ? undefined : scopeList(scope).join(' ')),
+  })
+}
+
+/** @throws ERR_CONFIGURATION */
+export function requireConfidential(client: QlikClient, name: string): void {
+  if (client.authentication.confidential) return
+  throw new QlikOAuthError(
+    'ERR_CONFIGURATION',
+    `${name} needs a client that proves itself: give client() a clientSecret or a privateKeyJwt() as authentication.`,
+  )
+}
