@@ -1,6 +1,6 @@
 import type { IncomingMessage } from 'node:http'
-import type { Emit } from './events.ts'
 import type { Authenticate, Principal } from './http/principal.ts'
+import type { Emit } from './login/events.ts'
 import {
   namingTenant,
   type QlikAuthOptions,

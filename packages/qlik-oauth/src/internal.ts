@@ -5,6 +5,7 @@
 export type { Login } from './logins/login.ts'
 export type { EmitLoginEvent } from './logins/login-events.ts'
 export { createLogins, type Logins, type LoginsOptions, loginKey } from './logins/logins.ts'
+export { unlessAborted } from './protocol/abort.ts'
 export {
   type AuthorizationRequest,
   type AuthorizationRequestOptions,
@@ -13,5 +14,6 @@ export {
 } from './protocol/authorization.ts'
 export { revokeTokens } from './protocol/revocation.ts'
 export { missingScopes, scopeList } from './protocol/scope.ts'
-export { isLoopback, tenantOrigin } from './protocol/tenant-origin.ts'
+export { isLoopback, pathOnTenant, quoted, tenantOrigin } from './protocol/tenant-origin.ts'
 export { keyRing, type Seal } from './stores/seal.ts'
+export { withAccessToken } from './tokens/with-access-token.ts'

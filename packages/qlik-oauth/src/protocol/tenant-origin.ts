@@ -51,3 +51,16 @@ export function quoted(value: unknown): string {
   const text = JSON.stringify(value) ?? String(value)
   return text.length > 120 ? `${text.slice(0, 120)}…` : text
 }
+
+/**
+ * Resolves a reference of the tenant (`Location`, a link of a page of results) for a request with a token, which never
+ * leaves the tenant's origin.
+ *
+ * @param base Path that relative references are resolved against.
+ * @returns Path and query on the tenant; `undefined` for another origin or no URL at all.
+ */
+export function pathOnTenant(reference: unknown, tenant: string, base = '/'): string | undefined {
+  if (typeof reference !== 'string' || !URL.canParse(reference, tenant + base)) return undefined
+  const url = new URL(reference, tenant + base)
+  return url.origin === tenant ? url.pathname + url.search : undefined
+}

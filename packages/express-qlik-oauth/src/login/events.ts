@@ -1,6 +1,6 @@
 import type { LoginEvents } from 'qlik-oauth'
-import type { RestProxyEvent } from './proxy/rest-proxy-options.ts'
-import type { SocketEvent } from './socket/socket-proxy.ts'
+import type { RestProxyEvent } from '../proxy/rest-proxy-options.ts'
+import type { SocketEvent } from '../socket/socket-proxy.ts'
 
 /** Everything an application can listen to. No event carries a token, code, secret, cookie or `state`. */
 export interface QlikEvents extends LoginEvents {
