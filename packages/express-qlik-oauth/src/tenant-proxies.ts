@@ -8,7 +8,7 @@ import {
   type TenantRegistry,
 } from './login/tenant-registry.ts'
 import { isBelow, type ProxyPair, type ProxyServer, proxyPair } from './qlik-proxy.ts'
-import { surviveErrors } from './socket/survive-errors.ts'
+import { ignoreErrors } from './socket/upgrade.ts'
 
 /** The proxies of an application, a pair for each of its tenants. */
 export interface TenantProxies {
@@ -111,7 +111,7 @@ function byAccess(
     sockets: {
       upgrade(request, socket, head) {
         if (!isBelow(mount, request)) return false
-        surviveErrors(socket)
+        ignoreErrors(socket)
         void decided(request).then(
           ({ pair, find }) => socket.destroyed || pair.sockets.upgrade(request, socket, head, find),
         )

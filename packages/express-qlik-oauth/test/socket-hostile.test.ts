@@ -4,7 +4,7 @@ import type { Duplex } from 'node:stream'
 import { afterEach, describe, expect, it } from '@jest/globals'
 import type { Principal } from '../src/http/principal.ts'
 import { qlikProxy } from '../src/index.ts'
-import { pingPayload } from '../src/socket/frame.ts'
+import { heartbeatPayload } from '../src/socket/frame.ts'
 import { deferred } from './support/deferred.ts'
 import { publicUrl, startProxyProcess } from './support/proxy-processes.ts'
 import {
@@ -262,7 +262,9 @@ describe('pings in great numbers', () => {
 
   it('pass when they look like answers to ours, which were not asked for', async () => {
     const { peer, tenant, received } = await startRaw()
-    const pongs = Buffer.concat(Array.from({ length: 1000 }, () => Buffer.concat([hex('8a88 00000000'), pingPayload])))
+    const pongs = Buffer.concat(
+      Array.from({ length: 1000 }, () => Buffer.concat([hex('8a88 00000000'), heartbeatPayload])),
+    )
     peer.socket.write(pongs)
     await received(pongs.length)
     expect(Buffer.concat(tenant.chunks).equals(pongs)).toBe(true)

@@ -36,6 +36,13 @@ export function wholeNumber(name: string, value: unknown, fallback: number, leas
   throw invalidOption(name, `a whole number of at least ${least}`, value)
 }
 
+/** A number above 0, fractions allowed; `fallback` for `undefined`. */
+export function positiveNumber(name: string, value: unknown, fallback: number): number {
+  if (value === undefined) return fallback
+  if (typeof value === 'number' && Number.isFinite(value) && value > 0) return value
+  throw invalidOption(name, 'a number above 0', value)
+}
+
 /** The path of a mount, such as `/qlik`. */
 export function mountPath(value: unknown, name = 'mount'): string {
   if (typeof value === 'string' && /^(?:\/[\w\-.~]+)+$/.test(value) && !/\/\.{1,2}(?:\/|$)/.test(value)) return value

@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals'
 import fc from 'fast-check'
-import { closing, frameBytes, isCloseCode, opcodes, pingPayload } from './frame.ts'
+import { closeFrame, encodeFrame, heartbeatPayload, isCloseCode, opcodes } from './frame.ts'
 import { FrameReader } from './frame-reader.ts'
 
 describe('frame reader', () => {
@@ -19,7 +19,7 @@ describe('frame reader', () => {
     fc.assert(
       fc.property(fc.boolean(), messages, cuts, fc.nat(), (masked, frames, sizes, at) => {
         const whole = frames.map(frame => encoded(frame, masked))
-        const answer = encoded({ opcode: opcodes.pong, final: true, payload: pingPayload }, masked)
+        const answer = encoded({ opcode: opcodes.pong, final: true, payload: heartbeatPayload }, masked)
         const between = whole.toSpliced(at % (whole.length + 1), 0, answer)
         const pieces = readAll(reader({ masked }), Buffer.concat(between), sizes)
         expect(Buffer.concat(pieces.map(bytesOf)).equals(Buffer.concat(whole))).toBe(true)
@@ -29,13 +29,13 @@ describe('frame reader', () => {
 
   it('tells whether data came, or only pings and pongs', () => {
     const uses = (hex: string) =>
-      read(reader({}), Buffer.from(hex, 'hex')).map(piece => piece.kind === 'pass' && piece.inUse)
+      read(reader({}), Buffer.from(hex, 'hex')).map(piece => piece.kind === 'forward' && piece.hasData)
     expect(uses('89008a00')).toEqual([false])
     expect(uses('89008100')).toEqual([true])
     expect(uses('82050102')).toEqual([true])
     const frames = reader({})
     read(frames, Buffer.from('820501', 'hex'))
-    expect(read(frames, Buffer.from('02030405', 'hex'))).toMatchObject([{ inUse: true }])
+    expect(read(frames, Buffer.from('02030405', 'hex'))).toMatchObject([{ hasData: true }])
   })
 
   it('hands over a chunk full of pings as one piece', () => {
@@ -53,7 +53,8 @@ describe('frame reader', () => {
         let passed = 0
         for (const chunk of chunks(Buffer.concat(whole), sizes)) {
           for (const piece of read(frameEnds, chunk)) {
-            if (piece.kind === 'pass' && piece.boundary !== undefined) expect(ends).toContain(passed + piece.boundary)
+            if (piece.kind === 'forward' && piece.frameEnd !== undefined)
+              expect(ends).toContain(passed + piece.frameEnd)
             passed += bytesOf(piece).length
           }
           expect(frameEnds.midFrame).toBe(!ends.has(passed))
@@ -68,7 +69,7 @@ describe('frame reader', () => {
       encoded({ opcode: 2, final: true, payload: Buffer.alloc(300_000) }, false),
       [65_536],
     )
-    expect(read(frames, first ?? Buffer.alloc(0))[0]).toMatchObject({ kind: 'pass', bytes: { length: 65_536 } })
+    expect(read(frames, first ?? Buffer.alloc(0))[0]).toMatchObject({ kind: 'forward', bytes: { length: 65_536 } })
     for (const chunk of rest) expect(bytesOf(read(frames, chunk)[0] as Piece).buffer).toBe(chunk.buffer)
   })
 
@@ -97,7 +98,7 @@ describe('frame reader', () => {
   })
 
   it('lets reserved bits pass where an extension gives them a meaning', () => {
-    expect(read(reader({ extensions: true }), Buffer.from('c10161', 'hex'))).toMatchObject([{ kind: 'pass' }])
+    expect(read(reader({ extensions: true }), Buffer.from('c10161', 'hex'))).toMatchObject([{ kind: 'forward' }])
   })
 
   it.each(['c90161', 'a90161', 'c8020fa6'])(
@@ -158,8 +159,8 @@ describe('frame reader', () => {
 describe('control frame', () => {
   it('is what a reader of the other end finds', () => {
     for (const masked of [true, false]) {
-      const frame = closing(4006, 'the login has ended')
-      expect(read(reader({ masked }), frameBytes(frame, masked))).toMatchObject([
+      const frame = closeFrame(4006, 'the login has ended')
+      expect(read(reader({ masked }), encodeFrame(frame, masked))).toMatchObject([
         { kind: 'close', payload: frame.payload },
       ])
     }
@@ -179,7 +180,12 @@ interface Frame {
 
 /** What a sink was given. */
 type Piece =
-  | { readonly kind: 'pass'; readonly bytes: Buffer; readonly boundary: number | undefined; readonly inUse: boolean }
+  | {
+      readonly kind: 'forward'
+      readonly bytes: Buffer
+      readonly frameEnd: number | undefined
+      readonly hasData: boolean
+    }
   | { readonly kind: 'close'; readonly bytes: Buffer; readonly payload: Buffer }
   | { readonly kind: 'violation'; readonly code: number; readonly reason: string }
 
@@ -191,8 +197,8 @@ function reader(options: { masked?: boolean; extensions?: boolean; maxMessageByt
 function read(frames: FrameReader, chunk: Buffer): Piece[] {
   const pieces: Piece[] = []
   frames.read(chunk, {
-    pass: (bytes, boundary, inUse) => pieces.push({ kind: 'pass', bytes, boundary, inUse }),
-    isOurs: payload => payload.equals(pingPayload),
+    forward: (bytes, frameEnd, hasData) => pieces.push({ kind: 'forward', bytes, frameEnd, hasData }),
+    isHeartbeatPong: payload => payload.equals(heartbeatPayload),
     close: (bytes, payload) => pieces.push({ kind: 'close', bytes, payload }),
     violation: (code, reason) => pieces.push({ kind: 'violation', code, reason }),
   })

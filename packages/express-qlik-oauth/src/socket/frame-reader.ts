@@ -1,181 +1,192 @@
 import { isUtf8 } from 'node:buffer'
-import { isCloseCode, masking, opcodes, pingPayload } from './frame.ts'
+import { applyMask, heartbeatPayload, isCloseCode, opcodes } from './frame.ts'
 
-/** Takes what a reader finds, in order. All bytes of a chunk are handed over at once or with a later chunk. */
+/** Receives the frames that a reader finds, in order. */
 export interface FrameSink {
   /**
-   * Bytes of data frames, and the pings and pongs between them.
+   * Bytes of data frames, and of the pings and pongs between them.
    *
-   * @param boundary How many of these bytes end the frame that had begun before; `undefined` when they do not end it.
-   * Other frames go between there.
-   * @param inUse Whether anything of a data frame is among them.
+   * @param frameEnd How many of these bytes complete the frame that an earlier chunk began; other frames may be inserted
+   * after them. `undefined` when the frame goes on after these bytes.
+   * @param hasData Whether any of the bytes belong to a data frame.
    */
-  pass(bytes: Buffer, boundary: number | undefined, inUse: boolean): void
-  /** Whether a pong answers a ping of our own. Then it is left out. */
-  isOurs(payload: Buffer): boolean
+  forward(bytes: Buffer, frameEnd: number | undefined, hasData: boolean): void
+  /** Whether a pong answers a ping of the proxy. Such a pong is not forwarded. */
+  isHeartbeatPong(payload: Buffer): boolean
   /** A whole close frame. Nothing is read after it. */
   close(bytes: Buffer, payload: Buffer): void
-  /** Nothing is read after this. `code` is what the sender is to be told. */
+  /**
+   * A violation of the protocol. Nothing is read after it.
+   *
+   * @param code The close code for the sender.
+   */
   violation(code: ViolationCode, reason: string): void
 }
 
 export type ViolationCode = 1002 | 1007 | 1009
 
-/** What the frames of both directions must keep to. */
 export interface FrameLimits {
-  /** Whether an extension was agreed on, which gives a meaning to the reserved bits of data frames. */
+  /** Whether an extension was negotiated, which gives a meaning to the reserved bits of data frames. */
   readonly extensions: boolean
-  /** Bytes on the wire that the frames of one message may hold. */
+  /** Payload bytes on the wire of all frames of one message. */
   readonly maxMessageBytes: number
 }
 
 /**
- * Finds the frames in one direction of a WebSocket connection, whatever chunks they arrive in.
+ * Finds the frames in one direction of a WebSocket connection, in chunks of any size.
  *
- * Only headers and control frames, which are at most 131 bytes long, are ever kept; the payload of data frames passes
- * as it comes, neither unmasked nor inflated, and a chunk of whole frames passes as the very buffer it came in: a frame
- * costs no object and no write of its own.
- *
- * A class, against the habit of this house: each socket has two of them, and six closures for each were a quarter of
- * what an idle socket cost.
+ * Buffers only partial headers and control frames, at most 131 bytes. Payloads of data frames are forwarded as they
+ * arrive, masked and compressed as they are, and a chunk of whole frames is forwarded as the same buffer. A violation is
+ * reported at the first byte that shows it, so a sender cannot hold a connection with half a header.
  */
 export class FrameReader {
-  /** Whether the sender is a client: its frames are masked, those of a server are not. */
+  /** Frames of a client are masked, those of a server are not. RFC 6455, section 5.1. */
   readonly #masked: boolean
   readonly #limits: FrameLimits
-  /** The beginning of a header or a control frame. */
-  #kept: Buffer | undefined
+  /** A partial header or control frame. */
+  #partial: Buffer | undefined
   #payloadLeft = 0
-  /** Bytes of the message whose last frame has not come yet; -1 between messages. */
+  /** Payload bytes of the current fragmented message; -1 between messages. */
   #messageBytes = -1
-  #over = false
+  #finished = false
 
   constructor(masked: boolean, limits: FrameLimits) {
     this.#masked = masked
     this.#limits = limits
   }
 
-  /** Whether a data frame has been handed out in part, so that nothing of our own may go between. */
+  /** Whether part of a data frame was forwarded, so that no other frame may be inserted. */
   get midFrame(): boolean {
     return this.#payloadLeft > 0
   }
 
   read(chunk: Buffer, sink: FrameSink): void {
-    if (this.#over) return
-    const bytes = this.#kept === undefined ? chunk : Buffer.concat([this.#kept, chunk])
-    this.#kept = undefined
+    if (this.#finished) return
+    const bytes = this.#partial === undefined ? chunk : Buffer.concat([this.#partial, chunk])
+    this.#partial = undefined
     let at = 0
-    let runStart = 0
-    let boundary = this.#payloadLeft === 0 ? 0 : undefined
-    let inUse = false
+    let forwardFrom = 0
+    let frameEnd = this.#payloadLeft === 0 ? 0 : undefined
+    let hasData = false
 
     for (;;) {
       if (this.#payloadLeft > 0) {
         const step = Math.min(this.#payloadLeft, bytes.length - at)
         at += step
         this.#payloadLeft -= step
-        inUse = true
+        hasData = true
         if (this.#payloadLeft > 0) break
-        boundary ??= at
+        frameEnd ??= at
       }
-      const size = headerSize(bytes, at)
-      if (size === 0) break
+      if (at === bytes.length) break
+
+      const violation = this.#violation(bytes, at)
+      if (violation !== undefined) {
+        this.#finished = true
+        if (at > forwardFrom) sink.forward(bytes.subarray(forwardFrom, at), frameEnd, hasData)
+        sink.violation(violation === tooBig ? 1009 : 1002, violation)
+        return
+      }
+      const headerBytes = headerLength(bytes, at)
+      if (headerBytes === undefined) break
 
       const opcode = (bytes[at] ?? 0) & 0x0f
       const length = payloadLength(bytes, at)
-      const complaint = this.#complaint(bytes, at, length)
-      if (complaint !== undefined) {
-        this.#over = true
-        if (at > runStart) sink.pass(bytes.subarray(runStart, at), boundary, inUse)
-        sink.violation(complaint === tooBig ? 1009 : 1002, complaint)
-        return
-      }
       if (opcode < opcodes.close) {
         this.#messageBytes = isFinal(bytes, at) ? -1 : Math.max(this.#messageBytes, 0) + length
         this.#payloadLeft = length
-        at += size
-        inUse = true
+        at += headerBytes
+        hasData = true
         continue
       }
-      const end = at + size + length
+      const end = at + headerBytes + length
       if (end > bytes.length) break
       if (opcode === opcodes.close) {
-        this.#over = true
-        if (at > runStart) sink.pass(bytes.subarray(runStart, at), boundary, inUse)
-        this.#close(bytes.subarray(at, end), size, sink)
+        this.#finished = true
+        if (at > forwardFrom) sink.forward(bytes.subarray(forwardFrom, at), frameEnd, hasData)
+        this.#close(bytes.subarray(at, end), headerBytes, sink)
         return
       }
       if (
         opcode === opcodes.pong &&
-        length === pingPayload.length &&
-        sink.isOurs(this.#payload(bytes, at, size, length))
+        length === heartbeatPayload.length &&
+        sink.isHeartbeatPong(this.#payload(bytes.subarray(at, end), headerBytes))
       ) {
-        if (at > runStart) sink.pass(bytes.subarray(runStart, at), boundary, inUse)
-        boundary = 0
-        inUse = false
-        runStart = end
+        if (at > forwardFrom) sink.forward(bytes.subarray(forwardFrom, at), frameEnd, hasData)
+        frameEnd = 0
+        hasData = false
+        forwardFrom = end
       }
       at = end
     }
 
-    // A copy, so that the few bytes do not keep the whole chunk in memory.
-    if (at < bytes.length) this.#kept = Buffer.from(bytes.subarray(at))
-    if (at > runStart) sink.pass(at - runStart === bytes.length ? bytes : bytes.subarray(runStart, at), boundary, inUse)
+    // A copy, so that a few bytes do not keep the whole chunk in memory.
+    if (at < bytes.length) this.#partial = Buffer.from(bytes.subarray(at))
+    if (at > forwardFrom) {
+      const whole = at - forwardFrom === bytes.length
+      sink.forward(whole ? bytes : bytes.subarray(forwardFrom, at), frameEnd, hasData)
+    }
   }
 
-  #payload(bytes: Buffer, at: number, size: number, length: number): Buffer {
-    const sent = bytes.subarray(at + size, at + size + length)
-    return this.#masked ? masking(sent, bytes.subarray(at + size - 4, at + size)) : sent
-  }
-
-  #close(frame: Buffer, size: number, sink: FrameSink): void {
-    const payload = this.#payload(frame, 0, size, frame.length - size)
+  #close(frame: Buffer, headerBytes: number, sink: FrameSink): void {
+    const payload = this.#payload(frame, headerBytes)
     if (payload.length === 0) sink.close(frame, payload)
-    else if (payload.length === 1 || !isCloseCode(payload.readUInt16BE()))
-      sink.violation(1002, 'close code that may not be sent')
-    else if (!isUtf8(payload.subarray(2))) sink.violation(1007, 'reason that is not UTF-8')
+    else if (payload.length === 1 || !isCloseCode(payload.readUInt16BE())) sink.violation(1002, 'invalid close code')
+    else if (!isUtf8(payload.subarray(2))) sink.violation(1007, 'close reason is not UTF-8')
     else sink.close(frame, payload)
   }
 
-  /** RFC 6455, sections 5.2, 5.4 and 5.5. */
-  #complaint(bytes: Buffer, at: number, length: number): string | undefined {
+  #payload(frame: Buffer, headerBytes: number): Buffer {
+    const payload = frame.subarray(headerBytes)
+    return this.#masked ? applyMask(payload, frame.subarray(headerBytes - 4, headerBytes)) : payload
+  }
+
+  /** Judges as much of a header as has arrived: at least its first byte. RFC 6455, sections 5.1, 5.2, 5.4 and 5.5. */
+  #violation(bytes: Buffer, at: number): string | undefined {
     const first = bytes[at] ?? 0
     const opcode = first & 0x0f
-    if ((((bytes[at + 1] ?? 0) & 0x80) !== 0) !== this.#masked)
-      return this.#masked ? 'frame without a mask' : 'frame with a mask'
-    if (opcode >= opcodes.close) {
-      // What an extension makes of a control frame could not be read here. RFC 7692, section 6, makes nothing of them.
-      if ((first & 0x70) !== 0) return reservedBits
-      if (opcode > opcodes.pong) return unknownKind
-      return isFinal(bytes, at) && length <= 125 ? undefined : 'long or fragmented control frame'
-    }
-    if ((first & 0x70) !== 0 && !this.#limits.extensions) return reservedBits
-    if (opcode > opcodes.binary) return unknownKind
-    if ((opcode === opcodes.continuation) !== this.#messageBytes >= 0) return 'message out of order'
-    return Math.max(this.#messageBytes, 0) + length > this.#limits.maxMessageBytes ? tooBig : undefined
+    const isControl = opcode >= opcodes.close
+    if (opcode > opcodes.pong || (opcode > opcodes.binary && !isControl)) return 'unknown opcode'
+    // No registered extension uses reserved bits of control frames. RFC 7692, section 6.
+    if ((first & 0x70) !== 0 && (isControl || !this.#limits.extensions)) return 'reserved bits without an extension'
+    if (isControl && !isFinal(bytes, at)) return 'fragmented control frame'
+    if (!isControl && (opcode === opcodes.continuation) !== this.#messageBytes >= 0) return 'message out of order'
+
+    const second = bytes[at + 1]
+    if (second === undefined) return undefined
+    if (((second & 0x80) !== 0) !== this.#masked) return this.#masked ? 'unmasked frame' : 'masked frame'
+    if (isControl) return (second & 0x7f) > 125 ? 'control frame longer than 125 bytes' : undefined
+    return Math.max(this.#messageBytes, 0) + payloadLength(bytes, at) > this.#limits.maxMessageBytes
+      ? tooBig
+      : undefined
   }
 }
 
-const reservedBits = 'reserved bits without an extension'
-const unknownKind = 'unknown kind of frame'
 const tooBig = 'message too big'
 
 function isFinal(bytes: Buffer, at: number): boolean {
   return ((bytes[at] ?? 0) & 0x80) !== 0
 }
 
-/** Length of the header that begins at `at`; 0 while it is not all there. */
-function headerSize(bytes: Buffer, at: number): number {
+/** `undefined` while the header is incomplete. */
+function headerLength(bytes: Buffer, at: number): number | undefined {
   const second = bytes[at + 1]
-  if (second === undefined) return 0
-  const short = second & 0x7f
-  const size = 2 + (short === 127 ? 8 : short === 126 ? 2 : 0) + (second & 0x80 ? 4 : 0)
-  return bytes.length < at + size ? 0 : size
+  if (second === undefined) return undefined
+  const length = 2 + extendedLengthBytes(second) + (second & 0x80 ? 4 : 0)
+  return bytes.length < at + length ? undefined : length
 }
 
-/** A length beyond what numbers hold exactly is too long in any case. */
+/** The least that a partial header announces; the payload length of a whole one. */
 function payloadLength(bytes: Buffer, at: number): number {
-  const short = (bytes[at + 1] ?? 0) & 0x7f
-  if (short < 126) return short
-  return short === 126 ? bytes.readUInt16BE(at + 2) : bytes.readUInt32BE(at + 2) * 2 ** 32 + bytes.readUInt32BE(at + 6)
+  const second = bytes[at + 1] ?? 0
+  const extended = extendedLengthBytes(second)
+  if (extended === 0) return second & 0x7f
+  let length = 0
+  for (let index = 0; index < extended; index += 1) length = length * 256 + (bytes[at + 2 + index] ?? 0)
+  return length
+}
+
+function extendedLengthBytes(second: number): number {
+  const short = second & 0x7f
+  return short === 127 ? 8 : short === 126 ? 2 : 0
 }

@@ -2,14 +2,14 @@ import { randomBytes } from 'node:crypto'
 
 export const opcodes = { continuation: 0x0, text: 0x1, binary: 0x2, close: 0x8, ping: 0x9, pong: 0xa } as const
 
-/** A frame of our own, whole. RFC 6455, section 5.2. */
-export type ControlFrame = { readonly opcode: number; readonly payload: Buffer }
+/** A control frame. RFC 6455, section 5.5. */
+export interface ControlFrame {
+  readonly opcode: number
+  readonly payload: Buffer
+}
 
-/**
- * The frame that ends a connection. The reason is for whoever reads the browser's console: it names no host and no
- * value.
- */
-export function closing(code: number, reason: string): ControlFrame {
+/** @param reason Shown in the browser's console: names no host and no received value. At most 123 bytes. */
+export function closeFrame(code: number, reason = ''): ControlFrame {
   const payload = Buffer.alloc(2 + Buffer.byteLength(reason))
   payload.writeUInt16BE(code)
   payload.write(reason, 2)
@@ -17,27 +17,27 @@ export function closing(code: number, reason: string): ControlFrame {
 }
 
 /**
- * The bytes of a control frame.
+ * The bytes of a control frame. RFC 6455, section 5.2.
  *
- * @param masked Whether they go from a client to a server.
+ * @param masked Whether the frame goes from a client to a server.
  */
-export function frameBytes({ opcode, payload }: ControlFrame, masked: boolean): Buffer {
+export function encodeFrame({ opcode, payload }: ControlFrame, masked: boolean): Buffer {
   if (!masked) return Buffer.concat([Buffer.of(0x80 | opcode, payload.length), payload])
   const key = randomBytes(4)
-  return Buffer.concat([Buffer.of(0x80 | opcode, 0x80 | payload.length), key, masking(payload, key)])
+  return Buffer.concat([Buffer.of(0x80 | opcode, 0x80 | payload.length), key, applyMask(payload, key)])
 }
 
-/** Masks, and takes the mask off again. */
-export function masking(payload: Buffer, key: Buffer): Buffer {
+/** Masks or unmasks a payload. RFC 6455, section 5.3. */
+export function applyMask(payload: Buffer, key: Buffer): Buffer {
   return Buffer.from(payload.map((byte, index) => byte ^ (key[index % 4] ?? 0)))
 }
 
-/** What pings of our own carry, so that their answers are known from those to pings of the tenant. */
-export const pingPayload = randomBytes(8)
+/** The payload of the proxy's own pings, which tells their pongs from those that answer the tenant's pings. */
+export const heartbeatPayload = randomBytes(8)
 
 /**
- * Tells whether a close code may travel in a frame: 1005, 1006 and 1015 are words for what a program saw, and are never
- * sent. RFC 6455, section 7.4.
+ * Whether a close code may be sent in a frame; 1005, 1006 and 1015 exist only in the API of an endpoint. RFC 6455,
+ * section 7.4, and the IANA registry of close codes.
  */
 export function isCloseCode(code: number): boolean {
   return (

@@ -1,4 +1,3 @@
-/** Something that is looked after once in a period. */
 export interface HeartbeatMember {
   tick(): void
 }
@@ -9,29 +8,29 @@ export interface Heartbeat {
 }
 
 /**
- * Calls `beat` of every member once in each period; the first time within the first period.
+ * Calls `tick` of every member once per period, for the first time within one period.
  *
- * One timer serves all, since a timer for each of ten thousand idle sockets costs more memory than what it looks after;
- * and the members are spread over the period, so that they are not all pinged in one moment.
+ * One timer serves all members: ten thousand timers would need more memory than the idle sockets they watch. Members are
+ * spread over the period, so that pings do not leave in one burst.
  */
 export function heartbeat(periodMs: number): Heartbeat {
   const slots = Array.from({ length: slotCount }, () => new Set<HeartbeatMember>())
   let size = 0
-  let nextToFill = 0
-  let nextToBeat = 0
+  let slotToFill = 0
+  let slotToTick = 0
   let timer: NodeJS.Timeout | undefined
 
-  function tick(): void {
-    nextToBeat = (nextToBeat + 1) % slotCount
-    for (const member of slots[nextToBeat] ?? []) member.tick()
+  function tickSlot(): void {
+    slotToTick = (slotToTick + 1) % slotCount
+    for (const member of slots[slotToTick] ?? []) member.tick()
   }
 
   return {
     add(member) {
-      nextToFill = (nextToFill + 1) % slotCount
-      slots[nextToFill]?.add(member)
+      slotToFill = (slotToFill + 1) % slotCount
+      slots[slotToFill]?.add(member)
       size += 1
-      timer ??= setInterval(tick, periodMs / slotCount)
+      timer ??= setInterval(tickSlot, periodMs / slotCount)
     },
     remove(member) {
       if (!slots.some(slot => slot.delete(member))) return

@@ -1,34 +1,36 @@
 import type { Duplex } from 'node:stream'
-import { surviveErrors } from './survive-errors.ts'
+import { ignoreErrors } from './upgrade.ts'
 
 export interface PendingClient {
-  /** Stops waiting. @returns What the browser sent meanwhile. */
-  take(): Buffer
+  /** Stops watching. @returns What the browser sent meanwhile. */
+  release(): Buffer
 }
 
 /**
- * Watches the browser's socket while the tenant is being asked.
+ * Watches the browser's socket during the handshake with the tenant.
  *
- * It must be read, or nobody would notice that the browser left. A browser sends nothing before the handshake is done,
- * so little is kept: of whoever sends more nothing is read any more until then.
+ * Only reading shows that the browser has left. Browsers send nothing before the handshake is complete, so the buffer is
+ * small: beyond it the socket is paused.
+ *
+ * @param head What came with the upgrade request.
  */
-export function pendingClient(socket: Duplex, head: Buffer, onLeft: () => void): PendingClient {
-  const early = [head]
+export function watchPendingClient(socket: Duplex, head: Buffer, onLeft: () => void): PendingClient {
+  const chunks = [head]
   let size = head.length
-  const keep = (chunk: Buffer): void => {
-    early.push(chunk)
+  const buffer = (chunk: Buffer): void => {
+    chunks.push(chunk)
     size += chunk.length
     if (size > maxEarlyBytes) socket.pause()
   }
-  surviveErrors(socket)
-  socket.on('data', keep).on('end', onLeft).on('close', onLeft)
-  // One that is gone already says nothing any more.
+  ignoreErrors(socket)
+  socket.on('data', buffer).on('end', onLeft).on('close', onLeft)
+  // A socket that is destroyed already may emit nothing more.
   if (socket.destroyed) onLeft()
 
   return {
-    take() {
-      socket.off('data', keep).off('end', onLeft).off('close', onLeft)
-      return Buffer.concat(early)
+    release() {
+      socket.off('data', buffer).off('end', onLeft).off('close', onLeft)
+      return Buffer.concat(chunks)
     },
   }
 }

@@ -2,106 +2,104 @@ import { QlikOAuthError } from 'qlik-oauth'
 import type { ConnectionLimiter } from '../http/connection-limiter.ts'
 import { httpError } from '../http/http-error.ts'
 import type { Principal } from '../http/principal.ts'
-import { type ControlFrame, closing } from './frame.ts'
+import { closeFrame } from './frame.ts'
 import type { Tunnel, TunnelEnd, TunnelListener } from './tunnel.ts'
 
-/** Hears of the end of a conversation that had begun. */
-export type ProxiedSocketClosed = (conversation: ProxiedSocket, end: TunnelEnd) => void
+/** Called once, after the tunnel of a socket has closed. */
+export type ProxiedSocketClosed = (socket: ProxiedSocket, end: TunnelEnd) => void
 
 /**
- * A socket from its upgrade to its end: what must happen to it when its login ends or the server does.
- *
- * A class, against the habit of this house: it stays as long as the socket, and keeps nothing of the upgrade.
+ * One socket from its upgrade to its end, tied to its principal. Keeps nothing of the upgrade request after the
+ * handshake.
  */
 export class ProxiedSocket implements TunnelListener {
-  readonly #seats: ConnectionLimiter
-  readonly #ended: ProxiedSocketClosed
-  /** Until the conversation begins. */
+  readonly #limiter: ConnectionLimiter
+  readonly #onClosed: ProxiedSocketClosed
+  /** Until the tunnel opens. */
   #handshake: AbortController | undefined = new AbortController()
-  #splice: Tunnel | undefined
-  #access: Principal | undefined
-  #seat: string | undefined
-  #stopFollowing: (() => void) | undefined
+  #tunnel: Tunnel | undefined
+  #principal: Principal | undefined
+  #acquired: string | undefined
+  #stopListening: (() => void) | undefined
   appId = ''
 
-  constructor(seats: ConnectionLimiter, ended: ProxiedSocketClosed) {
-    this.#seats = seats
-    this.#ended = ended
+  constructor(limiter: ConnectionLimiter, onClosed: ProxiedSocketClosed) {
+    this.#limiter = limiter
+    this.#onClosed = onClosed
   }
 
-  /** Aborted when the handshake is not to go on, with the reason. */
+  /** Aborts when the handshake must not continue; the reason is the error for the browser. */
   get handshake(): AbortSignal {
     return this.#handshake?.signal ?? AbortSignal.abort()
   }
 
-  get splice(): Tunnel | undefined {
-    return this.#splice
+  get tunnel(): Tunnel | undefined {
+    return this.#tunnel
   }
 
   /**
-   * Ties the socket to a login.
+   * Counts the socket for its principal, and ends it when the principal's login ends.
    *
    * @throws ERR_TOO_MANY_LOGIN_SOCKETS
    */
-  follow(access: Principal): void {
-    const { id } = access
-    if (id !== undefined && !this.#seats.acquire(id))
-      throw httpError('ERR_TOO_MANY_LOGIN_SOCKETS', 'Close sockets that are not needed any more.')
-    this.#seat = id
-    this.#access = access
-    this.#stopFollowing = access.onEnd?.(() => this.#loginEnded())
+  bind(principal: Principal): void {
+    const { id } = principal
+    if (id !== undefined && !this.#limiter.acquire(id))
+      throw httpError('ERR_TOO_MANY_LOGIN_SOCKETS', 'Close sockets that are no longer needed.')
+    this.#acquired = id
+    this.#principal = principal
+    this.#stopListening = principal.onEnd?.(() => this.#loginEnded())
   }
 
-  begin(splice: Tunnel): void {
-    this.#splice = splice
+  opened(tunnel: Tunnel): void {
+    this.#tunnel = tunnel
     this.#handshake = undefined
   }
 
-  /** Refuses the upgrade that is under way, for this reason. */
-  giveUp(reason: unknown): void {
+  abortHandshake(reason: unknown): void {
     this.#handshake?.abort(reason)
   }
 
-  /** Ends the conversation because the server does. */
-  goAway(graceMs: number): void {
-    this.giveUp(httpError('ERR_CLOSING', 'Connect again in a moment.'))
-    this.#splice?.close(goingAway, goingAway, graceMs)
+  /** Ends the socket because the server shuts down. */
+  shutDown(graceMs: number): void {
+    this.abortHandshake(httpError('ERR_CLOSING', 'Connect again in a moment.'))
+    this.#tunnel?.close(serverClosing, serverClosing, graceMs)
   }
 
   active(): void {
-    harmless(() => this.#access?.active?.())
+    callApplication(() => this.#principal?.active?.())
   }
 
   closed(end: TunnelEnd): void {
-    this.leave()
-    this.#ended(this, end)
+    this.release()
+    this.#onClosed(this, end)
   }
 
-  /** Unties the socket from its login. */
-  leave(): void {
-    if (this.#seat !== undefined) this.#seats.release(this.#seat)
-    this.#seat = undefined
-    harmless(() => this.#stopFollowing?.())
-    this.#stopFollowing = undefined
+  /** Undoes `bind`. */
+  release(): void {
+    if (this.#acquired !== undefined) this.#limiter.release(this.#acquired)
+    this.#acquired = undefined
+    callApplication(() => this.#stopListening?.())
+    this.#stopListening = undefined
   }
 
   #loginEnded(): void {
-    this.giveUp(new QlikOAuthError('ERR_SESSION_EXPIRED', 'The login ended while a socket was being opened'))
-    this.#splice?.close(loginEnded, done, partingMs)
+    this.abortHandshake(new QlikOAuthError('ERR_SESSION_EXPIRED', 'The login ended during the handshake of a socket'))
+    this.#tunnel?.close(loginEnded, normalClosure, loginEndedMs)
   }
 }
 
-/** Calls what belongs to the application: it must not be able to end other people's sockets. */
-export function harmless(call: () => void): void {
+/** Calls code of the application; an exception there must not end the sockets of other users. */
+export function callApplication(call: () => void): void {
   try {
     call()
   } catch {
-    // The application's own business.
+    // The application reports its own errors.
   }
 }
 
-const done: ControlFrame = closing(1000, '')
-const loginEnded: ControlFrame = closing(4006, 'the login has ended')
-const goingAway: ControlFrame = closing(1001, 'the server is shutting down')
-/** A login that ended must not be used for longer than a second, so neither side gets longer to answer. */
-const partingMs = 800
+const normalClosure = closeFrame(1000)
+const loginEnded = closeFrame(4006, 'the login has ended')
+const serverClosing = closeFrame(1001, 'the server is shutting down')
+/** Sockets end within one second of their login. */
+const loginEndedMs = 800

@@ -1,19 +1,21 @@
-import type { IncomingHttpHeaders, IncomingMessage } from 'node:http'
+import type { IncomingMessage } from 'node:http'
 import { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { QlikOAuthError } from 'qlik-oauth'
+import { unlessAborted, withAccessToken } from 'qlik-oauth/internal'
 import { connectionLimiter } from '../http/connection-limiter.ts'
 import { newTraceId } from '../http/error-response.ts'
 import { httpError } from '../http/http-error.ts'
-import type { Authenticate, Principal } from '../http/principal.ts'
+import { isBelowMount } from '../http/mount.ts'
+import { mountPath, positiveNumber, publicOrigin, wholeNumber } from '../http/option-checks.ts'
+import type { Authenticate } from '../http/principal.ts'
 import { heartbeat } from './heartbeat.ts'
-import { pendingClient } from './pending-client.ts'
-import { harmless, ProxiedSocket } from './proxied-socket.ts'
-import { type SocketTarget, socketTarget } from './socket-target.ts'
+import { watchPendingClient } from './pending-client.ts'
+import { callApplication, ProxiedSocket } from './proxied-socket.ts'
+import { socketTarget } from './socket-target.ts'
 import { socketAgent, type TenantSocket } from './tenant-socket.ts'
-import { openTunnel, type TunnelEnd } from './tunnel.ts'
-import { checkOrigin, checkUpgrade } from './upgrade-request.ts'
-import { refuseUpgrade } from './upgrade-response.ts'
+import { Tunnel, type TunnelEnd } from './tunnel.ts'
+import { acceptUpgrade, checkOrigin, checkUpgrade, refuseUpgrade } from './upgrade.ts'
 
 export interface SocketProxyOptions {
   readonly authenticate: Authenticate
@@ -21,26 +23,23 @@ export interface SocketProxyOptions {
   readonly publicUrl: string
   /** @default '/qlik' */
   readonly mount?: string
-  /** How long the login store, the token endpoint and the tenant together may take to open a socket. @default 15000 */
+  /** Time for login store, token endpoint and tenant together to open a socket. @default 15000 */
   readonly handshakeTimeoutMs?: number
   /**
-   * A browser that is silent for so long, or up to twice as long, is pinged; one that does not answer in the same time
-   * is given up.
+   * A browser that is silent for this long, or up to twice as long, is pinged; one that does not answer within this time
+   * is disconnected. A browser that is still reading what was sent before the ping gets more time.
    *
    * @default 25
    */
   readonly pingSeconds?: number
-  /** Bytes that one message may have on the wire, either way. Messages are not held in memory. @default 134217728 */
+  /** Bytes of one message on the wire, in either direction. Messages are not held in memory. @default 134217728 */
   readonly maxMessageBytes?: number
-  /**
-   * Sockets open at one time in this process, all users of the tenant together; beyond them upgrades get 503.
-   *
-   * @default 10000
-   */
+  /** Open sockets of all users in this process; further upgrades get 503. @default 10000 */
   readonly maxSockets?: number
   /**
-   * Sockets that one login may have at one time in this process; beyond them upgrades get 429. A page has one for each
-   * app it shows. Counts where `access` tells an `id`.
+   * Open sockets of one login in this process; further upgrades get 429. A page needs one per app that it shows. Applies
+   * to principals with an `id`.
+   *
    * @default 100
    */
   readonly maxSocketsPerLogin?: number
@@ -53,85 +52,83 @@ export type SocketEvent =
   | ({ readonly type: 'closed'; readonly appId: string } & TunnelEnd)
   | SocketRefused
 
-/** An upgrade that was not served. */
+/** An upgrade that got an error response. */
 export interface SocketRefused {
   readonly type: 'refused'
-  /** Code of the QlikOAuthError, `ERR_INTERNAL` for any other error. */
+  /** Code of the QlikOAuthError; `ERR_INTERNAL` for other errors. */
   readonly code: string
   readonly status: number
   /** Without the query. */
   readonly path: string
-  /** The one in the answer. */
+  /** The one in the response. */
   readonly traceId: string
   readonly message: string
 }
 
 export interface SocketProxy {
   /**
-   * Takes an upgrade request below the mount. Never throws.
+   * Handles an upgrade request below the mount. Never throws.
    *
-   * @param find Asked instead of `access`, where the access of a request is known already.
-   * @returns Whether it was one; another is left untouched.
+   * @param authenticate Replaces the option where the principal of a request is known already.
+   * @returns False for an upgrade outside the mount, which is left untouched.
    */
-  upgrade(request: IncomingMessage, socket: Duplex, head: Buffer, find?: Authenticate): boolean
-  /** Sockets that are open or being opened. */
+  upgrade(request: IncomingMessage, socket: Duplex, head: Buffer, authenticate?: Authenticate): boolean
+  /** Sockets that are open or in their handshake. */
   readonly open: number
   /**
-   * Refuses new sockets and ends the open ones with close code 1001; those that have not closed after `graceMs` are cut
-   * off.
+   * Refuses new sockets and closes the open ones with close code 1001. Sockets that are open after `graceMs` are
+   * destroyed.
    */
   close(graceMs: number): Promise<void>
 }
 
 /**
- * Proxies the engine's WebSockets, `{mount}/app/{id}`, to the tenant of whoever is logged in.
+ * Proxies the engine's WebSockets, `{mount}/app/{id}`, to the tenant of the authenticated user.
  *
- * Nobody reaches the tenant without a login and without being a page of this application. A socket ends when its login
- * does, with close code 4006.
+ * An upgrade reaches the tenant only with a login and from a page of this application. A socket ends with its login,
+ * with close code 4006.
  *
  * @throws ERR_CONFIGURATION
  */
 export function socketProxy(options: SocketProxyOptions): SocketProxy {
-  const { authenticate: findAccess, onEvent } = options
+  const { onEvent } = options
   const mount = mountPath(options.mount ?? '/qlik')
-  const origin = originOf(options.publicUrl)
-  const handshakeTimeoutMs = positive('handshakeTimeoutMs', options.handshakeTimeoutMs ?? 15_000)
-  const pingMs = positive('pingSeconds', options.pingSeconds ?? 25) * 1000
-  const maxMessageBytes = positive('maxMessageBytes', options.maxMessageBytes ?? 134_217_728)
-  const maxSockets = positive('maxSockets', options.maxSockets ?? 10_000)
-  const places = connectionLimiter(positive('maxSocketsPerLogin', options.maxSocketsPerLogin ?? 100))
+  const origin = publicOrigin(options.publicUrl)
+  const handshakeTimeoutMs = wholeNumber('handshakeTimeoutMs', options.handshakeTimeoutMs, 15_000)
+  const heartbeatMs = positiveNumber('pingSeconds', options.pingSeconds, 25) * 1000
+  const maxMessageBytes = wholeNumber('maxMessageBytes', options.maxMessageBytes, 134_217_728)
+  const maxSockets = wholeNumber('maxSockets', options.maxSockets, 10_000)
+  const limiter = connectionLimiter(wholeNumber('maxSocketsPerLogin', options.maxSocketsPerLogin, 100))
   const limits = { plain: { extensions: false, maxMessageBytes }, extended: { extensions: true, maxMessageBytes } }
   const agent = socketAgent()
-  const pings = heartbeat(pingMs)
-  const conversations = new Set<ProxiedSocket>()
+  const heartbeats = heartbeat(heartbeatMs)
+  const sockets = new Set<ProxiedSocket>()
   let isClosing = false
-  let emptied = (): void => {}
+  let onEmpty = (): void => {}
 
-  /**
-   * Opens the tenant's side, or answers why not. What is kept of a conversation that begins keeps nothing of its
-   * request.
-   */
-  async function converse(request: IncomingMessage, browser: Duplex, head: Buffer, find: Authenticate): Promise<void> {
-    const conversation = new ProxiedSocket(places, ended)
-    conversations.add(conversation)
-    const { handshake } = conversation
-    const waiting = pendingClient(browser, head, () => conversation.giveUp(browserLeft))
-    const timer = setTimeout(
-      () => conversation.giveUp(httpError('ERR_TENANT_TIMEOUT', 'Try again later.')),
-      handshakeTimeoutMs,
-    )
+  async function handleUpgrade(
+    request: IncomingMessage,
+    browser: Duplex,
+    head: Buffer,
+    authenticate: Authenticate,
+  ): Promise<void> {
+    const proxied = new ProxiedSocket(limiter, closed)
+    sockets.add(proxied)
+    const client = watchPendingClient(browser, head, () => proxied.abortHandshake(browserLeft))
+    const timeout = httpError('ERR_TENANT_TIMEOUT', 'Try again later.')
+    const timer = setTimeout(() => proxied.abortHandshake(timeout), handshakeTimeoutMs)
     try {
-      const upstream = await unlessAborted(handshake, () => open(request, find, conversation))
-      begin(conversation, browser, waiting.take(), upstream)
+      const tenantSocket = await openInTime(request, proxied, authenticate)
+      openTunnel(proxied, browser, client.release(), tenantSocket)
     } catch (error) {
-      waiting.take()
-      conversation.leave()
-      remove(conversation)
+      client.release()
+      proxied.release()
+      remove(proxied)
       if (error === browserLeft) {
         browser.destroy()
       } else {
         const traceId = newTraceId()
-        tell(refused(request, error, traceId))
+        emit(refused(request, error, traceId))
         refuseUpgrade(browser, error, traceId)
       }
     } finally {
@@ -139,108 +136,108 @@ export function socketProxy(options: SocketProxyOptions): SocketProxy {
     }
   }
 
-  function begin(
-    conversation: ProxiedSocket,
-    browser: Duplex,
-    early: Buffer,
-    { socket, head, headers }: TenantSocket,
-  ): void {
-    browser.write(switchingProtocols(headers))
-    const joined = openTunnel({
-      browser: tuned(browser, pingMs),
-      tenant: tuned(socket, pingMs),
-      limits: headers['sec-websocket-extensions'] === undefined ? limits.plain : limits.extended,
-      listener: conversation,
-    })
-    conversation.begin(joined)
-    pings.add(joined)
-    tell({ type: 'opened', appId: conversation.appId })
-    joined.begin({ browser: early, tenant: head })
+  /** Stops waiting when the handshake is aborted; a tenant socket that opens later is destroyed. */
+  async function openInTime(
+    request: IncomingMessage,
+    proxied: ProxiedSocket,
+    authenticate: Authenticate,
+  ): Promise<TenantSocket> {
+    const { handshake } = proxied
+    handshake.throwIfAborted()
+    const opening = open(request, proxied, authenticate)
+    try {
+      const tenantSocket = await unlessAborted(opening, handshake)
+      handshake.throwIfAborted()
+      return tenantSocket
+    } catch (error) {
+      opening.then(({ socket }) => socket.destroy()).catch(() => {})
+      throw error
+    }
   }
 
-  function ended(conversation: ProxiedSocket, end: TunnelEnd): void {
-    if (conversation.splice !== undefined) pings.remove(conversation.splice)
-    remove(conversation)
-    tell({ type: 'closed', appId: conversation.appId, ...end })
-  }
-
-  function remove(conversation: ProxiedSocket): void {
-    conversations.delete(conversation)
-    if (conversations.size === 0) emptied()
-  }
-
-  /**
-   * The checks in the order in which they cost: nothing is asked of the store before the request is well-formed, nor of
-   * the tenant before it is allowed.
-   */
+  /** Checks in the order of their cost: first the request, then the login store, then the tenant. */
   async function open(
     request: IncomingMessage,
-    find: Authenticate,
-    conversation: ProxiedSocket,
+    proxied: ProxiedSocket,
+    authenticate: Authenticate,
   ): Promise<TenantSocket> {
     if (isClosing) throw httpError('ERR_CLOSING', 'Connect again in a moment.')
     checkUpgrade(request)
     const target = socketTarget(request.url ?? '', mount)
-    if (conversations.size > maxSockets) throw httpError('ERR_TOO_MANY_SOCKETS', 'Try again later.')
+    if (sockets.size > maxSockets) throw httpError('ERR_TOO_MANY_SOCKETS', 'Try again later.')
 
-    const { handshake } = conversation
-    const access = await find(request)
-    if (access === undefined) throw new QlikOAuthError('ERR_LOGIN_REQUIRED', 'An upgrade came without a login')
+    const { handshake: signal } = proxied
+    const principal = await authenticate(request)
+    if (principal === undefined) throw new QlikOAuthError('ERR_LOGIN_REQUIRED', 'Not authenticated')
     checkOrigin(request, origin)
-    handshake.throwIfAborted()
-    conversation.appId = target.appId
-    conversation.follow(access)
-    handshake.throwIfAborted()
-    return await openUpstream(access, target, request.headers, handshake)
+    signal.throwIfAborted()
+    proxied.appId = target.appId
+    proxied.bind(principal)
+    signal.throwIfAborted()
+
+    const { tokens } = principal
+    const path = target.path(tokens.tenant)
+    const response = await withAccessToken(
+      tokens,
+      accessToken => {
+        signal.throwIfAborted()
+        return agent.open({ tenant: tokens.tenant, path, headers: request.headers, accessToken, signal })
+      },
+      { isRejected: received => received instanceof QlikOAuthError && received.status === 401, signal },
+    )
+    if (response instanceof QlikOAuthError) throw response
+    return response
   }
 
-  /** With one more attempt when the tenant rejects a token that looked fresh. */
-  async function openUpstream(
-    { tokens }: Principal,
-    target: SocketTarget,
-    headers: IncomingHttpHeaders,
-    signal: AbortSignal,
-  ): Promise<TenantSocket> {
-    const attempt = (accessToken: string) => {
-      signal.throwIfAborted()
-      return agent.open({
-        tenant: tokens.tenant,
-        path: target.path(tokens.tenant),
-        headers,
-        accessToken,
-        signal,
-      })
-    }
-    const accessToken = await tokens.accessToken({ signal })
-    try {
-      return await attempt(accessToken)
-    } catch (error) {
-      if (!(error instanceof QlikOAuthError) || error.code !== 'ERR_TENANT_REFUSED' || error.status !== 401) throw error
-      return await attempt(await tokens.accessToken({ rejected: accessToken, signal }))
-    }
+  function openTunnel(proxied: ProxiedSocket, browser: Duplex, early: Buffer, tenantSocket: TenantSocket): void {
+    const { socket: tenant, head, headers } = tenantSocket
+    acceptUpgrade(browser, headers)
+    for (const socket of [browser, tenant]) prepareForFrames(socket, heartbeatMs)
+    const tunnel = new Tunnel({
+      browser,
+      tenant,
+      limits: headers['sec-websocket-extensions'] === undefined ? limits.plain : limits.extended,
+      heartbeatMs,
+      listener: proxied,
+    })
+    proxied.opened(tunnel)
+    heartbeats.add(tunnel)
+    emit({ type: 'opened', appId: proxied.appId })
+    tunnel.start({ browser: early, tenant: head })
   }
 
-  function tell(event: SocketEvent): void {
-    harmless(() => onEvent?.(event))
+  function closed(proxied: ProxiedSocket, end: TunnelEnd): void {
+    if (proxied.tunnel !== undefined) heartbeats.remove(proxied.tunnel)
+    remove(proxied)
+    emit({ type: 'closed', appId: proxied.appId, ...end })
+  }
+
+  function remove(proxied: ProxiedSocket): void {
+    sockets.delete(proxied)
+    if (sockets.size === 0) onEmpty()
+  }
+
+  function emit(event: SocketEvent): void {
+    callApplication(() => onEvent?.(event))
   }
 
   return {
-    upgrade(request, socket, head, find = findAccess) {
-      if (!isBelow(request.url ?? '', mount)) return false
-      void converse(request, socket, head, find)
+    upgrade(request, socket, head, authenticate = options.authenticate) {
+      if (!isBelowMount(request.url ?? '', mount)) return false
+      void handleUpgrade(request, socket, head, authenticate)
       return true
     },
     get open() {
-      return conversations.size
+      return sockets.size
     },
     async close(graceMs) {
       isClosing = true
-      for (const conversation of conversations) conversation.goAway(graceMs)
-      if (conversations.size === 0) return
+      for (const proxied of sockets) proxied.shutDown(graceMs)
+      if (sockets.size === 0) return
       await new Promise<void>(resolve => {
-        const before = emptied
-        emptied = () => {
-          before()
+        const previous = onEmpty
+        onEmpty = () => {
+          previous()
           resolve()
         }
       })
@@ -251,68 +248,13 @@ export function socketProxy(options: SocketProxyOptions): SocketProxy {
 function refused({ url = '' }: IncomingMessage, error: unknown, traceId: string): SocketRefused {
   const { code, status } = error instanceof QlikOAuthError ? error : { code: 'ERR_INTERNAL', status: 500 }
   const [path = ''] = url.split('?', 1)
-  return {
-    type: 'refused',
-    code,
-    status,
-    path,
-    traceId,
-    message: error instanceof Error ? error.message : 'Something was thrown that is no error',
-  }
+  const message = error instanceof Error ? error.message : 'A non-Error value was thrown'
+  return { type: 'refused', code, status, path, traceId, message }
 }
 
 const browserLeft = Symbol('the browser left')
 
-/** Waits for work no longer than until the signal; an upstream socket that comes too late is not left open. */
-async function unlessAborted(signal: AbortSignal, work: () => Promise<TenantSocket>): Promise<TenantSocket> {
-  signal.throwIfAborted()
-  const aborted = new Promise<never>((_resolve, reject) => {
-    signal.addEventListener('abort', () => reject(signal.reason), { once: true })
-  })
-  const working = work()
-  try {
-    const upstream = await Promise.race([working, aborted])
-    signal.throwIfAborted()
-    return upstream
-  } catch (error) {
-    working.then(({ socket }) => socket.destroy()).catch(() => {})
-    throw error
-  }
-}
-
-function switchingProtocols(headers: IncomingHttpHeaders): string {
-  const passed = ['sec-websocket-accept', 'sec-websocket-extensions', 'sec-websocket-protocol']
-  const lines = passed.flatMap(name => (headers[name] === undefined ? [] : [`${name}: ${String(headers[name])}\r\n`]))
-  return `HTTP/1.1 101 Switching Protocols\r\nupgrade: websocket\r\nconnection: Upgrade\r\n${lines.join('')}\r\n`
-}
-
-/**
- * Sets a socket up for frames instead of requests: no idle timeout, no waiting for more to send, and dead peers
- * noticed.
- */
-function tuned(socket: Duplex, keepAliveMs: number): Duplex {
+/** No idle timeout, no delay for small frames, and TCP keep-alive to notice dead peers. */
+function prepareForFrames(socket: Duplex, keepAliveMs: number): void {
   if (socket instanceof Socket) socket.setTimeout(0).setNoDelay(true).setKeepAlive(true, keepAliveMs)
-  return socket
-}
-
-function isBelow(url: string, mount: string): boolean {
-  return url.startsWith(mount) && /^[/?]|^$/.test(url.slice(mount.length))
-}
-
-function mountPath(mount: string): string {
-  if (/^(?:\/[\w.~-]+)+$/.test(mount)) return mount
-  throw new QlikOAuthError('ERR_CONFIGURATION', `mount must be a path such as "/qlik", got ${JSON.stringify(mount)}.`)
-}
-
-function originOf(publicUrl: string): string {
-  if (URL.canParse(publicUrl)) return new URL(publicUrl).origin
-  throw new QlikOAuthError(
-    'ERR_CONFIGURATION',
-    `publicUrl must be an origin such as "https://app.example.com", got ${JSON.stringify(publicUrl)}.`,
-  )
-}
-
-function positive(name: string, value: number): number {
-  if (Number.isFinite(value) && value > 0) return value
-  throw new QlikOAuthError('ERR_CONFIGURATION', `${name} must be a number above 0, got ${JSON.stringify(value)}.`)
 }

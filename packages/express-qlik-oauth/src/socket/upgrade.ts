@@ -1,0 +1,77 @@
+import { type IncomingHttpHeaders, type IncomingMessage, STATUS_CODES } from 'node:http'
+import type { Duplex } from 'node:stream'
+import { errorResponse } from '../http/error-response.ts'
+import { httpError } from '../http/http-error.ts'
+
+/**
+ * Checks the opening handshake of a browser. RFC 6455, section 4.2.1.
+ *
+ * @throws ERR_METHOD_NOT_ALLOWED, ERR_SOCKET_VERSION, ERR_REQUEST_INVALID
+ */
+export function checkUpgrade({ method, httpVersion, headers, rawHeaders }: IncomingMessage): void {
+  if (method !== 'GET') throw httpError('ERR_METHOD_NOT_ALLOWED', 'Open a WebSocket with GET.', { allow: ['GET'] })
+  if (headers.upgrade?.toLowerCase() !== 'websocket' || httpVersion !== '1.1')
+    throw httpError('ERR_REQUEST_INVALID', 'Only upgrades from HTTP/1.1 to websocket are supported.')
+  if (headers['sec-websocket-version'] !== webSocketVersion)
+    throw httpError('ERR_SOCKET_VERSION', `Use WebSocket version ${webSocketVersion}.`)
+  if (!/^[+/0-9A-Za-z]{21}[AQgw]==$/.test(headers['sec-websocket-key'] ?? ''))
+    throw httpError('ERR_REQUEST_INVALID', 'Sec-WebSocket-Key must be 16 bytes in base64.')
+  if (headers['content-length'] !== undefined || headers['transfer-encoding'] !== undefined)
+    throw httpError('ERR_REQUEST_INVALID', 'An upgrade request has no body.')
+  // Node checks this for requests but not for upgrades. A balancer in front may have used the other one. RFC 9112,
+  // section 3.2.
+  const hosts = rawHeaders.filter((name, index) => index % 2 === 0 && name.toLowerCase() === 'host')
+  if (hosts.length !== 1) throw httpError('ERR_REQUEST_INVALID', 'Exactly one Host header is required.')
+}
+
+/**
+ * Prevents cross-site WebSocket hijacking: browsers send cookies with upgrades to any host, and no CORS applies.
+ *
+ * @throws ERR_CROSS_SITE unless `Origin` is the application's own.
+ */
+export function checkOrigin({ headers }: IncomingMessage, origin: string): void {
+  if (headers.origin !== origin)
+    throw httpError('ERR_CROSS_SITE', 'A socket needs the Origin of a page of this application.')
+}
+
+/** Completes the opening handshake with what the tenant negotiated. */
+export function acceptUpgrade(socket: Duplex, tenantHeaders: IncomingHttpHeaders): void {
+  const lines = negotiated.flatMap(name => {
+    const value = tenantHeaders[name]
+    return value === undefined ? [] : [`${name}: ${String(value)}\r\n`]
+  })
+  socket.write(`HTTP/1.1 101 Switching Protocols\r\nupgrade: websocket\r\nconnection: Upgrade\r\n${lines.join('')}\r\n`)
+}
+
+/** Sends an HTTP error response on the raw socket of an upgrade, and closes it. */
+export function refuseUpgrade(socket: Duplex, error: unknown, traceId: string): void {
+  if (!socket.writable) {
+    socket.destroy()
+    return
+  }
+  const { status, headers, body } = errorResponse(error, traceId)
+  // RFC 9110, section 15.5.22, and RFC 6455, section 4.2.2.
+  const required = status === 426 ? { upgrade: 'websocket', 'sec-websocket-version': webSocketVersion } : {}
+  const connection = status === 426 ? 'close, Upgrade' : 'close'
+  const lines = Object.entries({ ...headers, ...required, connection }).map(([name, value]) => `${name}: ${value}\r\n`)
+  // Closing a socket with unread bytes resets it, and the response may be lost: read and discard for a moment.
+  const timer = setTimeout(() => socket.destroy(), lingerMs)
+  socket.once('close', () => clearTimeout(timer))
+  socket.resume()
+  socket.end(`HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ''}\r\n${lines.join('')}\r\n${body}`)
+}
+
+/**
+ * Ignores the errors of a socket; `close` follows each of them. Without a listener an error between two owners of the
+ * socket would end the process.
+ */
+export function ignoreErrors(socket: Duplex): void {
+  if (!socket.listeners('error').includes(ignore)) socket.on('error', ignore)
+}
+
+// Lives as long as the socket: a closure would keep everything in its scope alive.
+const ignore = (): void => {}
+
+const webSocketVersion = '13'
+const lingerMs = 1000
+const negotiated = ['sec-websocket-accept', 'sec-websocket-extensions', 'sec-websocket-protocol'] as const
