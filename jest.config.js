@@ -6,7 +6,9 @@ export default {
   // The packages find each other's sources through the export condition "source".
   testEnvironment: 'node',
   testEnvironmentOptions: { customExportConditions: ['source', 'node', 'node-addons'] },
-  testTimeout: 20_000,
+  // Tests wait for events. This ends those that wait in vain, also on a machine that is busy with other things.
+  testTimeout: 60_000,
+  reporters: ['default', '<rootDir>/packages/test-support/src/end-of-run.js'],
   // Jest would leave a core idle; most tests wait for servers rather than compute.
   maxWorkers: '100%',
 }

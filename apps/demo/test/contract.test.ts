@@ -11,7 +11,7 @@ let demo: DemoProcess
 beforeAll(async () => {
   setting = await startDemoAtTenant()
   ;({ tenant, demo } = setting)
-}, 60_000)
+})
 afterAll(() => setting.close())
 
 const get = (path: string, headers: Record<string, string> = {}) =>

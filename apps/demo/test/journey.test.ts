@@ -4,6 +4,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
 import type { Browser, BrowserContext, Page } from 'playwright-core'
 import type { SimulatedTenant } from 'qlik-tenant-simulator'
 import { colours, launchChromium, problemsOf } from 'test-support/chromium'
+import { startAll } from 'test-support/start-all'
 import { type DemoAtTenant, startDemoAtTenant } from './support/demo-at-tenant.ts'
 import type { DemoProcess } from './support/demo-process.ts'
 
@@ -16,10 +17,10 @@ let page: Page
 const problems: (readonly string[])[] = []
 
 beforeAll(async () => {
-  ;[setting, browser] = await Promise.all([startDemoAtTenant(), launchChromium()])
+  ;[setting, browser] = await startAll(startDemoAtTenant(), launchChromium())
   ;({ tenant, demo } = setting)
   ;({ visit, page } = await open({ viewport: { width: 1280, height: 1000 } }))
-}, 60_000)
+})
 afterAll(async () => {
   await browser?.close()
   await setting?.close()
@@ -175,7 +176,6 @@ function shadesUpToTile(element: Element): string[] {
 async function open(options: Parameters<Browser['newContext']>[0]) {
   const context = await browser.newContext(options)
   const opened = await context.newPage()
-  opened.setDefaultTimeout(8000)
   problems.push(problemsOf(opened))
   return { visit: context, page: opened }
 }

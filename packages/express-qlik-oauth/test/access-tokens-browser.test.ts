@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
 import { type Browser, colours, launchChromium, type Page, problemsOf } from 'test-support/chromium'
+import { startAll } from 'test-support/start-all'
 import { type Example, startExample } from './support/example.ts'
 
 let example: Example
@@ -7,9 +8,9 @@ let browser: Browser
 let page: Page
 
 beforeAll(async () => {
-  ;[example, browser] = await Promise.all([startExample('access-tokens.ts'), launchChromium()])
+  ;[example, browser] = await startAll(startExample('access-tokens.ts'), launchChromium())
   page = await browser.newPage()
-}, 30_000)
+})
 afterAll(async () => {
   await browser?.close()
   await example?.stop()
@@ -22,7 +23,7 @@ describe('a page that gets access tokens from the application', () => {
     page.on('websocket', socket => sockets.push(socket.url()))
     await page.goto(example.origin)
     await page.getByRole('button', { name: 'Log in as Ada' }).click()
-    await page.locator('qlik-embed svg, qlik-embed canvas').first().waitFor({ timeout: 10_000 })
+    await page.locator('qlik-embed svg, qlik-embed canvas').first().waitFor()
     expect(await colours(page.locator('div').first())).toBeGreaterThan(3)
     expect(sockets).toEqual([expect.stringMatching(/^ws:.*accessToken=/)])
     expect(sockets[0]).not.toContain(new URL(example.origin).host)

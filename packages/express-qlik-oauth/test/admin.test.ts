@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { expect, it } from '@jest/globals'
 import { createTenant } from 'qlik-tenant-simulator'
 import { startRedis } from 'test-support/redis-server'
+import { startAll } from 'test-support/start-all'
 import { until } from 'test-support/until'
 import {
   type ApplicationProcess,
@@ -12,11 +13,11 @@ import {
 import { loggedIn } from './support/visitor.ts'
 
 it('an administrator who ends all logins of a user in one process ends REST and sockets in the others, and revokes the tokens', async () => {
-  const [redis, tenant] = await Promise.all([startRedis(), createTenant()])
+  const [redis, tenant] = await startAll(startRedis(), createTenant())
   const settings = settingsFor(tenant, redis.url, [randomBytes(32).toString('base64')])
   let processes: ApplicationProcess[] = []
   try {
-    processes = await Promise.all([0, 5, 0].map(cacheSeconds => startApplicationProcess({ ...settings, cacheSeconds })))
+    processes = await startAll(...[0, 5, 0].map(cacheSeconds => startApplicationProcess({ ...settings, cacheSeconds })))
     const [a = '', b = '', c = ''] = processes.map(({ origin }) => origin)
     const [phone, laptop, ben] = await Promise.all(
       ['ada', 'ada', 'ben'].map(user => loggedIn(tenant, a, user, publicUrl)),

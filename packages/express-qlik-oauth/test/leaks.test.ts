@@ -3,6 +3,7 @@ import { afterAll, beforeAll, expect, it } from '@jest/globals'
 import { Redis } from 'ioredis'
 import { createTenant, type SimulatedTenant } from 'qlik-tenant-simulator'
 import { type RedisServer, startRedis } from 'test-support/redis-server'
+import { startAll } from 'test-support/start-all'
 import { until } from 'test-support/until'
 import {
   type ApplicationProcess,
@@ -27,11 +28,11 @@ const everyLog = {
 }
 
 beforeAll(async () => {
-  ;[redis, tenant] = await Promise.all([startRedis(), createTenant()])
+  ;[redis, tenant] = await startAll(startRedis(), createTenant())
   connection = new Redis(redis.url)
   application = await startApplicationProcess(settingsFor(tenant, redis.url, keys), everyLog)
   stop = application.stop
-}, 30_000)
+})
 
 afterAll(async () => {
   await stop()
@@ -141,4 +142,4 @@ it('a tour with all logging on leaves no secret in logs, events, answers or Redi
     [...secrets].filter(secret => text.includes(secret)).map(secret => [place, secret]),
   )
   expect(found).toEqual([])
-}, 30_000)
+})

@@ -5,6 +5,7 @@ import { type LoginStore, redisLoginStore } from 'qlik-oauth'
 import { loginKey } from 'qlik-oauth/internal'
 import { createTenant, type SimulatedTenant } from 'qlik-tenant-simulator'
 import { type RedisServer, startRedis } from 'test-support/redis-server'
+import { startAll } from 'test-support/start-all'
 import { until } from 'test-support/until'
 import {
   type ApplicationProcess,
@@ -27,21 +28,21 @@ let origins: [string, string, string, string]
 let shortLived: ApplicationProcess
 
 beforeAll(async () => {
-  ;[redis, tenant] = await Promise.all([startRedis(), createTenant()])
+  ;[redis, tenant] = await startAll(startRedis(), createTenant())
   connection = new Redis(redis.url)
   store = redisLoginStore(connection, { keys })
   settings = settingsFor(tenant, redis.url, keys)
-  ;[shortLived, ...processes] = await Promise.all([
+  ;[shortLived, ...processes] = await startAll(
     startApplicationProcess({ ...settings, idleSeconds: 1, absoluteSeconds: 3 }),
     ...[0, 0, 5, 5].map(cacheSeconds => startApplicationProcess({ ...settings, cacheSeconds })),
-  ])
+  )
   origins = processes.map(({ origin }) => origin) as typeof origins
-}, 60_000)
+})
 
 afterEach(() => tenant.faults.clear())
 
 afterAll(async () => {
-  await Promise.all([shortLived, ...processes].map(one => one.stop()))
+  await Promise.all([shortLived, ...processes].map(one => one?.stop()))
   await store.close()
   connection.disconnect()
   await Promise.all([tenant.close(), redis.stop()])

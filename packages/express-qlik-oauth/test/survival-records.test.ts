@@ -3,6 +3,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from
 import { loginKey } from 'qlik-oauth/internal'
 import { createTenant, type SimulatedTenant } from 'qlik-tenant-simulator'
 import { type RedisServer, startRedis } from 'test-support/redis-server'
+import { startAll } from 'test-support/start-all'
 import { type RedisApplication, startRedisApplication } from './support/redis-application.ts'
 import { loggedIn, sessionIdOf, type Visitor } from './support/visitor.ts'
 
@@ -13,7 +14,7 @@ let application: RedisApplication
 let visitor: Visitor
 
 beforeAll(async () => {
-  ;[redis, tenant] = await Promise.all([startRedis(), createTenant()])
+  ;[redis, tenant] = await startAll(startRedis(), createTenant())
 })
 beforeEach(async () => {
   application = await startRedisApplication(tenant, redis.url, keys)

@@ -4,6 +4,7 @@ import { Redis } from 'ioredis'
 import { type LoginStore, redisLoginStore } from 'qlik-oauth'
 import { type Child, startChild } from 'test-support/child'
 import { type RedisServer, startRedis } from 'test-support/redis-server'
+import { startAll } from 'test-support/start-all'
 import {
   startTokenEndpoint,
   type TokenAnswer,
@@ -17,15 +18,15 @@ let endpoint: TokenEndpoint
 let connection: Redis
 let store: LoginStore
 let environment: Record<string, string>
-let children: Child[]
+let children: Child[] = []
 
 beforeAll(async () => {
-  ;[redis, endpoint] = await Promise.all([startRedis(), startTokenEndpoint()])
+  ;[redis, endpoint] = await startAll(startRedis(), startTokenEndpoint())
   connection = new Redis(redis.url)
   store = redisLoginStore(connection, { keys: [keys] })
   environment = { TENANT: endpoint.origin, REDIS: redis.url, KEYS: keys }
-  children = await Promise.all(Array.from({ length: 4 }, () => startChild(loginProcess, environment)))
-}, 60_000)
+  children = await startAll(...Array.from({ length: 4 }, () => startChild(loginProcess, environment)))
+})
 
 afterAll(async () => {
   await Promise.all(children.map(child => child.stop()))

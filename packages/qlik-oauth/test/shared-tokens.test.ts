@@ -1,29 +1,23 @@
-import { type ChildProcess, spawn } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
-import { once } from 'node:events'
-import { createInterface, type Interface } from 'node:readline'
-import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
+import { type Child, startChild } from 'test-support/child'
 import { type RedisServer, startRedis } from 'test-support/redis-server'
+import { startAll } from 'test-support/start-all'
 import { startTokenEndpoint, type TokenEndpoint } from './support/token-endpoint.ts'
 
-interface Process {
-  readonly child: ChildProcess
-  readonly lines: Interface
-}
-
+const machineProcess = new URL('support/machine-process.ts', import.meta.url)
 let redis: RedisServer
 let endpoint: TokenEndpoint
-let processes: Process[]
+let processes: Child[] = []
 
 beforeAll(async () => {
-  ;[redis, endpoint] = await Promise.all([startRedis(), startTokenEndpoint()])
+  ;[redis, endpoint] = await startAll(startRedis(), startTokenEndpoint())
   const environment = { TENANT: endpoint.origin, REDIS: redis.url, KEYS: randomBytes(32).toString('base64') }
-  processes = await Promise.all(Array.from({ length: 4 }, () => start(environment)))
-}, 60_000)
+  processes = await startAll(...Array.from({ length: 4 }, () => startChild(machineProcess, environment)))
+})
 
 afterAll(async () => {
-  await Promise.all(processes.map(({ child }) => stop(child)))
+  await Promise.all(processes.map(one => one.stop()))
   await endpoint.close()
   await redis.stop()
 })
@@ -45,26 +39,6 @@ describe('one token for four processes', () => {
   })
 })
 
-async function start(environment: Record<string, string>): Promise<Process> {
-  const script = fileURLToPath(new URL('support/machine-process.ts', import.meta.url))
-  const child = spawn(process.execPath, ['--conditions=source', '--import', import.meta.resolve('tsx'), script], {
-    env: { ...process.env, ...environment },
-    stdio: ['pipe', 'pipe', 'inherit'],
-  })
-  const lines = createInterface({ input: child.stdout })
-  await once(lines, 'line')
-  return { child, lines }
-}
-
-async function ask({ child, lines }: Process, line: string): Promise<readonly string[]> {
-  const answered = once(lines, 'line')
-  child.stdin?.write(`${line}\n`)
-  const [text] = await answered
-  return JSON.parse(text)
-}
-
-async function stop(child: ChildProcess): Promise<void> {
-  const ended = once(child, 'exit')
-  child.stdin?.end()
-  await ended
+async function ask(child: Child, line: string): Promise<readonly string[]> {
+  return JSON.parse(await child.ask(line))
 }

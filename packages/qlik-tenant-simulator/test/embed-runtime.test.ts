@@ -27,7 +27,7 @@ beforeAll(async () => {
     await page.locator(`#${id} svg, #${id} canvas`).first().waitFor()
   await page.locator(`#${objects.table}`).getByText('Afghanistan').waitFor()
   await page.locator('#field').getByText('South Asia').waitFor()
-}, 25_000)
+})
 
 afterAll(async () => {
   await browser?.close()

@@ -1,15 +1,13 @@
-import { existsSync } from 'node:fs'
 import { type Browser, chromium, type Locator, type Page } from 'playwright-core'
+import { chromiumPath } from './programs.ts'
 
 export type { Browser, Page }
 
-/** Starts the Chromium of this machine; CHROMIUM_PATH names another one. */
-export function launchChromium(): Promise<Browser> {
-  const places = [process.env.CHROMIUM_PATH, '/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome']
-  const executablePath = places.find(place => place !== undefined && existsSync(place))
-  if (executablePath === undefined)
-    throw new Error('No Chromium here: install the package "chromium" or set CHROMIUM_PATH')
-  return chromium.launch({ executablePath, args: flags })
+/** Starts the Chromium of this machine, or that of `CHROMIUM_PATH`. */
+export async function launchChromium(): Promise<Browser> {
+  const executablePath = chromiumPath()
+  if (executablePath === undefined) throw new Error('Chromium is missing. Install it, or set CHROMIUM_PATH')
+  return await chromium.launch({ executablePath, args: flags })
 }
 
 /** What a page complains of: errors on its console, and errors that nobody caught. The list grows as they come. */

@@ -1,9 +1,11 @@
-import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
+import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { type AddressInfo, connect, createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { createInterface } from 'node:readline'
+import { freePort } from './free-port.ts'
+import { redisIsInstalled } from './programs.ts'
 
 export interface RedisServer {
   readonly host: string
@@ -11,20 +13,18 @@ export interface RedisServer {
   readonly url: string
   /** Ends the process for good. */
   stop(): Promise<void>
-  /** Ends the process as a crash would. */
+  /** Ends the process with SIGKILL. */
   kill(): Promise<void>
   /** Starts it again on the same port, empty. */
   restart(): Promise<void>
-  /** Stops answering without closing anything, like a machine that hangs. */
+  /** Suspends the process: its connections stay open, and it sends nothing. */
   pause(): void
   resume(): void
 }
 
 /**
- * Starts a `redis-server` of its own on a free port of 127.0.0.1.
- *
- * Where none is installed: `REDIS_URL` is used when it is set (such a server cannot be stopped or paused), as root on
- * Debian the package is installed, and otherwise the error says what to install.
+ * Starts a `redis-server` on a free port of 127.0.0.1, or returns the server of `REDIS_URL` where the program is not
+ * installed. The server of `REDIS_URL` cannot be stopped or paused.
  *
  * @param settings Further lines of redis.conf.
  */
@@ -33,105 +33,111 @@ export async function startRedis(settings: readonly string[] = []): Promise<Redi
 }
 
 export interface LaunchOptions {
+  /** @default a free one */
   readonly port?: number
   readonly sentinel?: boolean
 }
 
-/** Starts a process that has to be our own: one that is stopped, a node of a Cluster, a Sentinel. */
+/** Starts a `redis-server` that the test may stop, or that is a node of a Cluster or a Sentinel. */
 export async function launch(settings: readonly string[], options: LaunchOptions = {}): Promise<RedisServer> {
   if (!redisIsInstalled()) throw new Error(`This test stops and starts servers. ${whatToInstall}`)
 
-  const { port = await freePort(), sentinel = false } = options
+  for (let attempt = 1; ; attempt += 1) {
+    const { port = await freePort(), sentinel = false } = options
+    try {
+      return await launchOn(port, settings, sentinel)
+    } catch (error) {
+      if (!(error instanceof PortTakenError) || options.port !== undefined || attempt === 5) throw error
+    }
+  }
+}
+
+async function launchOn(port: number, settings: readonly string[], sentinel: boolean): Promise<RedisServer> {
   const dir = mkdtempSync(join(tmpdir(), 'redis-'))
   const file = join(dir, 'redis.conf')
   writeFileSync(file, [`port ${port}`, 'bind 127.0.0.1', `dir ${dir}`, ...settings, ''].join('\n'))
-  let server: { pid: number; shell: ChildProcess } | undefined
-
-  async function start() {
-    const shell = spawn('sh', ['-c', endsWithItsParent, 'sh', file, ...(sentinel ? ['--sentinel'] : [])], {
-      stdio: ['pipe', 'pipe', 'inherit'],
-    })
-    const [pid] = await once(shell.stdout, 'data')
-    server = { pid: Number(pid), shell }
-    await answering(port)
-  }
+  const flags = sentinel ? ['--sentinel'] : []
+  let server: RunningServer | undefined
 
   async function kill() {
-    if (server === undefined) return
-    const { shell } = server
+    const killed = server
     server = undefined
-    const exit = once(shell, 'exit')
-    shell.stdin?.end()
-    await exit
+    await killed?.kill()
   }
 
-  await start()
+  async function stop() {
+    await kill()
+    rmSync(dir, { recursive: true, force: true })
+  }
+
+  try {
+    server = await running(port, [file, ...flags])
+  } catch (error) {
+    await stop()
+    throw error
+  }
   return {
     host: '127.0.0.1',
     port,
     url: `redis://127.0.0.1:${port}`,
     kill,
+    stop,
     restart: async () => {
       await kill()
-      await start()
-    },
-    async stop() {
-      await kill()
-      rmSync(dir, { recursive: true, force: true })
+      server = await running(port, [file, ...flags])
     },
     pause: () => void (server && process.kill(server.pid, 'SIGSTOP')),
     resume: () => void (server && process.kill(server.pid, 'SIGCONT')),
   }
 }
 
-/** However the tests end, their end of the pipe closes with them, and the server goes too. */
-const endsWithItsParent = 'redis-server "$@" >/dev/null & echo $!; read -r _; kill -9 $!; wait'
-
-/** A port that nobody listens on. It leaves room for the bus of a Cluster node, which is 10000 higher. */
-export async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const { port } = server.address() as AddressInfo
-  server.close()
-  await once(server, 'close')
-  return port < 55_536 ? port : freePort()
+interface RunningServer {
+  readonly pid: number
+  kill(): Promise<void>
 }
 
-let installed: boolean | undefined
+class PortTakenError extends Error {}
 
-function redisIsInstalled(): boolean {
-  installed ??= hasRedisServer() || (process.env.REDIS_URL === undefined && installOnDebian() && hasRedisServer())
-  return installed
-}
-
-function hasRedisServer(): boolean {
-  try {
-    execFileSync('redis-server', ['--version'], { stdio: 'ignore' })
-    return true
-  } catch {
-    return false
+/** Starts the process and waits for the line of its log that says it accepts connections. */
+async function running(port: number, args: readonly string[]): Promise<RunningServer> {
+  const shell = spawn('sh', ['-c', endsWithItsParent, 'sh', ...args], { stdio: ['pipe', 'pipe', 'pipe'] })
+  const exited = once(shell, 'exit')
+  const kill = async () => {
+    shell.stdin.end()
+    await exited
   }
+
+  const log: string[] = []
+  const pid = await new Promise<number | undefined>(resolve => {
+    const deadline = setTimeout(resolve, startMs, undefined)
+    const lines = createInterface({ input: shell.stdout })
+    lines.on('line', line => {
+      log.push(line)
+      // Each line begins with the id of the process.
+      if (/Ready to accept connections|Sentinel ID is/.test(line)) resolve(Number.parseInt(line, 10))
+    })
+    shell.stderr.on('data', chunk => log.push(String(chunk)))
+    void Promise.allSettled([exited, once(lines, 'close')]).then(() => resolve(undefined))
+    void exited.finally(() => clearTimeout(deadline))
+  })
+  if (pid !== undefined) return { pid, kill }
+
+  await kill()
+  const message = `redis-server does not start on port ${port}:\n${log.join('\n')}`
+  throw log.some(line => line.includes('Address already in use')) ? new PortTakenError(message) : new Error(message)
 }
 
-function installOnDebian(): boolean {
-  if (process.getuid?.() !== 0) return false
-  try {
-    process.stderr.write('redis-server is missing, installing it with apt-get\n')
-    execFileSync(
-      'sh',
-      [
-        '-c',
-        'apt-get update && DEBIAN_FRONTEND=noninteractive apt-get install --yes --no-install-recommends redis-server',
-      ],
-      {
-        stdio: 'ignore',
-      },
-    )
-    return true
-  } catch {
-    return false
-  }
-}
+const startMs = 30_000
+
+/** However the tests end, their end of the pipe closes, and the server is killed. */
+const endsWithItsParent = `
+exec 3<&0
+redis-server "$@" 3<&- & server=$!
+( read -r _ <&3; kill -9 $server ) >/dev/null 2>&1 & watch=$!
+wait $server
+status=$?
+kill $watch 2>/dev/null
+exit $status`
 
 function externalRedis(): RedisServer {
   const url = process.env.REDIS_URL
@@ -154,25 +160,3 @@ function externalRedis(): RedisServer {
 
 const whatToInstall =
   'Install redis-server (apt-get install redis-server, brew install redis), or set REDIS_URL for the tests that need no more.'
-
-async function answering(port: number): Promise<void> {
-  const deadline = Date.now() + 5000
-  while (!(await answers(port))) {
-    if (Date.now() > deadline) throw new Error(`redis-server does not start on port ${port}`)
-    await new Promise(resolve => setTimeout(resolve, 5))
-  }
-}
-
-async function answers(port: number): Promise<boolean> {
-  const socket = connect(port, '127.0.0.1')
-  try {
-    await once(socket, 'connect')
-    socket.write('PING\r\n')
-    const [reply] = await once(socket, 'data')
-    return /^(\+PONG|-NOAUTH)/.test(String(reply))
-  } catch {
-    return false
-  } finally {
-    socket.destroy()
-  }
-}

@@ -1,5 +1,6 @@
 import { createTenant, type SimulatedTenant } from 'qlik-tenant-simulator'
 import { type RedisServer, startRedis } from 'test-support/redis-server'
+import { startAll } from 'test-support/start-all'
 import { type DemoProcess, startDemo } from './demo-process.ts'
 
 export interface DemoAtTenant {
@@ -11,8 +12,11 @@ export interface DemoAtTenant {
 
 /** A demo with a Redis of its own, at a simulated tenant in this process that knows the demo's clients. */
 export async function startDemoAtTenant(): Promise<DemoAtTenant> {
-  const [tenant, redis] = await Promise.all([createTenant(), startRedis()])
-  const demo = await startDemo({ QLIK_TENANT_URL: tenant.origin, REDIS_URL: redis.url })
+  const [tenant, redis] = await startAll(createTenant(), startRedis())
+  const demo = await startDemo({ QLIK_TENANT_URL: tenant.origin, REDIS_URL: redis.url }).catch(async error => {
+    await Promise.all([tenant.close(), redis.stop()])
+    throw error
+  })
   tenant.registerClient({
     clientId: 'demo-web',
     clientSecret: 'demo-web-secret',

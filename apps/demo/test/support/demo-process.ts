@@ -1,8 +1,8 @@
-import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { createServer } from 'node:net'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
+import { spawnFromSource } from 'test-support/child'
+import { freePort } from 'test-support/free-port'
 
 export interface DemoProcess {
   readonly origin: string
@@ -43,27 +43,11 @@ export async function refusedStart(
   return { code, said: output() }
 }
 
-export async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const address = server.address()
-  server.close()
-  await once(server, 'close')
-  return typeof address === 'object' && address !== null ? address.port : 0
-}
-
 function launch(environment: Record<string, string>) {
   const script = fileURLToPath(new URL('../../src/start.ts', import.meta.url))
   const { PATH = '', HOME = '' } = process.env
-  const child: ChildProcess = spawn(
-    process.execPath,
-    ['--conditions=source', '--import', import.meta.resolve('tsx'), script],
-    {
-      env: { PATH, HOME, ...environment },
-      stdio: ['ignore', 'pipe', 'pipe'],
-    },
-  )
+  const child = spawnFromSource(script, { env: { PATH, HOME, ...environment } })
   let text = ''
-  for (const stream of [child.stdout, child.stderr]) stream?.on('data', (chunk: Buffer) => (text += chunk))
-  return { child, output: () => text, lines: createInterface({ input: child.stdout as NodeJS.ReadableStream }) }
+  for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk: Buffer) => (text += chunk))
+  return { child, output: () => text, lines: createInterface({ input: child.stdout }) }
 }

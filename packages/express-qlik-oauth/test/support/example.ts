@@ -1,9 +1,9 @@
-import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { createServer } from 'node:net'
 import { fileURLToPath } from 'node:url'
 // Tests walk through the pages of a tenant that runs in the example's process.
 import { authorizeAs } from 'qlik-tenant-simulator'
+import { spawnFromSource } from 'test-support/child'
+import { freePort } from 'test-support/free-port'
 import { type Browser, browser } from './browser.ts'
 
 export interface Example {
@@ -15,10 +15,9 @@ export interface Example {
 export async function startExample(file: string, variables: Record<string, string> = {}): Promise<Example> {
   const port = await freePort()
   const { PATH = '' } = process.env
-  const child = spawn(process.execPath, ['--conditions=source', '--import', import.meta.resolve('tsx'), file], {
+  const child = spawnFromSource(file, {
     cwd: fileURLToPath(new URL('../../examples', import.meta.url)),
     env: { PATH, PORT: String(port), ...variables },
-    stdio: ['ignore', 'pipe', 'pipe'],
   })
   const exit = once(child, 'exit')
   let said = ''
@@ -46,14 +45,4 @@ export async function logIn(origin: string, path = '/', user = 'ada'): Promise<B
   const callback = await tab.get(await authorizeAs(new URL(request).origin, request, user))
   if (callback.status !== 302) throw new Error(`The callback answered ${callback.status}: ${await callback.text()}`)
   return tab
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0)
-  await once(server, 'listening')
-  const address = server.address()
-  server.close()
-  await once(server, 'close')
-  if (address === null || typeof address === 'string') throw new Error('The server has no port')
-  return address.port
 }
