@@ -5,12 +5,12 @@ import { tmpdir } from 'node:os'
 
 export interface PrivateRedis {
   readonly url: string
-  /** Resolves when the server ends without having been asked to. */
+  /** Resolves when the server exits unexpectedly. */
   readonly lost: Promise<void>
   close(): Promise<void>
 }
 
-/** Starts a `redis-server` of our own that keeps nothing on disk. @returns `undefined` where none is on the PATH. */
+/** Starts a private `redis-server` without persistence. @returns `undefined` when none is on the PATH. */
 export async function privateRedis(): Promise<PrivateRedis | undefined> {
   const port = await freePort()
   const settings = {
@@ -22,14 +22,14 @@ export async function privateRedis(): Promise<PrivateRedis | undefined> {
     'maxmemory-policy': 'noeviction',
   }
   const options = Object.entries(settings).flatMap(([name, value]) => [`--${name}`, String(value)])
-  // Its own process group, so that Ctrl-C reaches only us: it has to outlive the requests that still need it.
-  const server = spawn('sh', ['-c', guarded, 'sh', 'redis-server', ...options], {
+  // Its own process group, so that Ctrl-C does not reach it: requests in progress still need it.
+  const server = spawn('sh', ['-c', guardedCommand, 'sh', 'redis-server', ...options], {
     stdio: ['pipe', 'pipe', 'ignore'],
     detached: true,
   })
   server.stdin.on('error', () => {})
   const ended = once(server, 'exit').then(() => {})
-  const isUp = await Promise.race([saidReady(server.stdout), ended.then(() => false)])
+  const isUp = await Promise.race([isReady(server.stdout), ended.then(() => false)])
   if (!isUp) return undefined
 
   let closing = false
@@ -44,15 +44,15 @@ export async function privateRedis(): Promise<PrivateRedis | undefined> {
   }
 }
 
-/** Ends the server when our end of the pipe closes, which the system does for us however we die. */
-const guarded = `
+/** Stops the server when our end of the pipe closes, as it does however this process ends. */
+const guardedCommand = `
   exec 3<&0
   "$@" 2>/dev/null & server=$!
   { read -r _ <&3; kill "$server" 2>/dev/null; } & guard=$!
   wait "$server"
   kill "$guard" 2>/dev/null`
 
-async function saidReady(output: NodeJS.ReadableStream): Promise<boolean> {
+async function isReady(output: NodeJS.ReadableStream): Promise<boolean> {
   return new Promise(resolve => {
     let text = ''
     output.on('data', chunk => {

@@ -8,28 +8,25 @@ import { type PrivateRedis, privateRedis } from './private-redis.ts'
 
 const simulatorPort = 4000
 
-/**
- * `pnpm demo`: the application, and beside it whatever the environment does not name: a simulated tenant and a private
- * Redis.
- */
+/** `pnpm demo`: the application, with a simulated tenant and a private Redis where the environment names none. */
 await run(async () => {
-  const given = process.env
-  const simulates = (given.QLIK_TENANT_URL ?? '') === ''
-  // A wrong variable is found before anything is started.
+  const { env } = process
+  const simulated = (env.QLIK_TENANT_URL ?? '') === ''
+  // Report invalid variables before anything is started.
   const { publicUrl } = readEnvironment({
-    ...given,
-    QLIK_TENANT_URL: given.QLIK_TENANT_URL || `http://localhost:${simulatorPort}`,
+    ...env,
+    QLIK_TENANT_URL: env.QLIK_TENANT_URL || `http://localhost:${simulatorPort}`,
   })
 
-  if (simulates) await buildEmbedRuntime()
-  const redis = (given.REDIS_URL ?? '') === '' ? await privateRedis() : undefined
-  const tenant = simulates ? await simulatedTenant(publicUrl, given) : undefined
+  if (simulated) await buildEmbedRuntime()
+  const redis = (env.REDIS_URL ?? '') === '' ? await privateRedis() : undefined
+  const tenant = simulated ? await simulatedTenant(publicUrl, env) : undefined
   return {
-    variables: { ...given, ...(tenant && { QLIK_TENANT_URL: tenant.origin }), ...(redis && { REDIS_URL: redis.url }) },
+    variables: { ...env, ...(tenant && { QLIK_TENANT_URL: tenant.origin }), ...(redis && { REDIS_URL: redis.url }) },
     started(environment, stop) {
       process.stdout.write(greeting(environment, redis))
       void redis?.lost.then(() => {
-        process.stderr.write('The private redis-server has ended, and so does the demo.\n')
+        process.stderr.write('The private redis-server exited unexpectedly. Stopping.\n')
         return stop(1)
       })
     },
@@ -76,16 +73,16 @@ function greeting({ publicUrl, redisUrl, simulated, tenant }: Environment, redis
       ? redisUrl === undefined
         ? 'memory: no redis-server on the PATH'
         : 'REDIS_URL'
-      : 'a private redis-server, stopped with the demo'
+      : 'a private redis-server, which stops with the demo'
   const lines = [
     ['Open', publicUrl],
     [
       'Log in as',
-      simulated ? 'Ada (sees every app), Ben (some) or Cleo (none yet); no password' : 'yourself, at your tenant',
+      simulated ? 'Ada (sees all apps), Ben (some) or Cleo (none); no password' : 'your user in the tenant',
     ],
     ['Tenant', simulated ? `${tenant}, simulated` : tenant],
-    ['Logins in', store],
+    ['Login store', store],
     ['Stop', 'Ctrl-C'],
   ]
-  return `\n${lines.map(([name = '', value]) => `  ${name.padEnd(11)}${value}`).join('\n')}\n\n`
+  return `\n${lines.map(([name = '', value]) => `  ${name.padEnd(13)}${value}`).join('\n')}\n\n`
 }

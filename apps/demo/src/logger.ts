@@ -4,7 +4,7 @@ import { type Logger, pino } from 'pino'
 import { pinoHttp } from 'pino-http'
 import type { LogLevel } from './environment.ts'
 
-/** JSON on standard output, one line per event. Whatever is named like a secret is removed before it is written. */
+/** JSON on standard output, one line per event. Properties named like a secret are removed. */
 export function createLogger(level: LogLevel): Logger {
   return pino({
     level,
@@ -19,9 +19,10 @@ export function createLogger(level: LogLevel): Logger {
 }
 
 /**
- * One line per request: method, path, status, time. No query string (it may hold a code), no header, no body.
+ * Logs one line per request: method, path, status and duration. Never the query string (it may contain an
+ * authorization code), headers or bodies.
  *
- * Probes and assets are left out unless they fail.
+ * Successful health checks and assets are logged at level `trace`.
  */
 export function requestLog(logger: Logger): RequestHandler {
   return pinoHttp({
@@ -51,7 +52,7 @@ function pathOf(url: string): string {
   return url.split('?', 1)[0] ?? ''
 }
 
-/** A mounted router shortens `url` while it answers. */
+/** Mounted routers strip their path from `url`. */
 function originalUrl(request: IncomingMessage & { originalUrl?: string }): string {
   return request.originalUrl ?? request.url ?? ''
 }

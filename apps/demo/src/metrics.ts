@@ -2,15 +2,15 @@ import { type RequestHandler, Router } from 'express'
 import { Counter, collectDefaultMetrics, Histogram, Registry } from 'prom-client'
 
 export interface Metrics {
-  /** `GET /metrics` in the text format of Prometheus. Keep it from the public at the balancer. */
+  /** `GET /metrics` in the Prometheus text format. Block it for the public at the load balancer. */
   readonly routes: Router
-  /** Times every request that reaches Express. */
+  /** Measures the duration of every request that reaches Express. */
   readonly measure: RequestHandler
-  /** Counts an event of the middleware. */
+  /** Counts an event of the library. */
   count(event: string): void
 }
 
-/** What an operator watches. Labels are the names of routes and events, never anything of a user. */
+/** Metrics for Prometheus. Labels hold names of routes and events, never user data. */
 export function createMetrics(): Metrics {
   const registry = new Registry()
   collectDefaultMetrics({ register: registry })
@@ -22,7 +22,7 @@ export function createMetrics(): Metrics {
   })
   const requests = new Histogram({
     name: 'http_request_duration_seconds',
-    help: 'Time to answer a request',
+    help: 'Duration of HTTP requests',
     labelNames: ['method', 'route', 'status'],
     registers: [registry],
   })
@@ -40,7 +40,7 @@ export function createMetrics(): Metrics {
     measure(request, response, next) {
       const stop = requests.startTimer()
       response.once('finish', () => {
-        // The pattern of the route, not its path: a label must have few values. Unknown methods and paths share one.
+        // The pattern of the route, not its path, and one value for the unknown: label values must stay few.
         const route = typeof request.route?.path === 'string' ? request.baseUrl + request.route.path : 'other'
         const method = knownMethods.has(request.method) ? request.method : 'other'
         stop({ method, route, status: response.statusCode })

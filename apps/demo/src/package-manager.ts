@@ -1,23 +1,23 @@
 import { execFileSync } from 'node:child_process'
 
 /**
- * Calls `end` when a package manager that started this process is gone: `npx` passes no signal on to what it runs, and
- * nobody does who was killed.
+ * Calls `onExit` when the package manager that started this process exits: `npx` forwards no signals, and a killed
+ * process cannot.
  *
- * Without a package manager above, as in a container, nothing is watched.
+ * Does nothing without a package manager among the parent processes, as in a container.
  */
-export function endWithPackageManager(end: () => void): void {
+export function onPackageManagerExit(onExit: () => void): void {
   const watched = packageManagers()
   if (watched.length === 0) return
   const timer = setInterval(() => {
     if (watched.every(isAlive)) return
     clearInterval(timer)
-    end()
+    onExit()
   }, 500)
   timer.unref()
 }
 
-/** The processes above this one, up to the outermost that is a package manager; what is above that may come and go. */
+/** The ids of the parent processes up to the outermost package manager. */
 function packageManagers(): readonly number[] {
   if (process.env.npm_lifecycle_event === undefined) return []
   const processes = runningProcesses()
@@ -36,7 +36,7 @@ function runningProcesses(): ReadonlyMap<number, { readonly parent: number; read
     const fields = lines.map(line => /^\s*(\d+)\s+(\d+)\s+(.*)$/.exec(line) ?? [])
     return new Map(fields.map(([, pid, parent, command = '']) => [Number(pid), { parent: Number(parent), command }]))
   } catch {
-    // Machines without `ps`: then it is the signal or nothing.
+    // Without `ps` only signals stop the process.
     return new Map()
   }
 }

@@ -1,8 +1,8 @@
-/** Where Redis is, as REDIS_URL tells. */
+/** The parsed REDIS_URL. */
 export interface RedisAddress {
-  /** One server, the known nodes of a Cluster, or the Sentinels. */
+  /** One server, the seed nodes of a Cluster, or the Sentinels. */
   readonly nodes: readonly { readonly host: string; readonly port: number }[]
-  /** Name of the master that the Sentinels know; absent when `nodes` are no Sentinels. */
+  /** Name of the master; present when `nodes` are Sentinels. */
   readonly master?: string
   readonly tls: boolean
   readonly username: string | undefined
@@ -11,29 +11,31 @@ export interface RedisAddress {
 }
 
 /**
- * Reads an address of Redis: one URL, a comma list for a Cluster, or Sentinels with the name of their master.
+ * Parses a Redis address: one URL, a comma-separated list for a Cluster, or Sentinels and the name of their master.
  *
- * In a list only the first address needs a scheme, user and password: they hold for all.
+ * The scheme, user and password of the first node apply to the whole list.
  *
  * @example redisAddress('redis+sentinel://sentinel-1:26379,sentinel-2:26379/mymaster')
- * @returns `undefined` when it is none.
+ * @returns `undefined` when `text` is not a Redis address.
  */
 export function redisAddress(text: string): RedisAddress | undefined {
   const scheme = /^(redis|rediss|redis\+sentinel):\/\//.exec(text)?.[1]
   if (scheme === undefined) return undefined
 
   const sentinel = scheme === 'redis+sentinel'
-  // The path stands after the last Sentinel, and URL wants it after a host.
+  // The path of a list follows its last node.
   const urls = text.split(',').map(node => parse(node.includes('://') ? node : `${scheme}://${node}`))
   const [first, last] = [urls[0], urls.at(-1)]
   if (first === undefined || last === undefined) return undefined
   const nodes = urls.flatMap(url =>
-    url?.hostname ? [{ host: unbracketed(url.hostname), port: Number(url.port || (sentinel ? 26_379 : 6379)) }] : [],
+    url?.hostname
+      ? [{ host: withoutBrackets(url.hostname), port: Number(url.port || (sentinel ? 26_379 : 6379)) }]
+      : [],
   )
   if (nodes.length !== urls.length || urls.some(url => url?.protocol !== first.protocol)) return undefined
 
   const [master, db = '0'] = sentinel ? last.pathname.slice(1).split('/') : [undefined, last.pathname.slice(1) || '0']
-  // A Cluster has database 0 only.
+  // A Cluster has only database 0.
   if (master === '' || !/^\d+$/.test(db) || (urls.length > 1 && !sentinel && db !== '0')) return undefined
   return {
     nodes,
@@ -45,17 +47,17 @@ export function redisAddress(text: string): RedisAddress | undefined {
   }
 }
 
-/** Tells whether `redisAddress` can read a text. */
+/** Whether `redisAddress` can parse `text`. */
 export function isRedisUrl(text: string): boolean {
   return redisAddress(text) !== undefined
 }
 
 /**
- * The same text without what may be a user name or a password, also where a wrong character in them makes it no URL:
- * all before the last `@`, since a password may hold what separates addresses; all after a `?`; and what stands in the
- * place of a port and is none.
+ * Masks everything in an address that may be a user name or a password, also when the address is not a valid URL: the
+ * part before the last `@` (a password may contain separators), the query, and anything in a port's place that is not a
+ * port.
  */
-export function withoutPassword(text: string): string {
+export function withoutCredentials(text: string): string {
   return text
     .replace(/^([a-z][a-z+.-]*:\/\/)?.*@/is, '$1***@')
     .replace(/\?.*/s, '?***')
@@ -65,12 +67,12 @@ export function withoutPassword(text: string): string {
 function parse(text: string): URL | undefined {
   if (!URL.canParse(text)) return undefined
   const url = new URL(text)
-  // A password with a bare # or ? ends the address before its host, and options in a query would be overlooked.
+  // An unencoded # or ? in a password ends the address before its host, and options in a query are not supported.
   if (url.search !== '' || url.hash !== '') return undefined
-  return wellEncoded(url.username + url.password + url.pathname) ? url : undefined
+  return isDecodable(url.username + url.password + url.pathname) ? url : undefined
 }
 
-function wellEncoded(text: string): boolean {
+function isDecodable(text: string): boolean {
   try {
     decodeURIComponent(text)
     return true
@@ -79,7 +81,7 @@ function wellEncoded(text: string): boolean {
   }
 }
 
-/** An address of IPv6 stands in brackets in a URL, and nowhere else. */
-function unbracketed(hostname: string): string {
+/** URLs put IPv6 addresses in brackets; socket options do not. */
+function withoutBrackets(hostname: string): string {
   return hostname.replace(/^\[(.*)\]$/, '$1')
 }

@@ -1,12 +1,12 @@
 import { type Environment, EnvironmentError, readEnvironment } from './environment.ts'
-import { endWithPackageManager } from './package-manager.ts'
+import { onPackageManagerExit } from './package-manager.ts'
 import type { RunningDemo } from './server.ts'
 
 /**
- * Runs the application until it is told to stop, and sets the exit code. Whatever is wrong at start is one line on
- * standard error.
+ * Runs the application until SIGTERM, SIGINT or SIGHUP, then exits with the matching code. An error at start is one
+ * line on standard error.
  *
- * @param prepare Changes the environment before it is checked, and may start what the application needs.
+ * @param prepare Supplies the environment variables, and may start services that the application needs.
  */
 export async function run(
   prepare: () => Promise<Preparation> = async () => ({ variables: process.env }),
@@ -17,7 +17,7 @@ export async function run(
 
   const stop = (exitCode: number): Promise<void> => {
     stopping ??= (async () => {
-      // Whatever hangs, the process ends.
+      // The process ends even if a step hangs.
       setTimeout(() => process.exit(exitCode), longestStopMs).unref()
       await running?.close()
       await preparation?.close?.()
@@ -30,34 +30,34 @@ export async function run(
   try {
     preparation = await prepare()
     const environment = readEnvironment(preparation.variables)
-    // Only now: a wrong environment is told at once, before all the rest is loaded.
+    // Imported late, so that an invalid environment is reported before everything else is loaded.
     const { serve } = await import('./server.ts')
     running = await serve(environment)
     preparation.started?.(environment, stop)
-    endWithPackageManager(() => void stop(0))
+    onPackageManagerExit(() => void stop(0))
   } catch (error) {
-    process.stderr.write(`${explanation(error, preparation?.variables ?? process.env)}\n`)
+    process.stderr.write(`${startError(error, preparation?.variables ?? process.env)}\n`)
     await stop(1)
   }
 }
 
 export interface Preparation {
   readonly variables: NodeJS.ProcessEnv
-  /** Called once the application serves. */
+  /** Called when the application accepts requests. */
   started?(environment: Environment, stop: (exitCode: number) => Promise<void>): void
-  /** Called after the application has stopped. */
+  /** Called after the application has closed. */
   close?(): Promise<void>
 }
 
 const longestStopMs = 9000
 
-function explanation(error: unknown, variables: NodeJS.ProcessEnv): string {
+function startError(error: unknown, variables: NodeJS.ProcessEnv): string {
   if (error instanceof EnvironmentError) return error.message
   if (!(error instanceof Error)) return String(error)
   const { code } = error as NodeJS.ErrnoException
   if (code === 'EADDRINUSE')
-    return `PORT ${variables.PORT ?? 3000} is taken by another process. Stop that one, or set PORT to a free port.`
+    return `PORT ${variables.PORT ?? 3000} is already in use. Stop the other process, or set PORT to a free port.`
   if (code === 'EACCES')
-    return `PORT ${variables.PORT ?? 3000} may not be used by this user. Set PORT to one above 1023.`
+    return `PORT ${variables.PORT ?? 3000} is not permitted for this user. Set PORT to 1024 or above.`
   return 'code' in error ? error.message : (error.stack ?? error.message)
 }

@@ -11,14 +11,14 @@ import { sharedTokens } from './shared-tokens.ts'
 import { openStores } from './stores.ts'
 
 export interface RunningDemo {
-  /** Stops accepting, lets requests finish, ends sockets, and lets go of Redis and the tenant. */
+  /** Stops accepting requests, completes those in progress, closes sockets and the connections to tenant and Redis. */
   close(): Promise<void>
 }
 
 /**
- * Starts the application and says so in the first line on standard output.
+ * Starts the application. The first line on standard output announces it: `{"msg":"listening","url":…}`.
  *
- * @throws Error with code EADDRINUSE when the port is taken.
+ * @throws Error with code EADDRINUSE when the port is in use.
  */
 export async function serve(environment: Environment): Promise<RunningDemo> {
   const { publicUrl, tenant } = environment
@@ -36,9 +36,9 @@ export async function serve(environment: Environment): Promise<RunningDemo> {
     absoluteSeconds: environment.absoluteSeconds,
     loginRateLimit: environment.loginRateLimit,
     cacheSeconds: 2,
-    proxy: { onEvent: event => report(`proxy ${event.type}`, event, logger, metrics) },
+    proxy: { onEvent: event => logEvent(`proxy ${event.type}`, event, logger, metrics) },
   })
-  const visitors = tokens.anonymous && publicProxy(tokens.anonymous, publicUrl)
+  const anonymousProxy = tokens.anonymous && createAnonymousProxy(tokens.anonymous, publicUrl)
 
   const app: RequestListener = demoApp({
     environment,
@@ -48,17 +48,16 @@ export async function serve(environment: Environment): Promise<RunningDemo> {
     sessions: stores.sessions,
     sharedTokens: tokens,
   })
-  // The proxies answer ahead of Express, which would cost each of their requests more than the proxying itself.
-  const server = createServer(qlik.handler(visitors?.handler(app) ?? app))
-  // Uploads through the proxy may take longer than Node's five minutes; the proxy has limits of its own for those that
-  // stand still.
+  // The proxies are served ahead of Express, which would cost more per request than the proxying itself.
+  const server = createServer(qlik.handler(anonymousProxy?.handler(app) ?? app))
+  // Uploads may take longer than Node's five minutes; the proxy's own timeouts end stalled ones.
   server.requestTimeout = 0
   qlik.attach(server)
-  visitors?.attach(server)
+  anonymousProxy?.attach(server)
 
   const close = async () => {
     const drained = drain(server)
-    await Promise.all([qlik.close(), visitors?.close(), tokens.close()])
+    await Promise.all([qlik.close(), anonymousProxy?.close(), tokens.close()])
     await drained
     await stores.close()
   }
@@ -72,15 +71,15 @@ export async function serve(environment: Environment): Promise<RunningDemo> {
     `${JSON.stringify({ msg: 'listening', url: publicUrl, port: environment.port, tenant, pid: process.pid })}\n`,
   )
 
-  for (const event of watched) qlik.on(event, details => report(event, details, logger, metrics))
+  for (const event of loggedEvents) qlik.on(event, details => logEvent(event, details, logger, metrics))
   if (environment.redisUrl === undefined)
-    logger.warn('REDIS_URL is not set: logins live in the memory of this one process')
-  void warnWhenAway(tenant, logger)
+    logger.warn('REDIS_URL is not set: logins are kept in the memory of this process')
+  void warnIfUnavailable(tenant, logger)
   return { close }
 }
 
-/** A second proxy beside the one for people: another mount, and one access for everybody, which may read. */
-function publicProxy(tokens: TokenSource, publicUrl: string): QlikProxy {
+/** A second proxy, for visitors without a login: one principal for all of them, read-only REST. */
+function createAnonymousProxy(tokens: TokenSource, publicUrl: string): QlikProxy {
   const allow = ['/api/**', '/resources/**', '/assets/**', '/qlik-embed/**'].map(path => ({
     path,
     methods: ['GET', 'HEAD'],
@@ -88,7 +87,7 @@ function publicProxy(tokens: TokenSource, publicUrl: string): QlikProxy {
   return qlikProxy({ authenticate: async () => ({ tokens }), publicUrl, mount: publicMount, proxy: { allow } })
 }
 
-const watched = [
+const loggedEvents = [
   'login',
   'loginEnded',
   'refresh',
@@ -99,12 +98,12 @@ const watched = [
   'warning',
 ] as const satisfies readonly QlikEventName[]
 
-const expected = new Set(['login', 'loginEnded', 'refresh', 'proxy refused'])
+const routine = new Set(['login', 'loginEnded', 'refresh', 'proxy refused'])
 
-function report(event: string, details: object, logger: Logger, metrics: Metrics): void {
+function logEvent(event: string, details: object, logger: Logger, metrics: Metrics): void {
   metrics.count(event)
-  const level = expected.has(event) ? 'info' : 'warn'
-  // Events carry no secret; users are named by their id alone.
+  const level = routine.has(event) ? 'info' : 'warn'
+  // Events contain no secrets. Log users by id only.
   const { user, ...others } = details as { user?: { id: string } }
   logger[level](user === undefined ? others : { ...others, user: user.id }, event)
 }
@@ -128,17 +127,17 @@ function drain(server: Server): Promise<void> {
 
 const drainMs = 6000
 
-/** A tenant that does not answer is worth a line, not an end: it may come back. */
-async function warnWhenAway(tenant: string, logger: Logger): Promise<void> {
+/** Logs when the tenant is unavailable at start. The application starts all the same: the tenant may recover. */
+async function warnIfUnavailable(tenant: string, logger: Logger): Promise<void> {
   try {
-    const answer = await fetch(`${tenant}/.well-known/oauth-authorization-server`, {
+    const metadata = await fetch(`${tenant}/.well-known/oauth-authorization-server`, {
       signal: AbortSignal.timeout(5000),
       redirect: 'manual',
     })
-    await answer.body?.cancel()
-    if (!answer.ok)
-      logger.warn({ tenant, status: answer.status }, 'the tenant answers, but not like one: check QLIK_TENANT_URL')
+    await metadata.body?.cancel()
+    if (!metadata.ok)
+      logger.warn({ tenant, status: metadata.status }, 'QLIK_TENANT_URL does not respond like a Qlik Cloud tenant')
   } catch {
-    logger.warn({ tenant }, 'the tenant does not answer: nobody can log in until it does')
+    logger.warn({ tenant }, 'tenant unavailable: logins fail until it responds')
   }
 }

@@ -1,7 +1,7 @@
 import { anonymousTokens, type LoginStore, machineTokens, qlikClient, type TokenSource } from 'qlik-oauth'
 import type { Environment } from './environment.ts'
 
-/** Tokens that belong to no person who is logged in here; `undefined` where the client for them is not configured. */
+/** Token sources that belong to no login; `undefined` when their client is not configured. */
 export interface SharedTokens {
   readonly machine: TokenSource | undefined
   readonly anonymous: TokenSource | undefined

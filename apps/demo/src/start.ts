@@ -1,4 +1,4 @@
 import { run } from './run.ts'
 
-/** Starts the application as the environment says: what `pnpm start` and the container run. */
+/** Starts the application, configured by the environment: what `pnpm start` and the container run. */
 await run()

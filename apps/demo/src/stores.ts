@@ -4,9 +4,9 @@ import { MemoryStore, type SessionOptions } from 'express-session'
 import type { Logger } from 'pino'
 import { type LoginStore, memoryLoginStore, redisLoginStore } from 'qlik-oauth'
 import type { Environment } from './environment.ts'
-import { connectRedis } from './redis.ts'
+import { connectRedis } from './redis-connection.ts'
 
-/** Where sessions and logins live: both in Redis, or both in this process. */
+/** The stores of sessions and logins: both in Redis, or both in memory. */
 export interface Stores {
   readonly sessions: SessionOptions
   readonly logins: LoginStore

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
 import type { Fault, SimulatedTenant } from 'qlik-tenant-simulator'
 import { until } from 'test-support/until'
 import { type DemoAtTenant, startDemoAtTenant } from './support/demo-at-tenant.ts'
-import { type DemoProcess, refusedStart, startDemo } from './support/demo-process.ts'
+import { type DemoProcess, startDemo } from './support/demo-process.ts'
 
 let setting: DemoAtTenant
 let tenant: SimulatedTenant
@@ -19,7 +19,8 @@ const get = (path: string, headers: Record<string, string> = {}) =>
 const page = { accept: 'text/html' }
 
 describe('the running demo', () => {
-  it('says first where it listens', () => expect(demo.first).toMatchObject({ msg: 'listening', url: demo.origin }))
+  it('announces its URL in the first line of its output', () =>
+    expect(demo.first).toMatchObject({ msg: 'listening', url: demo.origin }))
 
   it.each([
     ['/', 200],
@@ -27,21 +28,24 @@ describe('the running demo', () => {
     ['/readyz', 200],
     ['/metrics', 200],
     ['/nowhere', 404],
-  ])('answers %s with %i', async (path, status) => expect((await get(path, page)).status).toBe(status))
+  ])('responds to %s with %i', async (path, status) => expect((await get(path, page)).status).toBe(status))
 
-  it.each(['/apps', '/apps/1', '/account'])('sends visitors of %s to the login and tells scripts 401', async path => {
-    const visit = await get(path, page)
-    expect([visit.status, visit.headers.get('location')]).toEqual([
-      302,
-      `/auth/login?returnTo=${encodeURIComponent(path)}`,
-    ])
-    expect((await get(path)).status).toBe(401)
-  })
+  it.each(['/apps', '/apps/1', '/account'])(
+    'redirects navigations to %s to the login and responds to scripts with 401',
+    async path => {
+      const visit = await get(path, page)
+      expect([visit.status, visit.headers.get('location')]).toEqual([
+        302,
+        `/auth/login?returnTo=${encodeURIComponent(path)}`,
+      ])
+      expect((await get(path)).status).toBe(401)
+    },
+  )
 
-  it('answers what is not for strangers in Qlik’s shape', async () => {
-    const answer = await get('/qlik/api/v1/items', page)
-    expect(answer.status).toBe(401)
-    expect(await answer.json()).toEqual({
+  it('responds without a login with 401 and an error in Qlik’s format', async () => {
+    const response = await get('/qlik/api/v1/items', page)
+    expect(response.status).toBe(401)
+    expect(await response.json()).toEqual({
       errors: [{ code: 'login_required', title: expect.any(String), detail: expect.any(String), status: '401' }],
       traceId: expect.any(String),
     })
@@ -70,46 +74,63 @@ describe('the running demo', () => {
     expect((await get('/qlik/api/v1/items', { cookie })).status).toBe(401)
   })
 
-  it.each<[string, string, number, (callback: URL) => void]>([
-    ['a code of somebody else', 'Login out of date', 400, ({ searchParams }) => searchParams.set('code', 'made-up')],
-    ['another issuer', 'Login out of date', 400, ({ searchParams }) => searchParams.set('iss', 'https://evil.example')],
-    ['no consent', 'Login refused', 403, ({ searchParams }) => searchParams.set('error', 'access_denied')],
-    [
-      'a refused client',
-      'Login not possible',
-      502,
-      () => redemptionFails({ status: 401, body: { error: 'invalid_client' } }),
-    ],
-    ['a tenant that fails', 'Not reachable', 503, () => redemptionFails({ status: 500 })],
-    ['a web page instead of tokens', 'Not reachable', 502, () => redemptionFails({ garbage: true })],
-  ])('explains to a person who comes back with %s', async (_what, eyebrow, status, spoil) => {
-    const login = await get('/auth/login', page)
-    const callback = new URL(await tenant.authorize(login.headers.get('location') ?? '', 'ada'))
-    spoil(callback)
-    const answer = await fetch(callback, { redirect: 'manual', headers: { ...page, cookie: pairs(login) } })
-    expect([answer.status, answer.headers.get('cache-control')]).toEqual([status, 'no-store'])
-    expect(await answer.text()).toContain(`<p class="eyebrow">${eyebrow}</p>`)
+  it('shows a page when “Log out everywhere” is submitted after the login has ended', async () => {
+    const submit = (cookie: string) =>
+      fetch(`${demo.origin}/account/logins/end`, {
+        method: 'POST',
+        headers: { cookie, origin: demo.origin, 'sec-fetch-mode': 'navigate', 'sec-fetch-dest': 'document', ...page },
+        redirect: 'manual',
+      })
+    const cookie = await logIn()
+    const first = await submit(cookie)
+    expect([first.status, first.headers.get('location')]).toEqual([303, '/'])
+    const second = await submit(cookie)
+    expect(second.status).toBe(401)
+    expect(await second.text()).toContain('Your login has ended.')
   })
 
-  it('survives Redis: 503 within a second with the cookie kept, public pages served, and back again', async () => {
+  it.each<[string, string, number, (callback: URL) => void]>([
+    ['an unknown code', 'Login expired', 400, ({ searchParams }) => searchParams.set('code', 'made-up')],
+    ['another issuer', 'Login expired', 400, ({ searchParams }) => searchParams.set('iss', 'https://evil.example')],
+    ['no consent', 'Login denied', 403, ({ searchParams }) => searchParams.set('error', 'access_denied')],
+    [
+      'a rejected client',
+      'Login unavailable',
+      502,
+      () => tokenRequestFails({ status: 401, body: { error: 'invalid_client' } }),
+    ],
+    ['a failing tenant', 'Qlik Cloud unavailable', 503, () => tokenRequestFails({ status: 500 })],
+    ['a web page instead of tokens', 'Qlik Cloud unavailable', 502, () => tokenRequestFails({ garbage: true })],
+  ])('shows a page that explains a callback with %s', async (_cause, eyebrow, status, tamper) => {
+    const login = await get('/auth/login', page)
+    const callback = new URL(await tenant.authorize(login.headers.get('location') ?? '', 'ada'))
+    tamper(callback)
+    const response = await fetch(callback, { redirect: 'manual', headers: { ...page, cookie: cookiesOf(login) } })
+    expect([response.status, response.headers.get('cache-control')]).toEqual([status, 'no-store'])
+    expect(await response.text()).toContain(`<p class="eyebrow">${eyebrow}</p>`)
+  })
+
+  it('responds with 503 within a second while Redis is down, keeps cookies, serves public pages, and recovers', async () => {
     const cookie = await logIn()
     await setting.redis.kill()
     await until(async () => (await get('/readyz')).status === 503)
-    const begun = performance.now()
-    const answer = await get('/qlik/api/v1/items', { cookie })
-    expect([answer.status, answer.headers.get('set-cookie')]).toEqual([503, null])
-    expect(answer.headers.get('retry-after')).not.toBeNull()
-    expect(performance.now() - begun).toBeLessThan(1500)
-    expect((await get('/apps', { cookie, ...page })).status).toBe(503)
+    const startedAt = performance.now()
+    const response = await get('/qlik/api/v1/items', { cookie })
+    expect([response.status, response.headers.get('set-cookie')]).toEqual([503, null])
+    expect(response.headers.get('retry-after')).not.toBeNull()
+    expect(performance.now() - startedAt).toBeLessThan(1500)
+    const unavailable = await get('/apps', { cookie, ...page })
+    expect(unavailable.status).toBe(503)
+    expect(await unavailable.text()).not.toContain('Log in')
     expect((await get('/', { cookie, ...page })).status).toBe(200)
     expect((await get('/healthz')).status).toBe(200)
     await setting.redis.restart()
     await until(async () => (await get('/readyz')).status === 200)
-    // The server came back empty, so everybody logs in again; nothing else is needed.
+    // Redis restarted empty: users log in again, and everything works.
     expect((await get('/qlik/api/v1/items', { cookie: await logIn() })).status).toBe(200)
   })
 
-  it('shows no secret in what it writes', () => {
+  it('writes no secret to its output', () => {
     for (const secret of tenant.issuedSecrets()) expect(demo.output()).not.toContain(secret)
   })
 })
@@ -119,26 +140,20 @@ describe('a second demo', () => {
     const other = await startDemo({ QLIK_TENANT_URL: tenant.origin })
     expect(await other.end('SIGTERM')).toBe(0)
   })
-
-  it('says that its port is taken', async () => {
-    const { code, said } = await refusedStart({ QLIK_TENANT_URL: tenant.origin, PORT: new URL(demo.origin).port })
-    expect([code, said.trim().split('\n').length]).toEqual([1, 1])
-    expect(said).toMatch(/PORT \d+ is taken/)
-  })
 })
 
-const redemptionFails = (fault: Fault) => void tenant.faults.next({ grant: 'authorization_code', ...fault })
+const tokenRequestFails = (fault: Fault) => void tenant.faults.next({ grant: 'authorization_code', ...fault })
 
 async function logIn(): Promise<string> {
   const login = await get('/auth/login', page)
   const callback = await tenant.authorize(login.headers.get('location') ?? '', 'ada')
-  const back = await fetch(callback, { redirect: 'manual', headers: { cookie: pairs(login) } })
+  const back = await fetch(callback, { redirect: 'manual', headers: { cookie: cookiesOf(login) } })
   expect(back.status).toBe(302)
-  return pairs(back)
+  return cookiesOf(back)
 }
 
-function pairs(answer: Response): string {
-  return answer.headers
+function cookiesOf(response: Response): string {
+  return response.headers
     .getSetCookie()
     .map(line => line.split(';')[0])
     .join('; ')

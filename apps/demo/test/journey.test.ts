@@ -26,8 +26,8 @@ afterAll(async () => {
   await setting?.close()
 })
 
-describe('a visitor', () => {
-  it('logs in at the tenant with consent, and comes to the list of apps', async () => {
+describe('a user', () => {
+  it('logs in at the tenant, consents, and sees the list of apps', async () => {
     await page.goto(demo.origin)
     await page.getByRole('link', { name: 'Log in with Qlik Cloud' }).first().click()
     await page.getByRole('button', { name: /Ada/ }).click()
@@ -48,7 +48,7 @@ describe('a visitor', () => {
     await page.getByRole('searchbox').fill('')
   })
 
-  it('sees the dashboard drawn', async () => {
+  it('sees all charts of the dashboard', async () => {
     await page.getByRole('link', { name: 'Gapminder' }).click()
     await tile('Population').getByText('3.57B').waitFor()
     await tile('Countries').getByText('Afghanistan').waitFor()
@@ -57,10 +57,10 @@ describe('a visitor', () => {
     for (const name of [...charts, 'Population', 'Countries']) expect(await colours(tile(name))).toBeGreaterThan(3)
   })
 
-  it('filters everything with a click in one chart, and clears it', async () => {
+  it('filters all charts with a click in one, and clears the selection', async () => {
     const before = await tile('Population over the years').screenshot()
     const box = await tile('Life expectancy by region').boundingBox()
-    if (box === null) throw new Error('The bars have no place on the page')
+    if (box === null) throw new Error('The bar chart is not visible')
     await page.mouse.click(box.x + box.width * 0.5, box.y + box.height * 0.32)
     await tile('Population').getByText('3.57B').waitFor({ state: 'detached' })
     expect((await tile('Population over the years').screenshot()).equals(before)).toBe(false)
@@ -69,22 +69,25 @@ describe('a visitor', () => {
     await tile('Population').getByText('3.57B').waitFor()
   })
 
-  it('has no token within reach of a script', async () => {
-    const reach = await page.evaluate(() =>
+  it('has no token that a script can read', async () => {
+    const readable = await page.evaluate(() =>
       JSON.stringify([document.documentElement.outerHTML, document.cookie, { ...localStorage }, { ...sessionStorage }]),
     )
-    for (const secret of tenant.issuedSecrets()) expect(reach).not.toContain(secret)
+    for (const secret of tenant.issuedSecrets()) expect(readable).not.toContain(secret)
     expect(await page.evaluate(() => document.cookie)).toBe('')
     expect((await visit.cookies(demo.origin)).every(({ httpOnly }) => httpOnly)).toBe(true)
   })
 
-  it.each(['/', '/apps', '/account', '/public', '/spa', '/status'])('meets no barrier at %s', async path => {
-    await page.goto(demo.origin + path)
-    const { violations } = await audit()
-    expect(violations.map(({ id, nodes }) => [id, nodes.map(node => node.html)])).toEqual([])
-  })
+  it.each(['/', '/apps', '/account', '/public', '/spa', '/status'])(
+    'finds no accessibility violations at %s',
+    async path => {
+      await page.goto(demo.origin + path)
+      const { violations } = await audit()
+      expect(violations.map(({ id, nodes }) => [id, nodes.map(node => node.html)])).toEqual([])
+    },
+  )
 
-  it('finds everything on a phone in the dark, without scrolling sideways', async () => {
+  it('scrolls no page sideways on a phone, and sees list boxes and tables in dark colours', async () => {
     const phone = await browser.newPage({
       viewport: { width: 360, height: 740 },
       colorScheme: 'dark',
@@ -95,32 +98,32 @@ describe('a visitor', () => {
       expect([path, await phone.evaluate(() => document.documentElement.scrollWidth)]).toEqual([path, 360])
     }
     await phone.goto(`${demo.origin}/public`)
-    for (const [name, text] of [
+    for (const [name, value] of [
       ['Region', 'South Asia'],
       ['Countries', 'Afghanistan'],
     ]) {
-      const drawn = phone.locator(`section[aria-label="${name}"]`).getByText(`${text}`, { exact: true }).first()
-      expect([name, await drawn.evaluate(shadesUpToTile)]).toEqual([name, ['rgb(25, 29, 32)']])
+      const text = phone.locator(`section[aria-label="${name}"]`).getByText(`${value}`, { exact: true }).first()
+      expect([name, await text.evaluate(backgroundsUpToTile)]).toEqual([name, ['rgb(25, 29, 32)']])
     }
     await phone.close()
   })
 
-  it('sees everybody’s dashboard without a login of their own', async () => {
-    const stranger = await open({ viewport: { width: 1280, height: 1000 } })
-    await stranger.page.goto(`${demo.origin}/public`)
-    await stranger.page.getByRole('region', { name: 'Population', exact: true }).getByText('3.57B').waitFor()
-    expect(await stranger.visit.cookies(demo.origin)).toEqual([])
-    await stranger.visit.close()
+  it('sees the public dashboard without a login or a cookie', async () => {
+    const anonymous = await open({ viewport: { width: 1280, height: 1000 } })
+    await anonymous.page.goto(`${demo.origin}/public`)
+    await anonymous.page.getByRole('region', { name: 'Population', exact: true }).getByText('3.57B').waitFor()
+    expect(await anonymous.visit.cookies(demo.origin)).toEqual([])
+    await anonymous.visit.close()
   })
 
-  it('sees a chart the single-page way, with a token that lies in the page', async () => {
+  it('sees a chart in the single-page app, whose token is in the page', async () => {
     await page.goto(`${demo.origin}/spa`)
-    await page.getByRole('link', { name: 'Open a chart this way' }).click()
+    await page.getByRole('link', { name: 'Open a chart as an SPA' }).click()
     await page.getByRole('button', { name: 'Allow' }).click()
     await page.waitForURL(`${demo.origin}/spa/chart`)
     await page.locator('.tile canvas, .tile svg').first().waitFor()
-    const kept = await page.evaluate(() => Object.values(sessionStorage).join())
-    expect(tenant.issuedSecrets().some(secret => kept.includes(secret))).toBe(true)
+    const stored = await page.evaluate(() => Object.values(sessionStorage).join())
+    expect(tenant.issuedSecrets().some(secret => stored.includes(secret))).toBe(true)
     await page.evaluate(() => sessionStorage.clear())
   })
 
@@ -136,12 +139,12 @@ describe('a visitor', () => {
     await page.getByText('ada@example.com').first().waitFor()
     await page.getByRole('button', { name: 'Log out', exact: true }).click()
     await page.waitForURL(`${demo.origin}/`)
-    // The tenant still knows the person and would log them in again without a question, so no guarded page is asked.
+    // A guarded page would log in again: the session at the tenant goes on.
     expect(await page.evaluate(async () => (await fetch('/auth/session')).json())).toEqual({ authenticated: false })
     expect(await page.evaluate(async () => (await fetch('/qlik/api/v1/items')).status)).toBe(401)
   })
 
-  it('meets no error on the console but the refusal after the logout', () =>
+  it('sees no error on the console except the 401 after the logout', () =>
     expect(problems.flat()).toEqual([expect.stringMatching(/status of 401/)]))
 })
 
@@ -152,25 +155,22 @@ const charts = [
   'Fertility and life expectancy',
 ]
 
-/**
- * By its label and not by its role: while a selection is being made, the chart's toolbar hides all else from assistive
- * technology.
- */
+/** By label, not by role: during a selection the toolbar of the chart hides everything else from assistive technology. */
 function tile(name: string) {
   return page.locator(`section[aria-label="${name}"]`)
 }
 
-/** The background colours that lie one upon the other from an element down to its tile. */
-function shadesUpToTile(element: Element): string[] {
-  const shades = new Set<string>()
+/** The background colours from an element up to its tile. */
+function backgroundsUpToTile(element: Element): string[] {
+  const backgrounds = new Set<string>()
   for (
-    let place: Element | null = element;
-    place !== null;
-    place = place.classList.contains('tile') ? null : place.parentElement
+    let current: Element | null = element;
+    current !== null;
+    current = current.classList.contains('tile') ? null : current.parentElement
   ) {
-    shades.add(getComputedStyle(place).backgroundColor)
+    backgrounds.add(getComputedStyle(current).backgroundColor)
   }
-  return [...shades].filter(shade => shade !== 'rgba(0, 0, 0, 0)')
+  return [...backgrounds].filter(background => background !== 'rgba(0, 0, 0, 0)')
 }
 
 async function open(options: Parameters<Browser['newContext']>[0]) {
@@ -184,7 +184,7 @@ interface Audit {
   violations: { id: string; nodes: { html: string }[] }[]
 }
 
-/** axe runs in a world of its own, which the page's policy does not govern. */
+/** Runs axe in an isolated world, where the page's content security policy does not apply. */
 async function audit(): Promise<Audit> {
   const source = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8')
   const session = await visit.newCDPSession(page)

@@ -1,15 +1,15 @@
-import { Router } from 'express'
+import { type Request, Router } from 'express'
 import { type QlikAuth, requireSameOrigin } from 'express-qlik-oauth'
+import { QlikOAuthError } from 'qlik-oauth'
 import type { Environment } from '../environment.ts'
 import { show } from './view.ts'
 
-/** `GET /account`: who is logged in here and where else, and `POST /account/logins/end`: nowhere any more. */
+/** `GET /account` shows the user and their logins; `POST /account/logins/end` ends all of them. */
 export function accountPage(qlik: QlikAuth, { idleSeconds, publicUrl }: Environment): Router {
   const router = Router()
 
-  router.get('/', async (request, response) => {
-    const login = request.qlik
-    if (login === undefined) throw new Error('This page stands behind requireLogin')
+  router.get('/', qlik.requireLogin(), async (request, response) => {
+    const login = loginOf(request)
     const logins = await qlik.logins(login.user.id, login.tenant)
     show(request, response, 'account', {
       title: 'Your account',
@@ -17,26 +17,33 @@ export function accountPage(qlik: QlikAuth, { idleSeconds, publicUrl }: Environm
       scopes: login.scope.split(' ').filter(name => name !== ''),
       logins: logins.toSorted((one, other) => Number(other.id === login.id) - Number(one.id === login.id)),
       idleSeconds,
-      at,
-      duration,
-      fromNow: (date: Date) => `in ${duration((date.getTime() - Date.now()) / 1000)}`,
+      formatTime,
+      formatDuration,
+      fromNow: (date: Date) => `in ${formatDuration((date.getTime() - Date.now()) / 1000)}`,
     })
   })
 
-  router.post('/logins/end', async (request, response) => {
+  // Not requireLogin(): it answers a form with JSON, and this error is shown as a page.
+  router.post('/logins/end', qlik.optionalLogin(), async (request, response) => {
     requireSameOrigin(request, publicUrl)
-    if (request.qlik !== undefined) await qlik.endLogins(request.qlik.user.id, request.qlik.tenant)
+    const { user, tenant } = loginOf(request)
+    await qlik.endLogins(user.id, tenant)
     response.redirect(303, '/')
   })
 
   return router
 }
 
-function at(date: Date): string {
+function loginOf({ qlik }: Request) {
+  if (qlik === undefined) throw new QlikOAuthError('ERR_SESSION_EXPIRED', 'The login has ended')
+  return qlik
+}
+
+function formatTime(date: Date): string {
   return `${date.toISOString().slice(0, 16).replace('T', ' ')} UTC`
 }
 
-function duration(seconds: number): string {
+function formatDuration(seconds: number): string {
   const minutes = Math.max(1, Math.round(seconds / 60))
   const parts = [
     [Math.floor(minutes / 60), 'hour'],

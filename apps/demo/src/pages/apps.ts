@@ -4,7 +4,7 @@ import type { Environment } from '../environment.ts'
 import { dashboards } from './dashboards.ts'
 import { show } from './view.ts'
 
-/** `GET /apps`, the list, and `GET /apps/{id}`, one app with its charts. */
+/** `GET /apps` lists the apps; `GET /apps/{id}` shows the charts of one. */
 export function appPages({ publicUrl }: Environment): Router {
   const router = Router()
 
@@ -41,7 +41,7 @@ interface App {
   readonly description?: string
 }
 
-/** The list for readers without scripts, read on the server with the user's own rights. */
+/** The list for browsers without scripts, read on the server with the user's own permissions. */
 async function firstApps(request: Request): Promise<readonly AppItem[]> {
   const { data } = await asUser<{ data: readonly AppItem[] }>(
     request,
@@ -55,24 +55,26 @@ async function appOf(request: Request, id: string): Promise<App | undefined> {
     const { attributes } = await asUser<{ attributes: App }>(request, `/api/v1/apps/${encodeURIComponent(id)}`)
     return attributes
   } catch (error) {
-    if (error instanceof NotThere) return undefined
+    if (error instanceof NotFound) return undefined
     throw error
   }
 }
 
-class NotThere extends Error {}
+class NotFound extends Error {}
 
 async function asUser<Body>(request: Request, path: string): Promise<Body> {
-  const answer = await request.qlik?.fetch(path, {
+  const tenantResponse = await request.qlik?.fetch(path, {
     headers: { accept: 'application/json' },
-    signal: AbortSignal.timeout(longestWaitMs),
+    signal: AbortSignal.timeout(timeoutMs),
   })
-  if (answer === undefined || answer.status === 401)
+  if (tenantResponse === undefined || tenantResponse.status === 401)
     throw new QlikOAuthError('ERR_SESSION_EXPIRED', 'The tenant no longer accepts this login')
-  // Whether an app does not exist or belongs to somebody else is the tenant's secret.
-  if ([400, 403, 404].includes(answer.status)) throw new NotThere(`The tenant answered ${answer.status}`)
-  if (!answer.ok) throw new QlikOAuthError('ERR_TENANT_RESPONSE', `The tenant answered ${answer.status}`)
-  return (await answer.json()) as Body
+  // Do not reveal whether the app exists.
+  if ([400, 403, 404].includes(tenantResponse.status))
+    throw new NotFound(`The tenant responded with ${tenantResponse.status}`)
+  if (!tenantResponse.ok)
+    throw new QlikOAuthError('ERR_TENANT_RESPONSE', `The tenant responded with ${tenantResponse.status}`)
+  return (await tenantResponse.json()) as Body
 }
 
-const longestWaitMs = 20_000
+const timeoutMs = 20_000

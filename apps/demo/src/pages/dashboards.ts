@@ -1,20 +1,20 @@
-/** How an app is laid out on its page. */
+/** The layout of an app's page. */
 export interface Dashboard {
   readonly filters: readonly { readonly title: string; readonly field: string }[]
   readonly tiles: readonly Tile[]
 }
 
-/** A chart of the app, by its id, or one that the page makes up from an expression. */
+/** A chart of the app, by its id, or one created on the fly from expressions. */
 export interface Tile {
   readonly title: string
   readonly size: 'number' | 'third' | 'half' | 'two-thirds' | 'whole'
   readonly chart: { readonly objectId: string } | { readonly type: string; readonly measures: readonly object[] }
 }
 
-/** Apps with a page of their own, by id; every other app is shown sheet by sheet. Put yours here. */
+/** Layouts by app id. Apps without one are shown sheet by sheet. Add yours here. */
 export const dashboards: ReadonlyMap<string, Dashboard> = new Map([
   [
-    // The simulated tenant's Gapminder.
+    // Gapminder, in the simulated tenant.
     '5d6f1c1e-2b0a-4c7e-9a51-0c8e7f3b1955',
     {
       filters: [
@@ -24,7 +24,7 @@ export const dashboards: ReadonlyMap<string, Dashboard> = new Map([
       ],
       tiles: [
         { title: 'Population', size: 'number', chart: { objectId: 'kpi-population' } },
-        { title: 'Life expectancy', size: 'number', chart: numberOf('Years of life', '=Avg(life_expect)') },
+        { title: 'Life expectancy', size: 'number', chart: numberOf('Life expectancy (years)', '=Avg(life_expect)') },
         { title: 'Children per woman', size: 'number', chart: numberOf('Children per woman', '=Avg(fertility)') },
         { title: 'Life expectancy by region', size: 'half', chart: { objectId: 'bar-life-expectancy' } },
         { title: 'Population over the years', size: 'half', chart: { objectId: 'line-population' } },
@@ -37,7 +37,9 @@ export const dashboards: ReadonlyMap<string, Dashboard> = new Map([
 ])
 
 /**
- * The app that a page for everybody shows: the one its address names in `app`, or the first that has a page of its own.
+ * The app of a public page: the query parameter `app`, or the first app with a layout.
+ *
+ * @returns `undefined` when `query` is not an app id.
  */
 export function appInQuery(query: unknown): string | undefined {
   if (query !== undefined) return typeof query === 'string' && /^[\w-]{1,64}$/.test(query) ? query : undefined

@@ -2,7 +2,7 @@ import { Router } from 'express'
 import type { QlikAuth } from 'express-qlik-oauth'
 import { show } from './view.ts'
 
-/** `GET /`: for everybody. */
+/** `GET /`, the public start page. */
 export function landingPage(qlik: QlikAuth): Router {
   const router = Router()
   router.get('/', qlik.optionalLogin(), (request, response) => {

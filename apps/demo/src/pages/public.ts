@@ -4,10 +4,10 @@ import type { Environment } from '../environment.ts'
 import { appInQuery, dashboards } from './dashboards.ts'
 import { show } from './view.ts'
 
-/** Where the proxy for everybody is mounted. */
+/** Mount path of the anonymous proxy. */
 export const publicMount = '/public/qlik'
 
-/** `GET /public`: charts for everybody, drawn with the anonymous client's token, which stays here as well. */
+/** `GET /public` shows charts without a login. The anonymous client's token stays on the server, too. */
 export function publicPage(qlik: QlikAuth, { anonymousClient, publicUrl }: Environment): Router {
   const router = Router()
   if (anonymousClient === undefined) return router
@@ -20,7 +20,7 @@ export function publicPage(qlik: QlikAuth, { anonymousClient, publicUrl }: Envir
       app: {
         id,
         name: 'Public dashboard',
-        description: 'Anybody may see these charts. The server holds an anonymous token; the browser holds nothing.',
+        description: 'Anyone can see these charts. The server holds an anonymous token; the browser holds none.',
       },
       layout: dashboards.get(id),
       host: publicUrl + publicMount,

@@ -6,26 +6,25 @@ import { appInQuery, dashboards } from './dashboards.ts'
 import { show } from './view.ts'
 
 /**
- * The way of a single-page application, in which the browser itself is the OAuth client and holds the token: `GET /spa`
- * says when to choose it, `GET /spa/chart` shows it, and `GET /spa/callback` is where the tenant sends the browser back
- * to.
+ * A single-page app, in which the browser is the OAuth client and holds the token: `GET /spa` compares it with the
+ * server-side login, `GET /spa/chart` shows a chart, `GET /spa/callback` is the redirect URI.
  *
- * Only the chart's page may connect to the tenant directly.
+ * Only the page of the chart may connect to the tenant directly.
  */
 export function singlePage(qlik: QlikAuth, environment: Environment): Router {
-  const { publicUrl, singlePageClient: registered, tenant } = environment
+  const { publicUrl, singlePageClientId, tenant } = environment
   const router = Router()
-  if (registered === undefined) return router
+  if (singlePageClientId === undefined) return router
 
   const client = singlePageClient({
     tenant,
-    clientId: registered.clientId,
+    clientId: singlePageClientId,
     publicUrl,
     callbackPath: '/spa/callback',
     callbackScript: '/assets/qlik-embed/oauth-callback.js',
   })
   router.get('/spa', qlik.optionalLogin(), (request, response) => {
-    show(request, response, 'single-page', { title: 'The single-page way' })
+    show(request, response, 'single-page', { title: 'Single-page app (SPA)' })
   })
   router.get(
     '/spa/chart',
@@ -36,7 +35,7 @@ export function singlePage(qlik: QlikAuth, environment: Environment): Router {
       if (appId === undefined) return next()
       const objectId = dashboards.has(appId) ? 'bar-life-expectancy' : undefined
       show(request, response, 'single-page-chart', {
-        title: 'A chart, the single-page way',
+        title: 'Chart in a single-page app',
         attributes: client.attributes,
         appId,
         objectId,

@@ -4,7 +4,7 @@ import type { Environment } from '../environment.ts'
 import type { SharedTokens } from '../shared-tokens.ts'
 import { show } from './view.ts'
 
-/** `GET /status`: figures of the whole tenant, read by the application itself and not on behalf of the reader. */
+/** `GET /status` counts the tenant's resources with the machine-to-machine client, independent of the user. */
 export function statusPage({ machineClient }: Environment, { machine }: SharedTokens): Router {
   const router = Router()
   if (machine === undefined || machineClient === undefined) return router
@@ -24,18 +24,24 @@ const counted = [
   { name: 'users', path: '/api/v1/users?limit=100' },
 ]
 
-/** The number of entries, with a plus where there are more than one page holds. */
+/** The number of entries on the first page, followed by a plus when there are more pages. */
 async function countOf(tokens: TokenSource, path: string): Promise<string> {
   const token = await tokens.accessToken()
-  const answer = await fetch(tokens.tenant + path, {
+  const tenantResponse = await fetch(tokens.tenant + path, {
     headers: { accept: 'application/json', authorization: `Bearer ${token}` },
     redirect: 'error',
-    signal: AbortSignal.timeout(longestWaitMs),
+    signal: AbortSignal.timeout(timeoutMs),
   })
-  if (!answer.ok)
-    throw new QlikOAuthError('ERR_TENANT_RESPONSE', `The tenant answered ${answer.status} to the machine's request`)
-  const { data, links } = (await answer.json()) as { data: readonly unknown[]; links?: { next?: { href?: string } } }
+  if (!tenantResponse.ok)
+    throw new QlikOAuthError(
+      'ERR_TENANT_RESPONSE',
+      `The tenant responded to the machine-to-machine client with ${tenantResponse.status}`,
+    )
+  const { data, links } = (await tenantResponse.json()) as {
+    data: readonly unknown[]
+    links?: { next?: { href?: string } }
+  }
   return `${data.length}${links?.next?.href === undefined ? '' : '+'}`
 }
 
-const longestWaitMs = 20_000
+const timeoutMs = 20_000

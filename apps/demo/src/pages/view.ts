@@ -2,13 +2,13 @@ import { fileURLToPath } from 'node:url'
 import type { Express, Request, Response } from 'express'
 import type { Environment } from '../environment.ts'
 
-/** What every page knows. */
+/** Sets up the view engine and the locals of all pages. */
 export function views(app: Express, environment: Environment): void {
-  const { anonymousClient, machineClient, publicUrl, simulated, singlePageClient, tenant } = environment
+  const { anonymousClient, machineClient, publicUrl, simulated, singlePageClientId, tenant } = environment
   const features = {
     anonymous: anonymousClient !== undefined,
     machine: machineClient !== undefined,
-    singlePage: singlePageClient !== undefined,
+    singlePage: singlePageClientId !== undefined,
   }
   app.set('view engine', 'ejs').set('views', fileURLToPath(new URL('../../views', import.meta.url)))
   Object.assign(app.locals, {
@@ -16,7 +16,7 @@ export function views(app: Express, environment: Environment): void {
     tenant,
     simulated,
     features,
-    // Absolute, so that the login starts on the origin to which the tenant will send the browser back.
+    // Absolute, so that the login starts on the origin of its redirect URI.
     loginUrl: `${publicUrl}/auth/login?returnTo=%2Fapps`,
     links: [
       { href: '/apps', text: 'Apps', shown: true },
@@ -27,14 +27,14 @@ export function views(app: Express, environment: Environment): void {
   })
 }
 
-/** Renders a page for whoever is logged in, or for nobody in particular. */
+/** Renders a page, with the user in its header when logged in. */
 export function show(
   request: Request,
   response: Response,
   view: string,
   locals: { title: string } & Record<string, unknown>,
 ): void {
-  // Every page shows who is logged in.
+  // Every page shows the user.
   if (!response.hasHeader('cache-control')) response.set('cache-control', 'private, no-cache').vary('cookie')
   response.render(view, {
     user: request.qlik?.user,

@@ -10,7 +10,7 @@ export interface DemoAtTenant {
   close(): Promise<void>
 }
 
-/** A demo with a Redis of its own, at a simulated tenant in this process that knows the demo's clients. */
+/** Starts a demo with its own Redis, and a simulated tenant in this process with the clients of the demo. */
 export async function startDemoAtTenant(): Promise<DemoAtTenant> {
   const [tenant, redis] = await startAll(createTenant(), startRedis())
   const demo = await startDemo({ QLIK_TENANT_URL: tenant.origin, REDIS_URL: redis.url }).catch(async error => {

@@ -8,13 +8,13 @@ export interface DemoProcess {
   readonly origin: string
   /** The first line on standard output. */
   readonly first: { msg: string; url: string }
-  /** Everything written so far, to both streams. */
+  /** Everything written so far to standard output and standard error. */
   readonly output: () => string
-  /** Sends the signal and resolves with the exit code. */
+  /** Sends the signal, waits for the exit, and returns its code; `null` after a signal ended the process. */
   end(signal?: NodeJS.Signals): Promise<number | null>
 }
 
-/** Starts the demo from its sources as a process of its own, as `pnpm start` would, and waits until it serves. */
+/** Starts the demo from its sources in its own process, as `pnpm start` does, and waits until it is listening. */
 export async function startDemo(environment: Record<string, string>): Promise<DemoProcess> {
   const port = String(await freePort())
   const { child, output, lines } = launch({ PORT: port, ...environment })
@@ -34,13 +34,13 @@ export async function startDemo(environment: Record<string, string>): Promise<De
   }
 }
 
-/** Starts the demo with an environment that it refuses. @returns Exit code and what it said. */
-export async function refusedStart(
+/** Starts the demo with an environment in which it fails to start. */
+export async function failedStart(
   environment: Record<string, string>,
-): Promise<{ code: number | null; said: string }> {
+): Promise<{ code: number | null; output: string }> {
   const { child, output } = launch(environment)
   const [code] = await once(child, 'close')
-  return { code, said: output() }
+  return { code, output: output() }
 }
 
 function launch(environment: Record<string, string>) {

@@ -2,17 +2,17 @@ import { Cluster, Redis } from 'ioredis'
 import { redisAddress } from './redis-url.ts'
 
 /**
- * Connects to what REDIS_URL names: one server, a Cluster, or the master that Sentinels name.
+ * Connects to REDIS_URL: one server, a Cluster, or the current master of a Sentinel group.
  *
- * The client never gives up connecting and never keeps a caller waiting: a command is answered within 0.8 seconds or
- * fails. A connection on which answers are due and nothing comes is closed after two seconds and made anew, so that a
- * machine that vanished is not waited for.
+ * The client reconnects forever. A command completes or fails within 0.8 seconds; a connection with overdue replies is
+ * replaced after two seconds, so that a host that disappeared does not block it.
  *
- * @param onError Hears of lost connections and failed attempts to connect; commands fail for themselves besides.
+ * @param onError Called for lost connections and failed attempts to connect. Failed commands reject as well.
+ * @throws TypeError when `url` is not a Redis address.
  */
 export function connectRedis(url: string, onError: (error: Error) => void = () => {}): Redis | Cluster {
   const address = redisAddress(url)
-  if (address === undefined) throw new TypeError('connectRedis wants an address that redisAddress can read')
+  if (address === undefined) throw new TypeError('connectRedis requires a Redis address')
   const { nodes, master, tls, username, password, db } = address
   const options = {
     ...perConnection,
@@ -36,11 +36,13 @@ export function connectRedis(url: string, onError: (error: Error) => void = () =
     if (nodes.length > 1) {
       return new Cluster([...nodes], {
         redisOptions: options,
-        clusterRetryStrategy: patience,
-        // The Cluster's own queue knows no time limit.
+        clusterRetryStrategy: reconnectDelayMs,
+        // Commands in the Cluster's offline queue have no time limit.
         enableOfflineQueue: false,
-        // Certificates carry names: leave those that the nodes announce as they are.
-        ...(tls && { dnsLookup: (host: string, found: (error: null, address: string) => void) => found(null, host) }),
+        // Certificates are issued for host names: connect by the names the nodes announce, unresolved.
+        ...(tls && {
+          dnsLookup: (host: string, resolved: (error: null, address: string) => void) => resolved(null, host),
+        }),
       })
     }
     return new Redis({ ...options, ...reconnecting, db, ...nodes[0] })
@@ -51,14 +53,14 @@ export function connectRedis(url: string, onError: (error: Error) => void = () =
   return client
 }
 
-const patience = (attempts: number) => Math.min(attempts * 50, 1000)
+const reconnectDelayMs = (attempts: number) => Math.min(attempts * 50, 1000)
 
 const perConnection = { connectTimeout: 2000, commandTimeout: 800, socketTimeout: 2000, keepAlive: 10_000 }
 
 const reconnecting = {
-  retryStrategy: patience,
-  // Commands wait for a connection, but not through attempt after attempt.
+  retryStrategy: reconnectDelayMs,
+  // A command waits for one attempt to reconnect, then fails.
   maxRetriesPerRequest: 1,
-  // A master that became a replica keeps its connections; ask again who the master is.
+  // A demoted master keeps its connections: reconnect to find the new one.
   reconnectOnError: (error: Error) => error.message.includes('READONLY'),
 }
