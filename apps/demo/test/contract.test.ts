@@ -78,7 +78,7 @@ describe('the running demo', () => {
     const submit = (cookie: string) =>
       fetch(`${demo.origin}/account/logins/end`, {
         method: 'POST',
-        headers: { cookie, origin: demo.origin, 'sec-fetch-mode': 'navigate', 'sec-fetch-dest': 'document', ...page },
+        headers: { cookie, origin: demo.origin, ...page },
         redirect: 'manual',
       })
     const cookie = await logIn()
