@@ -20,6 +20,25 @@ const rooms = {
     socket: ['http'],
     login: ['proxy', 'socket', 'http'],
   },
+  'packages/qlik-tenant-simulator/src': {
+    apps: [],
+    controls: [],
+    'embed-runtime': [],
+    http: [],
+    tenant: ['apps', 'http'],
+    pages: ['tenant'],
+    engine: ['apps'],
+    oauth: ['pages', 'tenant', 'http'],
+    rest: ['tenant', 'apps', 'http'],
+    server: ['rest', 'oauth', 'pages', 'engine', 'embed-runtime', 'controls', 'tenant', 'apps', 'http'],
+  },
+  'packages/qlik-tenant-simulator/src/engine': {
+    'json-rpc': [],
+    data: ['json-rpc'],
+    selections: ['data'],
+    objects: ['selections', 'data', 'json-rpc'],
+    methods: ['objects', 'selections', 'data', 'json-rpc'],
+  },
 }
 
 const roomRules = Object.entries(rooms).flatMap(([folder, arrows]) =>

@@ -100,9 +100,9 @@ describe('four processes with 25 calls each', () => {
     const visitor = await logIn()
     await expire(visitor)
     const before = refreshes()
-    const { struck, release } = tenant.faults.next({ grant: 'refresh_token', hold: true })
+    const { injected, release } = tenant.faults.next({ grant: 'refresh_token', hold: true })
     const called = callFromEverywhere(visitor)
-    await struck
+    await injected
     const lock = `qlik:{${keyOf(visitor)}}:lock`
     const firstEnd = Date.now() + (await connection.pttl(lock))
     await until(() => Date.now() > firstEnd)
@@ -158,9 +158,9 @@ describe('logout in one process', () => {
   it('keeps the tokens that a refresh in another gets meanwhile out of the store, and revokes them', async () => {
     const visitor = await logIn()
     await expire(visitor)
-    const { struck, release } = tenant.faults.next({ grant: 'refresh_token', hold: true, when: 'after' })
+    const { injected, release } = tenant.faults.next({ grant: 'refresh_token', hold: true, when: 'after' })
     const called = visitor.call(origins[1])
-    await struck
+    await injected
     await visitor.logOut(origins[0])
     const revocations = () => tenant.requests.filter(({ path }) => path === '/oauth/revoke').length
     const before = revocations()

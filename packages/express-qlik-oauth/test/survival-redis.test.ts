@@ -180,9 +180,9 @@ describe('an application whose Redis', () => {
     const { application, visitor } = await everythingUp()
     tenant.expireAccessTokens()
     const before = tenant.tokenRequests('refresh_token').length
-    const { struck, release } = tenant.faults.next({ grant: 'refresh_token', hold: true })
+    const { injected, release } = tenant.faults.next({ grant: 'refresh_token', hold: true })
     const called = visitor.call(application.origin)
-    await struck
+    await injected
     await application.redis.config('SET', 'maxmemory', '1')
     release()
     expect((await called).status).toBe(200)

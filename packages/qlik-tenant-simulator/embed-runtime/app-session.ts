@@ -1,37 +1,38 @@
 import enigma from 'enigma.js'
 import schema from 'enigma.js/schemas/12.2027.0.json'
 
-/** The app as enigma.js hands it out; charts use it as it is. */
+/** The app object of enigma.js; charts receive it unchanged. */
 export interface EngineApp {
   getField(name: string): Promise<{ selectValues(values: readonly object[]): Promise<boolean> }>
   getObject(id: string): Promise<{ getLayout(): Promise<Record<string, unknown>> }>
 }
 
-/** What an element hears about the connection it draws from. */
+/** The state of the connection to an app. */
 export type AppState =
   | { readonly name: 'connecting' }
   | { readonly name: 'open'; readonly app: EngineApp }
-  /** The connection will not come back by itself. */
+  /** The connection is closed and is not reopened. */
   | { readonly name: 'ended'; readonly reason: string }
 
+/** The app to connect to. */
 export interface AppAddress {
-  /** Origin of the tenant, with the path prefix of a proxy if there is one. */
+  /** Origin of the tenant, or of a proxy with its path prefix. */
   readonly host: string
   readonly appId: string
   readonly identity?: string | undefined
-  /** How the page logs in. Behind a proxy (`none`) the socket needs nothing but the session cookie. */
+  /** Authentication of the page. With `none` the session cookie of the proxy authenticates the socket. */
   readonly hostConfig?: { readonly authType?: string } | undefined
 }
 
 export type AppOpenCallback = (app: EngineApp, appId: string) => unknown
 
 /**
- * Tells `listener` about the connection to an app, first of all its present state. All listeners of one app share one
- * socket.
+ * Calls `listener` with the state of the connection to an app, now and on every change. All listeners of one app share
+ * one socket.
  *
- * A lost connection is opened again with growing pauses, unless the login has ended or the app may not be opened.
+ * A lost connection is reopened with increasing pauses, unless the login has ended or the user cannot open the app.
  *
- * @returns Stops listening; the socket closes with the last listener.
+ * @returns a function that stops listening; the socket closes after the last listener
  */
 export function watchApp(address: AppAddress, listener: (state: AppState) => void): () => void {
   const key = JSON.stringify([address.host, address.appId, address.identity, address.hostConfig])
@@ -40,6 +41,7 @@ export function watchApp(address: AppAddress, listener: (state: AppState) => voi
   return shared.add(listener)
 }
 
+/** Calls back with each app that is opened. @returns a function that removes the callback */
 export function onAppOpen(callback: AppOpenCallback): () => void {
   openCallbacks.add(callback)
   return () => openCallbacks.delete(callback)
@@ -52,7 +54,7 @@ interface Connection {
   add(listener: (state: AppState) => void): () => void
 }
 
-/** How long a socket without an element stays open. */
+/** Time that a socket without listeners stays open. */
 const idleMs = 1000
 const pausesMs = [500, 1000, 2000, 4000, 8000, 16_000]
 
@@ -88,7 +90,7 @@ function connect(address: AppAddress, onUnused: () => void): Connection {
       attempts = 0
       show({ name: 'open', app })
     } catch (error) {
-      // The reason for a socket that closes while opening comes with the error, not with the event.
+      // When a socket closes while opening, the close code is in the error.
       onClosed(closeCode((error as { original?: unknown } | null)?.original))
     }
   }
@@ -110,7 +112,7 @@ function connect(address: AppAddress, onUnused: () => void): Connection {
       listener(state)
       return () => {
         listeners.delete(listener)
-        // An element that is drawn anew stops listening for a moment only.
+        // An element that redraws stops listening only briefly.
         setTimeout(() => {
           if (isUnused || listeners.size > 0) return
           isUnused = true
@@ -122,12 +124,12 @@ function connect(address: AppAddress, onUnused: () => void): Connection {
   }
 }
 
-const notLoggedIn = 'You could not be logged in. Reload the page to try again.'
+const notLoggedIn = 'Login failed. Reload the page to try again.'
 const loginEnded = 'Your login has ended. Reload the page to log in again.'
 const finalReasons: Readonly<Record<number, string>> = {
   4006: loginEnded,
-  4203: 'You may not open this app.',
-  4204: 'There is no such app.',
+  4203: 'You don’t have access to this app.',
+  4204: 'App not found.',
 }
 
 async function socketUrl({ host, appId, identity, hostConfig }: AppAddress): Promise<string> {
@@ -137,8 +139,8 @@ async function socketUrl({ host, appId, identity, hostConfig }: AppAddress): Pro
 }
 
 /**
- * Asked anew for each socket, since the token in it is short-lived. Where a login is needed first the page goes away,
- * and nothing is answered.
+ * Credentials in the URL of a socket. Requested for each socket, because tokens are short-lived. When a login is needed,
+ * the page navigates away and the promise never settles.
  */
 async function socketCredentials(hostConfig: AppAddress['hostConfig']): Promise<Record<string, string>> {
   if ((hostConfig?.authType ?? 'none') === 'none') return {}
@@ -152,7 +154,7 @@ function closeCode(event: unknown): number {
   return typeof code === 'number' ? code : 1006
 }
 
-/** A refused upgrade looks to scripts like any broken connection; a request can tell them apart. */
+/** Scripts cannot see the status of a rejected upgrade, so a request checks the login. */
 async function isLoggedOut(host: string): Promise<boolean> {
   try {
     const response = await fetch(`${host}/api/v1/users/me`, {

@@ -1,4 +1,4 @@
-/** The charts, each loaded when the first of its kind is drawn. */
+/** The chart types. A module is loaded when the first chart of its type is drawn. */
 const loaders: Readonly<Record<string, () => Promise<{ readonly default: unknown }>>> = {
   barchart: () => import('@nebula.js/sn-bar-chart'),
   linechart: () => import('@nebula.js/sn-line-chart'),
@@ -8,7 +8,7 @@ const loaders: Readonly<Record<string, () => Promise<{ readonly default: unknown
   scatterplot: () => import('@nebula.js/sn-scatter-plot'),
 }
 
-/** Names that apps use for the same charts. */
+/** Other names of the chart types. */
 const aliases: Readonly<Record<string, string>> = {
   'bar-chart': 'barchart',
   'sn-bar-chart': 'barchart',
@@ -22,6 +22,7 @@ const aliases: Readonly<Record<string, string>> = {
   'sn-scatter-plot': 'scatterplot',
 }
 
+/** All names of chart types, as nebula.js registers them. */
 export const chartTypes = [...Object.keys(loaders), ...Object.keys(aliases)].map(name => ({
   name,
   load: async () => (await loaders[aliases[name] ?? name]?.())?.default,

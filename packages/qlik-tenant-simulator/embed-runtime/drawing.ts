@@ -3,7 +3,7 @@ import type { EngineApp } from './app-session.ts'
 import { chartTypes } from './chart-types.ts'
 import { darkTheme, pageTheme, watchPageTheme } from './page-theme.ts'
 
-/** The attributes of a `<qlik-embed>`, as its loader hands them over. */
+/** The attributes of a `<qlik-embed>` element, as its loader passes them. */
 export interface EmbedProps {
   readonly ui?: string
   readonly hostConfig?: { readonly host?: string; readonly url?: string; readonly authType?: string }
@@ -18,16 +18,17 @@ export interface EmbedProps {
   readonly properties?: object
 }
 
-/** Something drawn that can be taken away again. */
+/** A drawing that can be removed. */
 export interface Drawing {
   destroy(): void
 }
 
 type Draw = (element: HTMLElement, app: EngineApp, props: EmbedProps) => Promise<Drawing>
 
+/** Whether a `ui` attribute is supported. */
 export const isSimulated = (ui: string | undefined) => ui !== undefined && Object.hasOwn(drawings, ui)
 
-/** Draws one user interface of Qlik's into the element. */
+/** Draws into an element. @throws Error with a message for the page */
 export function draw(element: HTMLElement, app: EngineApp, props: EmbedProps): Promise<Drawing> {
   const drawing = drawings[props.ui ?? '']
   if (!drawing) throw new Error(`${props.ui} is not simulated.`)
@@ -48,7 +49,7 @@ const drawings: Readonly<Record<string, Draw>> = {
 
   async 'analytics/field'(element, app, props) {
     const name = props.fieldId ?? props.dimensions?.find(dimension => typeof dimension === 'string')
-    if (!name) throw new Error('field-id is missing.')
+    if (!name) throw new Error('The attribute field-id is missing.')
     const list = await embedderOf(app, element).field(fieldName(name))
     list.mount(element, { title: fieldName(name) })
     return { destroy: () => list.unmount() }
@@ -56,7 +57,7 @@ const drawings: Readonly<Record<string, Draw>> = {
 
   async 'analytics/sheet'(element, app, props) {
     const id = props.sheetId ?? props.objectId
-    if (!id) throw new Error('sheet-id is missing.')
+    if (!id) throw new Error('The attribute sheet-id is missing.')
     const sheet = await (await app.getObject(id)).getLayout()
     const grid = document.createElement('div')
     Object.assign(grid.style, {
@@ -98,10 +99,10 @@ function drawCell(grid: HTMLElement, app: EngineApp, { name, col, row, colspan, 
   return embedderOf(app, grid).render({ element: cell, id: name })
 }
 
-/** A chart of the app by its identifier, or one made here from a type, dimensions and measures. */
+/** A chart of the app (`object-id`), or an on-the-fly chart (`type`, `dimensions`, `measures`). */
 function chartConfig({ objectId, type, dimensions = [], measures = [], properties }: EmbedProps) {
   if (objectId) return { id: objectId, ...(properties ? { properties } : {}) }
-  if (!type) throw new Error('object-id or type is missing.')
+  if (!type) throw new Error('The attribute object-id or type is missing.')
   const fields = [
     ...dimensions.map(dimension =>
       typeof dimension === 'string'
@@ -119,14 +120,14 @@ const fieldName = (definition: string) => definition.replace(/^=?\[(.*)\]$/, '$1
 
 type Embedder = ReturnType<typeof embed>
 
-/** One per app, so that all its elements share theme and selections; it goes with the app. */
+/** One embedder per app: its elements share theme and selections. */
 const embedders = new WeakMap<EngineApp, Embedder>()
 
 function embedderOf(app: EngineApp, element: HTMLElement): Embedder {
   const known = embedders.get(app)
   if (known) return known
   const configuration = { context: { theme: pageTheme() }, types: chartTypes, themes: [darkTheme(element)] }
-  // Nebula's types ask for more of an app and of a chart than it uses.
+  // The types of nebula.js require more members than it uses.
   const embedder = embed(
     app as unknown as Parameters<typeof embed>[0],
     configuration as unknown as Parameters<typeof embed>[1],

@@ -1,13 +1,13 @@
 import { type AppState, type EngineApp, watchApp } from './app-session.ts'
 import { type Drawing, draw, type EmbedProps, isSimulated } from './drawing.ts'
 
-/** What a page holds of a mounted element: Qlik's contract for `embed-vanilla@v1`. */
+/** A mounted element, as Qlik's module `embed-vanilla@v1` returns it. */
 export interface MountedComponent {
   $set(props: Partial<EmbedProps>): void
   $destroy(): void
 }
 
-/** Draws what a `<qlik-embed>` asks for, and keeps it drawn while the connection comes and goes. */
+/** Draws a `<qlik-embed>` element and redraws it when the connection is reopened. */
 export function mountVanillaEmbedComponent({
   target,
   props,
@@ -24,7 +24,7 @@ export function mountVanillaEmbedComponent({
   return {
     $set(changes) {
       const next = { ...current, ...changes }
-      // Loaders repeat all attributes when one changes, and those they began with.
+      // Loaders pass unchanged attributes, too.
       if (JSON.stringify(next) === JSON.stringify(current)) return
       current = next
       stop()
@@ -39,38 +39,39 @@ export function mountVanillaEmbedComponent({
 
 function start(element: HTMLElement, props: EmbedProps): () => void {
   if (!isSimulated(props.ui)) {
-    say(element, `${props.ui ?? 'This element'} is not simulated.`)
-    return () => say(element)
+    showMessage(element, `${props.ui ?? 'This element'} is not simulated.`)
+    return () => showMessage(element)
   }
   if (!props.appId) {
-    say(element, 'app-id is missing.')
-    return () => say(element)
+    showMessage(element, 'The attribute app-id is missing.')
+    return () => showMessage(element)
   }
 
-  // Elements are drawn one after the other: a drawing that is no longer wanted is destroyed when it arrives.
+  // A drawing that was superseded while it loaded is destroyed.
   let latest: symbol | undefined
   let drawing: Drawing | undefined
   const clear = () => {
     latest = undefined
     drawing?.destroy()
     drawing = undefined
-    say(element)
+    showMessage(element)
   }
   const show = async (app: EngineApp) => {
-    const mine = Symbol('drawing')
-    latest = mine
+    const id = Symbol('drawing')
+    latest = id
     try {
-      const made = await draw(element, app, props)
-      if (latest === mine) drawing = made
-      else made.destroy()
+      const drawn = await draw(element, app, props)
+      if (latest === id) drawing = drawn
+      else drawn.destroy()
     } catch (error) {
-      if (latest === mine) say(element, error instanceof Error ? error.message : 'This object cannot be shown.')
+      if (latest === id)
+        showMessage(element, error instanceof Error ? error.message : 'The object cannot be displayed.')
     }
   }
   const onState = (state: AppState) => {
     clear()
     if (state.name === 'open') void show(state.app)
-    else say(element, state.name === 'ended' ? state.reason : 'Connecting…')
+    else showMessage(element, state.name === 'ended' ? state.reason : 'Connecting…')
   }
   const stopWatching = watchApp(
     { host: hostOf(props), appId: props.appId, identity: props.identity, hostConfig: props.hostConfig },
@@ -82,8 +83,8 @@ function start(element: HTMLElement, props: EmbedProps): () => void {
   }
 }
 
-/** Shows a sentence in place of a chart; nothing removes what is there. */
-function say(element: HTMLElement, message?: string): void {
+/** Replaces the content of the element by a message; without a message, removes the content. */
+function showMessage(element: HTMLElement, message?: string): void {
   element.replaceChildren()
   if (message === undefined) return
   const sentence = document.createElement('p')
@@ -98,7 +99,7 @@ function say(element: HTMLElement, message?: string): void {
   element.append(sentence)
 }
 
-/** The host may come without a scheme, as Qlik's loaders allow; without a host it is where this runtime came from. */
+/** The host of the element. A host without a scheme is https; the default is the host of this runtime. */
 function hostOf(props: EmbedProps): string {
   const host = props.hostConfig?.host || props.hostConfig?.url || window.QlikMain?.getRootUrl() || location.origin
   return (/^https?:\/\//.test(host) ? host : `https://${host}`).replace(/\/+$/, '')

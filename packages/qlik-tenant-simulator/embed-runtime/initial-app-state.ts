@@ -5,12 +5,12 @@ interface InitialSelection {
   readonly values?: unknown
 }
 
-/** Calls back with each app that is opened from now on. */
+/** Calls back with each app that is opened. @returns a function that removes the callback */
 export function addOnAppOpenCallback(callback: AppOpenCallback): () => void {
   return onAppOpen(callback)
 }
 
-/** Selects values when an app is opened: what `<qlik-initial-selections>` asks for. */
+/** Selects values when an app is opened (`<qlik-initial-selections>`). */
 export function setInitialAppState(state: {
   readonly appId?: string
   readonly selections?: readonly InitialSelection[]

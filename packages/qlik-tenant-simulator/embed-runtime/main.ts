@@ -1,9 +1,8 @@
 /**
- * The file that `<host>/qlik-embed/main.js` answers: a classic script that offers `window.QlikMain.import(name)`, as
- * Qlik's runtime does.
+ * `<host>/qlik-embed/main.js`: a classic script that defines `window.QlikMain`, as Qlik's runtime does.
  *
- * It is small and changes with every build; all else is in modules beside it whose names carry a hash. Where it came
- * from tells where the tenant is, so it works behind any path prefix.
+ * The script changes with every build. It loads its modules, which have a hash in their names, relative to its own URL,
+ * so it works behind any path prefix.
  */
 export {}
 
@@ -13,12 +12,12 @@ interface QlikMain {
   getRootUrl(): string
   resourceNeedsCredentials(url: string): boolean
   applyFeatureOverrides(): void
-  /** On localhost, @qlik/api leaves its internals here for Qlik's own developers and takes the object for granted. */
+  /** On localhost, @qlik/api adds its internals to this object and requires it to exist. */
   readonly INTERNAL__DO_NOT_USE: object
 }
 
 declare global {
-  /** File name of the runtime module; set by the build. */
+  /** File name of the runtime module; the build defines it. */
   const runtimeModule: string
 }
 

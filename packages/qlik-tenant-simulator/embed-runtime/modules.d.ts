@@ -1,4 +1,4 @@
-/** Packages without types of their own, described as far as they are used; and what the build resolves by itself. */
+/** Modules without types, and modules that the build resolves. */
 declare module '@nebula.js/sn-*' {
   const supernova: unknown
   export default supernova

@@ -1,11 +1,11 @@
-/** Nebula's own light theme, or the dark one below. */
+/** The light theme of nebula.js, or the dark theme below. */
 export type ThemeName = 'light' | 'simulator-dark'
 
 /**
- * Nebula's dark theme, with what it lacks: list boxes and tables have a grey of their own or a white header, and lines
- * are as bright as the text.
+ * The dark theme of nebula.js with corrections: its list boxes are grey, its table headers white, and its lines as bright
+ * as the text.
  *
- * @param element Where the first chart is drawn: all get the background that the page has there.
+ * @param element - Element of the first chart; all charts use the page's background behind it.
  */
 export function darkTheme(element: HTMLElement) {
   return {
@@ -28,7 +28,7 @@ export function darkTheme(element: HTMLElement) {
 
 const faintLines = { major: { color: '#3b4347' }, minor: { color: '#2b3135' }, highContrast: { color: '#4b5459' } }
 
-/** The colour of the nearest element that has one. */
+/** Background colour of the nearest element that has one. */
 function backgroundBehind(element: HTMLElement): string {
   for (let place: HTMLElement | null = element; place !== null; place = place.parentElement) {
     const { backgroundColor } = getComputedStyle(place)
@@ -37,13 +37,14 @@ function backgroundBehind(element: HTMLElement): string {
   return '#1a1a1a'
 }
 
-/** Charts are dark where the page is: it says that it can be (CSS `color-scheme`) and the reader prefers it. */
+/** Dark when the page supports it (CSS `color-scheme`) and the user prefers it. */
 export function pageTheme(): ThemeName {
   const schemes = getComputedStyle(document.documentElement).colorScheme.split(/\s+/)
   if (!schemes.includes('dark')) return 'light'
   return preference.matches || !schemes.includes('light') ? 'simulator-dark' : 'light'
 }
 
+/** Calls back when the theme changes. */
 export function watchPageTheme(listener: (theme: ThemeName) => void): void {
   preference.addEventListener('change', () => listener(pageTheme()))
 }

@@ -1,6 +1,6 @@
 /**
- * Bundles the embed runtime into `dist/embed-runtime`: `main.js`, the modules it loads (their names carry a hash), the
- * licences of what is in them, and a manifest. A second run with the same sources and packages does nothing.
+ * Bundles the embed runtime into `dist/embed-runtime`: `main.js`, its modules (with a hash in their names), the licences
+ * of the bundled packages, and a manifest. Does nothing when sources and packages are unchanged.
  */
 import { createHash } from 'node:crypto'
 import { existsSync } from 'node:fs'
@@ -58,7 +58,7 @@ async function buildEmbedRuntime(): Promise<void> {
   )
   await removeStale(previous, files)
   const manifest: Manifest = { inputs, files: [...files, licenceFile].sort() }
-  // In one step, so that a server or another build never reads half of it.
+  // Atomic: a server or another build never reads a partial manifest.
   const draft = `${manifestFile}.${process.pid}`
   await writeFile(draft, `${JSON.stringify(manifest, undefined, 2)}\n`)
   await rename(draft, manifestFile)
@@ -70,7 +70,7 @@ const common = {
   minify: true,
   target: 'es2022',
   platform: 'browser',
-  // Licences stand in a file of their own.
+  // The licences are in a file of their own.
   legalComments: 'none',
   logLevel: 'warning',
   metafile: true,
@@ -78,7 +78,7 @@ const common = {
   define: { 'process.env.NODE_ENV': '"production"' },
 } as const
 
-/** Sources, this script, and the exact versions of all packages: the bundle depends on nothing else. */
+/** Hash of everything the bundle depends on: the sources, this script, and the exact versions of all packages. */
 async function inputHash(): Promise<string> {
   const sources = (await readdir(sourceFolder)).sort().map(name => join(sourceFolder, name))
   const files = [...sources, join(packageFolder, 'package.json'), fileURLToPath(import.meta.url)]
@@ -92,15 +92,15 @@ async function readManifest(): Promise<Manifest | undefined> {
   return JSON.parse(await readFile(manifestFile, 'utf8')) as Manifest
 }
 
-/** Removes what the previous build left behind and this one no longer has. */
+/** Removes files of the previous build that are not in this build. */
 async function removeStale(previous: Manifest | undefined, files: readonly string[]): Promise<void> {
   const stale = previous?.files.filter(file => !files.includes(file) && file !== licenceFile) ?? []
   for (const file of stale) await rm(join(outputFolder, file), { force: true })
 }
 
 /**
- * Finds the modules behind `qlik-api:auth`, `qlik-api:qix` and `qlik-api:invoke-fetch`. The package publishes them for
- * Node only, in files with a hash in their name; its own index of them says which.
+ * Resolves `qlik-api:auth`, `qlik-api:qix` and `qlik-api:invoke-fetch`. The package contains these modules in files with a
+ * hash in their names, which its index module lists.
  */
 async function qlikApiModules(): Promise<Plugin> {
   const chunks = join(packageFolder, 'node_modules', '@qlik', 'api', 'chunks')
@@ -116,18 +116,18 @@ async function qlikApiModules(): Promise<Plugin> {
         const file = files.get(path.slice('qlik-api:'.length))
         return file ? { path: join(chunks, file) } : { errors: [{ text: `@qlik/api has no module for ${path}` }] }
       })
-      // Node's socket library, which its browser path never reaches.
+      // The browser path does not use the Node WebSocket library.
       bundle.onResolve({ filter: /^ws$/ }, () => ({ path: 'ws', namespace: 'empty' }))
       bundle.onLoad({ filter: /.*/, namespace: 'empty' }, () => ({ contents: 'export default undefined' }))
     },
   }
 }
 
-/** Name, version and licence text of every package that has code in the bundle. */
+/** Name, version and licence text of every bundled package. */
 async function licences(metafile: Metafile): Promise<string> {
   const folders = new Set(Object.keys(metafile.inputs).flatMap(input => packageFolderOf(input) ?? []))
   const texts = await Promise.all([...folders].sort().map(licenceOf))
-  return `The embed runtime of the simulated tenant contains these packages. Some of them contain further ones; see their own notices.\n\n${texts.join('\n')}`
+  return `The embed runtime of qlik-tenant-simulator contains these packages. Some of them contain other packages; see their notices.\n\n${texts.join('\n')}`
 }
 
 function packageFolderOf(input: string): string | undefined {

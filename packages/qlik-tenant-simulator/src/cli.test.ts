@@ -11,9 +11,9 @@ function run(...flags: string[]): ChildProcess {
   return spawn(process.execPath, ['--conditions=source', '--import', import.meta.resolve('tsx'), script, ...flags])
 }
 
-async function ended(child: ChildProcess): Promise<never> {
+async function failed(child: ChildProcess): Promise<never> {
   const { code, errors } = await outcome(child)
-  throw new Error(`ended with ${String(code)}: ${errors}`)
+  throw new Error(`exited with ${String(code)}: ${errors}`)
 }
 
 async function outcome(child: ChildProcess): Promise<{ code: unknown; output: string; errors: string }> {
@@ -25,10 +25,10 @@ async function outcome(child: ChildProcess): Promise<{ code: unknown; output: st
   return { code, output, errors }
 }
 
-describe('the command', () => {
-  it('serves until SIGTERM, and says where and for whom', async () => {
+describe('qlik-tenant-simulator', () => {
+  it('prints its origin, users and clients, and serves until SIGTERM', async () => {
     const child = run('--port', '0', '--application', 'http://localhost:3456')
-    const [chunk] = (await Promise.race([once(child.stdout as NodeJS.ReadableStream, 'data'), ended(child)])) as [
+    const [chunk] = (await Promise.race([once(child.stdout as NodeJS.ReadableStream, 'data'), failed(child)])) as [
       Buffer,
     ]
     const origin = /tenant at (\S+)/.exec(chunk.toString())?.[1]
@@ -43,14 +43,14 @@ describe('the command', () => {
     [['--prot', '4000'], /Unknown option '--prot'/],
     [['--application', 'localhost:3000/x'], /--application must be an origin/],
     [['--port', '0', '--redirect-uri', 'ftp://localhost/'], /demo-web.*Redirect URI must be/],
-  ])('refuses %j in one line', async (flags, message) => {
+  ])('rejects %j with a one-line message', async (flags, message) => {
     const { code, errors } = await outcome(run(...flags))
     expect(code).toBe(1)
     expect(errors.trimEnd()).toMatch(message)
     expect(errors.trimEnd()).not.toContain('\n')
   })
 
-  it('says that the port is taken', async () => {
+  it('reports a port that is in use', async () => {
     const other = createServer().listen(0, '127.0.0.1')
     await once(other, 'listening')
     const { port } = other.address() as AddressInfo
@@ -58,7 +58,7 @@ describe('the command', () => {
     other.close()
     expect({ code, errors }).toEqual({
       code: 1,
-      errors: expect.stringMatching(/^qlik-tenant-simulator: the port is taken.*--port\n$/),
+      errors: expect.stringMatching(/^qlik-tenant-simulator: the port is in use.*--port\n$/),
     })
   })
 })

@@ -1,25 +1,26 @@
 #!/usr/bin/env node
 import { parseArgs } from 'node:util'
-import { type ClientRegistration, defaultClients } from './client-registration.ts'
-import { createTenant, type SimulatedTenant } from './tenant.ts'
+import { createTenant, type SimulatedTenant } from './create-tenant.ts'
+import type { ClientRegistration } from './tenant/clients.ts'
+import { defaultClients } from './tenant/defaults.ts'
 
 const usage = `Usage: qlik-tenant-simulator [options]
 
-A Qlik Cloud tenant on this machine: OAuth, REST, engine and embed runtime.
+Runs a simulated Qlik Cloud tenant: OAuth, REST API, engine and embed runtime.
 
-  --port <number>                  port to listen on (default 4000; 0 takes a free one)
+  --port <number>                  port to listen on; 0 chooses a free port (default 4000)
   --host <address>                 address to listen on (default 127.0.0.1)
-  --hostname <name>                host name in the tenant's own URLs (default localhost)
-  --accept-host <host:port>        another Host header to answer to; may be repeated
-  --application <origin>           register the demo clients for an application at this origin,
-                                   such as http://localhost:3000; may be repeated
-  --redirect-uri <uri>             another redirect URI of demo-web; may be repeated
-  --access-token-seconds <number>  life of access tokens (default 21600)
-  --help                           show this text
+  --hostname <name>                host name in the tenant's URLs (default localhost)
+  --accept-host <host:port>        additional Host header to accept; repeatable
+  --application <origin>           additional origin of your application for the demo
+                                   clients, such as http://localhost:8080; repeatable
+  --redirect-uri <uri>             additional redirect URI of demo-web; repeatable
+  --access-token-seconds <number>  lifetime of access tokens (default 21600)
+  --help                           show this help
 `
 
 await main().catch((error: unknown) => {
-  process.stderr.write(`qlik-tenant-simulator: ${problemOf(error)}\n`)
+  process.stderr.write(`qlik-tenant-simulator: ${describeError(error)}\n`)
   process.exitCode = 1
 })
 
@@ -51,10 +52,10 @@ async function main(): Promise<void> {
   for (const signal of ['SIGINT', 'SIGTERM'] as const) {
     process.once(signal, () => void tenant.close().then(() => process.exit(0)))
   }
-  process.stdout.write(greeting(tenant))
+  process.stdout.write(startupMessage(tenant))
 }
 
-/** The default clients, for applications elsewhere than at port 3000. */
+/** The default clients with the redirect URIs and origins of the given applications. */
 function clientsFor(applications: readonly string[], redirectUris: readonly string[]): ClientRegistration[] {
   for (const application of applications) {
     if (!URL.canParse(application) || new URL(application).origin !== application) {
@@ -67,21 +68,20 @@ function clientsFor(applications: readonly string[], redirectUris: readonly stri
   return defaultClients.map(client => {
     const path = callbacks[client.clientId]
     const { redirectUris: uris = [], allowedOrigins: origins } = client
-    const more = client.clientId === 'demo-web' ? redirectUris : []
-    const changed: ClientRegistration = {
+    const extra = client.clientId === 'demo-web' ? redirectUris : []
+    return {
       ...client,
       redirectUris: unique([
         ...uris,
         ...(path === undefined ? [] : applications.map(origin => origin + path)),
-        ...more,
+        ...extra,
       ]),
       ...(origins === undefined ? {} : { allowedOrigins: unique([...origins, ...applications]) }),
     }
-    return changed
   })
 }
 
-function greeting({ origin, regionOrigin, organizationOrigin, users, clients }: SimulatedTenant): string {
+function startupMessage({ origin, regionOrigin, organizationOrigin, users, clients }: SimulatedTenant): string {
   const rows = (lines: readonly (readonly string[])[]) =>
     lines.map(([name = '', ...more]) => `  ${name.padEnd(20)}${more.join('  ')}`).join('\n')
   return `Simulated Qlik Cloud tenant at ${origin}
@@ -95,22 +95,21 @@ ${rows(clients.map(({ clientId, appType, tier, clientSecret, accessCodes = [] })
 `
 }
 
-function wholeNumber(flag: string, given: string, largest: number): number {
-  if (!/^\d{1,9}$/.test(given) || Number(given) > largest) {
-    throw new RangeError(`${flag} must be a whole number from 0 to ${largest}, got ${JSON.stringify(given)}`)
+function wholeNumber(flag: string, value: string, largest: number): number {
+  if (!/^\d{1,9}$/.test(value) || Number(value) > largest) {
+    throw new RangeError(`${flag} must be a whole number from 0 to ${largest}, got ${JSON.stringify(value)}`)
   }
-  return Number(given)
+  return Number(value)
 }
 
 function unique(values: readonly string[]): string[] {
   return [...new Set(values)]
 }
 
-function problemOf(error: unknown): string {
+function describeError(error: unknown): string {
   if (!(error instanceof Error)) return String(error)
   const { code, message } = error as NodeJS.ErrnoException
-  if (code === 'EADDRINUSE')
-    return `the port is taken: ${message.replace(/^listen /, '')}. Choose another one with --port`
-  if (code === 'EACCES' || code === 'EADDRNOTAVAIL' || code === 'ENOTFOUND') return `cannot listen there: ${message}`
+  if (code === 'EADDRINUSE') return `the port is in use: ${message.replace(/^listen /, '')}. Choose another with --port`
+  if (code === 'EACCES' || code === 'EADDRNOTAVAIL' || code === 'ENOTFOUND') return `cannot listen: ${message}`
   return message.split('\n', 1).join('')
 }

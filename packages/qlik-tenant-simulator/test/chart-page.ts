@@ -7,10 +7,7 @@ import { dashboardObjects } from '../src/apps/dashboard.ts'
 import { serveEmbedRuntime } from '../src/embed-runtime/serve.ts'
 import { createEngine } from '../src/engine/engine.ts'
 
-/**
- * A page with Qlik's unmodified web components, and the tenant behind the path `/qlik`, as a backend for frontend has
- * it.
- */
+/** Serves a page with Qlik's web components, and the tenant below the path `/qlik`, as a backend for frontend does. */
 export async function serveChartPage() {
   const engine = createEngine({ apps: analyticsApps })
   const secure = helmet()

@@ -42,16 +42,16 @@ describe('embed runtime under the default content security policy', () => {
     },
   )
 
-  it('says what is not simulated', async () => {
+  it('reports an unsupported ui', async () => {
     await page.locator('#unknown').getByText('classic/chart is not simulated.').waitFor()
   })
 
   it('shares one socket among all elements of an app', () => expect(site.engine.openSockets).toBe(1))
 
-  it('filters every other element by a click in the bars, and clears it from the selections bar', async () => {
+  it('selects by a click in the bar chart and clears in the selections bar', async () => {
     const bars = page.locator(`#${objects.bar}`)
     const box = await bars.boundingBox()
-    if (!box) throw new Error('The bars have no place on the page')
+    if (!box) throw new Error('The bar chart is not visible')
     const before = await page.locator(`#${objects.line}`).screenshot()
 
     await page.mouse.click(box.x + box.width * 0.5, box.y + box.height * 0.32)
@@ -64,9 +64,9 @@ describe('embed runtime under the default content security policy', () => {
     await page.locator(`#${objects.kpi}`).getByText('3.57B').waitFor()
   })
 
-  it('reports no error on the console', () => expect(problems).toEqual([]))
+  it('logs no errors to the console', () => expect(problems).toEqual([]))
 
-  it('says that the login has ended when the socket closes and the next one is refused', async () => {
+  it('reports the end of the login when the socket closes and the next is rejected', async () => {
     await site.endLogin()
     await page.locator(`#${objects.kpi}`).getByText('Your login has ended. Reload the page to log in again.').waitFor()
   })

@@ -1,31 +1,28 @@
-/**
- * Properties of an app object as the engine protocol knows them: `qInfo`, definitions and whatever the chart keeps
- * there.
- */
+/** Properties of an app object in the engine protocol: `qInfo`, definitions and properties of the chart. */
 export interface ObjectProperties {
   readonly qInfo: { readonly qId: string; readonly qType: string }
   readonly [name: string]: unknown
 }
 
-/** One row of an app's data: field name to value; `null` and missing fields are nulls in the engine's sense. */
+/** A row of an app's data: values by field name. A missing field is null. */
 export type DataRow = Readonly<Record<string, string | number | null>>
 
-/** An app of the simulated tenant: what REST lists and what the engine opens. */
+/** An app: the REST API lists it and the engine opens it. */
 export interface AnalyticsApp {
-  /** A GUID, as Qlik Cloud gives to apps. */
+  /** A GUID. */
   readonly id: string
   readonly name: string
   readonly description: string
-  /** The shared space it lies in; a personal app of its owner when missing. */
+  /** The space of the app. @default a personal app of the owner */
   readonly spaceId?: 'space-analytics' | 'space-finance'
   readonly ownerId: string
   /** ISO 8601. */
   readonly createdAt: string
   readonly updatedAt: string
-  /** Title and identifier of each sheet, in order. */
+  /** The sheets, in order. */
   readonly sheets: readonly { readonly id: string; readonly title: string }[]
-  /** Everything that `GetObject` knows, sheets included. */
+  /** All objects of the app, including sheets. */
   readonly objects: readonly ObjectProperties[]
-  /** Reads the data; called by the engine when the app is opened for the first time. */
+  /** Returns the data. The engine calls it when the app is first opened. */
   readonly data: () => readonly DataRow[]
 }

@@ -5,17 +5,17 @@ import { type GapminderRow, gapminder } from './gapminder.ts'
 
 export type { AnalyticsApp } from './analytics-app.ts'
 
-/** Identifier of the dashboard over all of the data. */
+/** Id of the app with all of the data. */
 export const gapminderAppId = '5d6f1c1e-2b0a-4c7e-9a51-0c8e7f3b1955'
 
-/** One of the simulator's default users. */
+/** Id of a default user. */
 const owner = 'ada'
 
 interface AppPlan {
   readonly name: string
   readonly description: string
   readonly spaceId?: NonNullable<AnalyticsApp['spaceId']>
-  /** What bars and shares are grouped by. */
+  /** Dimension of the bar chart and the pie chart. */
   readonly group: 'region' | 'country' | 'year'
   readonly includes: (row: GapminderRow) => boolean
 }
@@ -88,9 +88,7 @@ const plans: readonly AppPlan[] = [
   ),
 ]
 
-/**
- * The apps of the simulated tenant: one over all of the data, the others over a region, a period or a country of it.
- */
+/** The default apps: one with all of the data, the others with one region, period or country. */
 export const analyticsApps: readonly AnalyticsApp[] = plans.map(analyticsApp)
 
 function analyticsApp({ name, description, spaceId, group, includes }: AppPlan, index: number): AnalyticsApp {
@@ -112,7 +110,7 @@ function analyticsApp({ name, description, spaceId, group, includes }: AppPlan, 
   }
 }
 
-/** The same name has the same identifier in every run. */
+/** A GUID derived from the name, so that ids are stable. */
 function guid(name: string): string {
   const digits = createHash('sha256').update(name).digest('hex')
   return `${digits.slice(0, 8)}-${digits.slice(8, 12)}-4${digits.slice(13, 16)}-8${digits.slice(17, 20)}-${digits.slice(20, 32)}`

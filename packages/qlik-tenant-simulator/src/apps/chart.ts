@@ -1,22 +1,23 @@
 import type { ObjectProperties } from './analytics-app.ts'
 
-/** A column of numbers in a chart. */
+/** A measure of a chart. */
 export interface Measure {
   readonly label: string
   readonly expression: string
-  /** Number format pattern, such as `#,##0.0`; left to the chart when missing. */
+  /** Number format pattern, such as `#,##0.0`. @default the chart's format */
   readonly format?: string
 }
 
+/** What all charts need. */
 export interface ChartOptions {
-  /** Identifier that pages embed it by. */
+  /** Object id. */
   readonly id: string
   readonly title: string
   readonly dimensions?: readonly string[]
   readonly measures: readonly Measure[]
 }
 
-/** A single number. */
+/** A KPI: a single number. */
 export function kpi(options: ChartOptions): ObjectProperties {
   return chart(
     'kpi',
@@ -36,7 +37,7 @@ export function kpi(options: ChartOptions): ObjectProperties {
   )
 }
 
-/** Bars, the longest first. */
+/** A bar chart, longest bar first. */
 export function barChart(options: ChartOptions): ObjectProperties {
   return chart(
     'barchart',
@@ -51,7 +52,7 @@ export function barChart(options: ChartOptions): ObjectProperties {
   )
 }
 
-/** A line along the first dimension, one line per value of the second. */
+/** A line chart over the first dimension, with one line per value of the second. */
 export function lineChart(options: ChartOptions): ObjectProperties {
   const definition = {
     qAlwaysFullyExpanded: true,
@@ -69,7 +70,7 @@ export function lineChart(options: ChartOptions): ObjectProperties {
   })
 }
 
-/** Shares of a whole, the largest first. */
+/** A pie chart, largest share first. */
 export function pieChart(options: ChartOptions): ObjectProperties {
   return chart(
     'piechart',
@@ -97,7 +98,7 @@ export function pieChart(options: ChartOptions): ObjectProperties {
   )
 }
 
-/** Rows with a total. */
+/** A table with totals. */
 export function table(options: ChartOptions): ObjectProperties {
   return chart(
     'table',
@@ -111,7 +112,7 @@ export function table(options: ChartOptions): ObjectProperties {
   )
 }
 
-/** Points: the first measure across, the second up, the third as size. */
+/** A scatter plot: the measures are x, y and size. */
 export function scatterPlot(options: ChartOptions): ObjectProperties {
   return chart(
     'scatterplot',
@@ -134,7 +135,7 @@ export function scatterPlot(options: ChartOptions): ObjectProperties {
   )
 }
 
-/** What all charts have: a hypercube from dimensions and measures, and the titles. */
+/** Properties of a chart: titles, and a hypercube with its dimensions and measures. */
 function chart(
   qType: string,
   { id, title, dimensions = [], measures }: ChartOptions,
@@ -196,7 +197,7 @@ function measureOf({ label, expression, format }: Measure) {
   }
 }
 
-/** Read by tables alone. */
+/** Used by tables only. */
 const columnWidth = { type: 'fitToContent' }
 const fieldLabels: Readonly<Record<string, string>> = { country: 'Country', region: 'Region', year: 'Year' }
 

@@ -1,7 +1,7 @@
 import type { ObjectProperties } from './analytics-app.ts'
 import { barChart, kpi, lineChart, type Measure, pieChart, scatterPlot, table } from './chart.ts'
 
-/** Identifiers of the objects that every app of the simulated tenant has. */
+/** Object ids of the dashboard; every default app has them. */
 export const dashboardObjects = {
   sheet: 'sheet-overview',
   kpi: 'kpi-population',
@@ -13,9 +13,9 @@ export const dashboardObjects = {
 } as const
 
 /**
- * One sheet with a number, bars, a line, shares, a table and points over Gapminder fields.
+ * A sheet with a KPI, a bar chart, a line chart, a pie chart, a table and a scatter plot over Gapminder fields.
  *
- * @param group Field that bars and shares are grouped by.
+ * @param group - Dimension of the bar chart and the pie chart.
  */
 export function dashboard(title: string, group: 'region' | 'country' | 'year'): readonly ObjectProperties[] {
   const ids = dashboardObjects
@@ -45,13 +45,13 @@ export function dashboard(title: string, group: 'region' | 'country' | 'year'): 
   return [sheet(title, charts), ...charts]
 }
 
-/** Of the years that are selected, the average: a sum over years would count people several times. */
+/** The average over the selected years: a sum over years would count people several times. */
 const population: Measure = { label: 'Population', expression: '=Sum(pop) / Count(distinct year)' }
 const lifeExpectancy: Measure = { label: 'Life expectancy', expression: '=Avg(life_expect)', format: '#,##0.0' }
 const fertility: Measure = { label: 'Children per woman', expression: '=Avg(fertility)', format: '#,##0.0' }
 
-/** Where each chart stands on the sheet's grid of 24 columns and 12 rows. */
-const places = [
+/** Position of each chart on the sheet's grid of 24 columns and 12 rows. */
+const positions = [
   { col: 0, row: 0, colspan: 6, rowspan: 4 },
   { col: 6, row: 0, colspan: 9, rowspan: 6 },
   { col: 15, row: 0, colspan: 9, rowspan: 6 },
@@ -69,6 +69,6 @@ function sheet(title: string, charts: readonly ObjectProperties[]): ObjectProper
     rank: 0,
     columns: 24,
     rows: 12,
-    cells: charts.map((chart, index) => ({ name: chart.qInfo.qId, type: chart.qInfo.qType, ...places[index] })),
+    cells: charts.map((chart, index) => ({ name: chart.qInfo.qId, type: chart.qInfo.qType, ...positions[index] })),
   }
 }

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
 
-/** One country in one year, as in `data/gapminder.json`, with the region that its cluster stands for. */
+/** One country in one year: a row of `data/gapminder.json` with the name of its cluster. */
 export interface GapminderRow {
   readonly year: number
   readonly country: string
@@ -12,9 +12,9 @@ export interface GapminderRow {
 }
 
 /**
- * The Gapminder data that the analytics apps are made of (CC BY 4.0, see `data/ATTRIBUTION.md`).
+ * The Gapminder data behind the default apps (CC BY 4.0, see `data/ATTRIBUTION.md`).
  *
- * The file lies beside `src` and `dist`, so this works from the sources and from the built package.
+ * `src` and `dist` are equally deep below the package, so the path works in both.
  */
 export function gapminder(): readonly GapminderRow[] {
   rows ??= (JSON.parse(readFileSync(file, 'utf8')) as readonly Omit<GapminderRow, 'region'>[]).map(row => ({
@@ -27,7 +27,7 @@ export function gapminder(): readonly GapminderRow[] {
 const file = new URL('../../data/gapminder.json', import.meta.url)
 let rows: readonly GapminderRow[] | undefined
 
-/** Names of the clusters as vega-datasets documents them (`datapackage.json`: south_asia, europe_central_asia, ...). */
+/** Cluster names, from `datapackage.json` of vega-datasets. */
 const regions = [
   'South Asia',
   'Europe & Central Asia',

@@ -21,7 +21,7 @@ beforeAll(async () => {
 
 afterAll(() => new Promise(resolve => server.close(resolve)))
 
-/** Sends the path as it is: `fetch` would resolve the dots. */
+/** Sends the path unchanged; `fetch` would resolve dot segments. */
 function get(path: string, headers: Record<string, string> = {}, method = 'GET') {
   const { port } = server.address() as AddressInfo
   return new Promise<{ status: number; headers: NodeJS.Dict<string | string[]>; body: Buffer }>((resolve, reject) => {
@@ -38,7 +38,7 @@ function get(path: string, headers: Record<string, string> = {}, method = 'GET')
 }
 
 describe('embed runtime over HTTP', () => {
-  it('asks for main.js again each time, and says when it is the same', async () => {
+  it('lets browsers revalidate main.js', async () => {
     const first = await get('/qlik-embed/main.js')
     expect(first).toMatchObject({
       status: 200,
@@ -49,7 +49,7 @@ describe('embed runtime over HTTP', () => {
     expect(again.body).toHaveLength(0)
   })
 
-  it('lets browsers keep the modules for good, compressed for those who ask', async () => {
+  it('serves immutable modules, compressed on request', async () => {
     const main = await get('/qlik-embed/main.js')
     const module = /runtime-[0-9A-Z]{8}\.js/.exec(main.body.toString())?.[0]
     const [plain, compressed] = await Promise.all([
@@ -64,7 +64,7 @@ describe('embed runtime over HTTP', () => {
     ).toBeUndefined()
   })
 
-  it('answers HEAD without a body, and refuses to be written to', async () => {
+  it('responds to HEAD without a body, and rejects POST', async () => {
     await expect(get('/qlik-embed/main.js', {}, 'HEAD')).resolves.toMatchObject({ status: 200, body: Buffer.alloc(0) })
     await expect(get('/qlik-embed/main.js', {}, 'POST')).resolves.toMatchObject({ status: 405 })
   })
@@ -80,11 +80,11 @@ describe('embed runtime over HTTP', () => {
     'main.js/',
     'constructor',
     'main.js%00',
-  ])('has no file %j', async name => {
+  ])('responds with 404 for %j', async name => {
     await expect(get(`/qlik-embed/${name}`)).resolves.toMatchObject({ status: 404 })
   })
 
-  it('leaves other paths to others', async () => {
+  it('ignores other paths', async () => {
     await expect(get('/api/v1/items')).resolves.toMatchObject({ status: 418 })
   })
 })

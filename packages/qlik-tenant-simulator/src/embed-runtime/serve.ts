@@ -6,12 +6,12 @@ import { promisify } from 'node:util'
 import { gzip } from 'node:zlib'
 
 /**
- * Answers `/qlik-embed/**` from the bundled embed runtime.
+ * Serves `/qlik-embed/**` from the bundled embed runtime.
  *
- * Only files that the bundle's manifest names exist, so no path leads elsewhere. Modules whose name carries a hash are
- * cached for good; `main.js` is asked for again each time and answers 304 while it is the same.
+ * Only files listed in the bundle's manifest are served. Modules with a hash in their name are immutable; browsers
+ * revalidate `main.js` on each load.
  *
- * @returns Whether the path was one of ours.
+ * @returns false for a path outside `/qlik-embed/`
  */
 export async function serveEmbedRuntime(
   request: IncomingMessage,
@@ -20,17 +20,17 @@ export async function serveEmbedRuntime(
 ): Promise<boolean> {
   if (!pathname.startsWith(prefix)) return false
   if (request.method !== 'GET' && request.method !== 'HEAD')
-    return sendText(response, 405, 'Only GET and HEAD.', { allow: 'GET, HEAD' })
+    return sendText(response, 405, 'Only GET and HEAD are allowed.', { allow: 'GET, HEAD' })
 
   const names = await bundledFiles()
   if (!names)
     return sendText(
       response,
       503,
-      'The embed runtime is not built yet. Build it with: pnpm --filter qlik-tenant-simulator build:runtime',
+      'The embed runtime is not built. Build it with: pnpm --filter qlik-tenant-simulator build:runtime',
     )
   const name = pathname.slice(prefix.length)
-  if (!names.has(name)) return sendText(response, 404, 'The embed runtime has no such file.')
+  if (!names.has(name)) return sendText(response, 404, 'No such file in the embed runtime.')
 
   const file = await asset(name)
   const headers = {
@@ -39,7 +39,7 @@ export async function serveEmbedRuntime(
     etag: file.etag,
     vary: 'Accept-Encoding',
     'x-content-type-options': 'nosniff',
-    // Pages of other origins load it where the browser reaches the tenant directly; nothing in it depends on who asks.
+    // Pages of other origins load the runtime when the browser accesses the tenant directly. It is the same for all.
     'access-control-allow-origin': '*',
     'cross-origin-resource-policy': 'cross-origin',
   }
@@ -59,13 +59,13 @@ export async function serveEmbedRuntime(
 }
 
 const prefix = '/qlik-embed/'
-/** `src/embed-runtime` and `dist/embed-runtime` lie equally deep below the package. */
+/** `src` and `dist` are equally deep below the package, so the path works in both. */
 const folder = new URL('../../dist/embed-runtime/', import.meta.url)
 const hashedName = /-[0-9A-Z]{8}\.js$/
 
 let manifest: { readonly modified: number; readonly names: ReadonlySet<string> } | undefined
 
-/** Names of the files in the bundle; `undefined` while there is none. A new build is noticed. */
+/** File names in the bundle; undefined when it is not built. Rereads the manifest after a new build. */
 async function bundledFiles(): Promise<ReadonlySet<string> | undefined> {
   const file = fileURLToPath(new URL('manifest.json', folder))
   try {
@@ -89,7 +89,7 @@ interface Asset {
 }
 
 const compress = promisify(gzip)
-/** Read and compressed once; requests that come meanwhile wait for the same promise. */
+/** Each file is read and compressed once; concurrent requests share the promise. */
 const assets = new Map<string, Promise<Asset>>()
 
 function asset(name: string): Promise<Asset> {
@@ -103,7 +103,7 @@ function asset(name: string): Promise<Asset> {
 
 async function loadAsset(name: string): Promise<Asset> {
   const plain = await readFile(new URL(name, folder))
-  // Weak, because the same tag stands for both encodings.
+  // Weak, because both encodings share the tag.
   const etag = `W/"${createHash('sha256').update(plain).digest('base64url').slice(0, 22)}"`
   return { plain, compressed: await compress(plain), etag }
 }

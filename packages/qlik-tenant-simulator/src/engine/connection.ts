@@ -1,16 +1,17 @@
 import type { WebSocket } from 'ws'
 import type { AnalyticsApp } from '../apps/analytics-app.ts'
-import { docMethods } from './doc-methods.ts'
-import { fieldMethods } from './field-methods.ts'
-import type { GenericObject } from './generic-object.ts'
-import { globalMethods } from './global-methods.ts'
-import { isObject, type JsonObject } from './json-value.ts'
-import { objectMethods } from './object-methods.ts'
-import { RpcError } from './rpc-error.ts'
-import type { Method, MethodContext, Target } from './rpc-method.ts'
-import { rpcParameters } from './rpc-parameters.ts'
-import type { Session } from './session.ts'
+import { isObject, type JsonObject } from './json-rpc/json-value.ts'
+import { RpcError } from './json-rpc/rpc-error.ts'
+import { rpcParameters } from './json-rpc/rpc-parameters.ts'
+import { docMethods } from './methods/doc-methods.ts'
+import { fieldMethods } from './methods/field-methods.ts'
+import { globalMethods } from './methods/global-methods.ts'
+import type { Method, MethodContext, Target } from './methods/method.ts'
+import { objectMethods } from './methods/object-methods.ts'
+import type { GenericObject } from './objects/generic-object.ts'
+import type { Session } from './objects/session.ts'
 
+/** What a connection serves. */
 export interface ConnectionOptions {
   readonly session: Session
   readonly isReattached: boolean
@@ -18,42 +19,43 @@ export interface ConnectionOptions {
   readonly apps: () => readonly AnalyticsApp[]
 }
 
-/** Why this engine closes a socket by itself, with the code it uses. */
+/** Codes with which the engine closes a socket. */
 export const closeCodes = {
-  /** The engine stops. */
+  /** The engine shuts down. */
   goingAway: 1001,
   /** A binary frame. */
   unsupportedData: 1003,
-  /** A text frame that is not JSON. (`ws` itself answers a frame above the limit with 1009.) */
+  /** A text frame that is not JSON. (`ws` closes with 1009 for a frame above the size limit.) */
   invalidPayload: 1007,
-  /** The client does not read what it asked for. */
+  /** The client does not read its responses. */
   slowReader: 1008,
   noPermission: 4203,
   appNotFound: 4204,
 } as const
 
 /**
- * Serves one socket: requests in the order they come, each answered before the next; a change in the session is told to
- * every socket of it.
+ * Serves one socket. Requests are processed one at a time, in order. A change in the session is announced to all of its
+ * sockets.
  */
 export function serveConnection(peer: WebSocket, { session, isReattached, user, apps }: ConnectionOptions): void {
   const handles = handleTable()
-  let isAnswering = false
+  let isProcessing = false
   let hasChanged = false
 
   const send = (message: JsonObject) => {
-    if (peer.bufferedAmount > maximumBuffered) peer.close(closeCodes.slowReader, 'The client does not read')
+    if (peer.bufferedAmount > maximumBuffered)
+      peer.close(closeCodes.slowReader, 'The client does not read its responses')
     else peer.send(JSON.stringify({ jsonrpc: '2.0', ...message }))
   }
   const onChange = () => {
-    if (isAnswering) hasChanged = true
+    if (isProcessing) hasChanged = true
     else send({ change: handles.objects() })
   }
   const context: MethodContext = { session, user, apps, reference: handles.reference, release: handles.release }
 
-  const answer = (request: JsonObject) => {
+  const respond = (request: JsonObject) => {
     const id = typeof request.id === 'number' || typeof request.id === 'string' ? request.id : null
-    isAnswering = true
+    isProcessing = true
     hasChanged = false
     try {
       const result = callMethod(request, handles, context)
@@ -62,7 +64,7 @@ export function serveConnection(peer: WebSocket, { session, isReattached, user, 
       const { code, parameter, message } = error instanceof RpcError ? error : new RpcError('internal')
       send({ id, error: { code, parameter, message } })
     } finally {
-      isAnswering = false
+      isProcessing = false
     }
   }
 
@@ -72,13 +74,13 @@ export function serveConnection(peer: WebSocket, { session, isReattached, user, 
     if (isBinary) return peer.close(closeCodes.unsupportedData, 'Text frames only')
     const request = parsedJson(data.toString())
     if (request === undefined) return peer.close(closeCodes.invalidPayload, 'Not JSON')
-    if (isObject(request)) answer(request)
+    if (isObject(request)) respond(request)
     else send({ id: null, error: { ...errorOf(new RpcError('request')) } })
   })
   send({ method: 'OnConnected', params: { qSessionState: isReattached ? 'SESSION_ATTACHED' : 'SESSION_CREATED' } })
 }
 
-/** Bytes that may wait for a client that reads slowly. */
+/** Bytes buffered for a slow client before its socket is closed. */
 const maximumBuffered = 32 * 1024 * 1024
 const maximumHandles = 10_000
 const globalHandle = -1
@@ -93,7 +95,7 @@ function callMethod(request: JsonObject, handles: HandleTable, context: MethodCo
 
 const methodsByType = { Global: globalMethods, Doc: docMethods, Field: fieldMethods, GenericObject: objectMethods }
 
-/** The method tables are keyed by the type of their target, so a target's own table always fits it. */
+/** Each table is for one type of target, so a method always fits the target it is looked up for. */
 function methodOf(target: Target, name: string): Method<Target> {
   const methods = methodsByType[target.type]
   if (!Object.hasOwn(methods, name)) throw new RpcError('method', name.slice(0, 100))
@@ -104,7 +106,7 @@ interface HandleTable {
   target(handle: unknown): Target
   reference(target: Target): JsonObject
   release(object: GenericObject): void
-  /** Handles of everything that a selection may change. */
+  /** Handles of all objects: a selection may change each of them. */
   objects(): readonly number[]
 }
 
@@ -137,7 +139,7 @@ function handleTable(): HandleTable {
   }
 }
 
-/** Clients keep what they know about an app or an object under its identifier. */
+/** Clients cache apps and objects by these identifiers. */
 function identityOf(target: Target): JsonObject {
   if (target.type === 'Doc') return { qGenericType: 'Doc', qGenericId: target.id }
   if (target.type === 'GenericObject') return { qGenericType: target.object.type, qGenericId: target.object.id }

@@ -9,7 +9,7 @@ import { analyticsApps, gapminderAppId } from '../apps/catalogue.ts'
 import { dashboardObjects } from '../apps/dashboard.ts'
 import { createEngine, type Engine } from './engine.ts'
 
-// biome-ignore lint/suspicious/noExplicitAny: enigma.js makes its methods from a schema at run time
+// biome-ignore lint/suspicious/noExplicitAny: enigma.js generates its methods from a schema at run time
 type Model = any
 
 const schema = createRequire(import.meta.url)('enigma.js/schemas/12.2027.0.json') as object
@@ -47,7 +47,7 @@ function connect(address = url()): WebSocket {
   return socket
 }
 
-/** Opens an app with the real enigma.js. */
+/** Opens an app with enigma.js. */
 async function openApp(
   address = url(),
   app = gapminderAppId,
@@ -84,7 +84,7 @@ const texts = (layout: Model) => matrix(layout).map(row => row.map(cell => cell.
 const states = (layout: Model) => Object.fromEntries(matrix(layout).map(([cell]) => [cell?.qText, cell?.qState]))
 
 describe('engine with enigma.js', () => {
-  it('says who is there and which app is open', async () => {
+  it('returns the user and the open app', async () => {
     const { doc, global } = await openApp()
     await expect(global.getAuthenticatedUser()).resolves.toContain('UserId=ada')
     await expect(doc.getAppLayout()).resolves.toMatchObject({ qTitle: 'Gapminder', qHasData: true })
@@ -117,7 +117,7 @@ describe('engine with enigma.js', () => {
     expect(qHyperCube.qMeasureInfo[0]).toMatchObject({ qMin: 4, qMax: 20 })
   })
 
-  it('filters other fields by a selection and tells each value its state', async () => {
+  it('filters other fields by a selection and computes the state of each value', async () => {
     const { doc } = await openApp()
     const [regions, countries, count] = await Promise.all([
       doc.createSessionObject(list('region')),
@@ -136,7 +136,7 @@ describe('engine with enigma.js', () => {
     expect(states(await countries.getLayout())).toMatchObject({ India: 'S', Pakistan: 'A', Brazil: 'X' })
   })
 
-  it('goes back and forward, and clears', async () => {
+  it('goes back and forward, and clears selections', async () => {
     const { doc } = await openApp()
     const count = await doc.createSessionObject(cube([], ['Count(distinct country)']))
     const current = await doc.createSessionObject({ qInfo: { qType: 'CurrentSelections' }, qSelectionObjectDef: {} })
@@ -156,7 +156,7 @@ describe('engine with enigma.js', () => {
     expect(texts(await count.getLayout())).toEqual(['62'])
   })
 
-  it('keeps the bars that one selects in, while all else is filtered, until the selection is confirmed or cancelled', async () => {
+  it('keeps the rows of the selecting object during a modal selection and filters all others', async () => {
     const { doc } = await openApp()
     const bars = await doc.createSessionObject(cube(['region'], ['Sum(pop)']))
     const other = await doc.createSessionObject(cube(['region'], ['Sum(pop)']))
@@ -178,16 +178,16 @@ describe('engine with enigma.js', () => {
     const { doc } = await openApp()
     const bars = await doc.createSessionObject(cube(['country'], ['Avg(life_expect)']))
     await bars.rangeSelectHyperCubeValues('/qHyperCubeDef', [{ qRange: { qMin: 75, qMax: 100 }, qMeasureIx: 0 }], [0])
-    const chosen = matrix(await bars.getLayout())
-    expect(chosen.length).toBeGreaterThan(0)
-    expect(chosen.every(([, value]) => Number(value?.qNum) >= 75)).toBe(true)
+    const matching = matrix(await bars.getLayout())
+    expect(matching.length).toBeGreaterThan(0)
+    expect(matching.every(([, value]) => Number(value?.qNum) >= 75)).toBe(true)
 
     const countries = await doc.createSessionObject(list('country'))
     await countries.selectListObjectAlternative('/qListObjectDef')
-    expect(matrix(await bars.getLayout())).toHaveLength(62 - chosen.length)
+    expect(matrix(await bars.getLayout())).toHaveLength(62 - matching.length)
   })
 
-  it('searches a list and selects what it found', async () => {
+  it('searches a list and selects the matches', async () => {
     const { doc } = await openApp()
     const countries = await doc.createSessionObject(list('country'))
     await countries.searchListObjectFor('/qListObjectDef', 'united')
@@ -198,7 +198,7 @@ describe('engine with enigma.js', () => {
     expect(states(await countries.getLayout())).toMatchObject({ Finland: 'S', Brazil: 'A' })
   })
 
-  it('pages, and refuses pages that are too large', async () => {
+  it('pages, and rejects pages that are too large', async () => {
     const { doc } = await openApp()
     const rows = await doc.createSessionObject(
       cube(['country', 'year'], ['Sum(pop)'], { qInterColumnSortOrder: [0, 1, 2] }),
@@ -209,7 +209,7 @@ describe('engine with enigma.js', () => {
     await expect(rows.getHyperCubeData('/qHyperCubeDef', Array(5).fill(large))).rejects.toMatchObject({ code: 7009 })
   })
 
-  it('changes session objects by patches, app objects only softly', async () => {
+  it('patches session objects, and app objects with soft patches only', async () => {
     const { doc } = await openApp()
     const own = await doc.createSessionObject({ qInfo: { qType: 'test' }, title: 'a' })
     await own.applyPatches([{ qOp: 'replace', qPath: '/title', qValue: '"b"' }])
@@ -224,14 +224,14 @@ describe('engine with enigma.js', () => {
     await expect(doc.createObject({ qInfo: { qType: 'test' } })).rejects.toMatchObject({ code: 5 })
   })
 
-  it('evaluates expressions and answers for what does not exist', async () => {
+  it('evaluates expressions, and reports unknown objects', async () => {
     const { doc } = await openApp()
     await expect(doc.evaluateEx('=Sum(pop) / 0')).resolves.toMatchObject({ qIsNumeric: false, qText: '-' })
     await expect(doc.evaluate("=If(1 + 1 = 2, 'yes', 'no')")).resolves.toBe('yes')
     await expect(doc.getObject('none')).rejects.toMatchObject({ message: 'Object not found' })
   })
 
-  it('shows one selection to two sockets of the same session, and to no other', async () => {
+  it('shares selections between the sockets of a session only', async () => {
     const [shared, alone] = [url(), url()]
     const [first, second, other] = [await openApp(shared), await openApp(shared), await openApp(alone)]
     const count = await second.doc.createSessionObject(cube([], ['Count(distinct country)']))
@@ -243,7 +243,7 @@ describe('engine with enigma.js', () => {
     expect(texts(await elsewhere.getLayout())).toEqual(['62'])
   })
 
-  it('finds the selections again after a lost socket', async () => {
+  it('keeps selections when a socket reconnects', async () => {
     const address = url()
     const { doc } = await openApp(address)
     await (await doc.getField('region')).select('South Asia')
@@ -259,7 +259,7 @@ describe('engine with enigma.js', () => {
     expect(texts(await count.getLayout())).toEqual(['4'])
   })
 
-  it('opens an empty app for a session app', async () => {
+  it('opens an empty session app', async () => {
     const id = 'SessionApp_1'
     const { doc } = await openApp(url({ app: id }), id)
     await expect(doc.getAppLayout()).resolves.toMatchObject({ qIsSessionApp: true, qHasData: false })
@@ -273,9 +273,9 @@ describe('engine with a hostile client', () => {
     await once(socket, 'message')
     return socket
   }
-  const ask = async (socket: WebSocket, request: object | string) => {
+  const request = async (socket: WebSocket, message: object | string) => {
     socket.send(
-      typeof request === 'string' ? request : JSON.stringify({ jsonrpc: '2.0', id: 1, handle: -1, ...request }),
+      typeof message === 'string' ? message : JSON.stringify({ jsonrpc: '2.0', id: 1, handle: -1, ...message }),
     )
     return JSON.parse(String((await once(socket, 'message'))[0]))
   }
@@ -283,7 +283,7 @@ describe('engine with a hostile client', () => {
   it.each([
     ['an unknown app', { app: 'none' }, 4204],
     ['a user without permission', { user: 'cleo' }, 4203],
-  ])('closes for %s', async (_case, address, code) => {
+  ])('closes the socket for %s', async (_case, address, code) => {
     await expect(closeCode(connect(url(address)))).resolves.toBe(code)
   })
 
@@ -291,7 +291,7 @@ describe('engine with a hostile client', () => {
     ['text that is not JSON', '{"jsonrpc":', 1007],
     ['a binary frame', Buffer.from('{}'), 1003],
     ['a frame above the limit', 'x'.repeat(1024 * 1024 + 1), 1009],
-  ])('closes for %s', async (_case, frame, code) => {
+  ])('closes the socket for %s', async (_case, frame, code) => {
     const socket = await opened()
     socket.send(frame)
     await expect(closeCode(socket)).resolves.toBe(code)
@@ -305,16 +305,16 @@ describe('engine with a hostile client', () => {
     ['an unknown handle', { method: 'GetLayout', handle: 99 }, -32602],
     ['a handle of the wrong kind', { method: 'OpenDoc', handle: {} }, -32602],
     ['parameters of the wrong kind', { method: 'OpenDoc', params: [{}] }, -32602],
-    ['parameters that are no list', { method: 'OpenDoc', params: 'x' }, -32602],
+    ['parameters that are not a list', { method: 'OpenDoc', params: 'x' }, -32602],
     ['another app', { method: 'OpenDoc', params: ['other'] }, 1003],
-  ])('answers %s with an error and goes on', async (_case, request, code) => {
+  ])('responds to %s with an error and continues', async (_case, message, code) => {
     const socket = await opened()
-    await expect(ask(socket, request)).resolves.toMatchObject({ id: 1, error: { code } })
-    await expect(ask(socket, { method: 'EngineVersion' })).resolves.toHaveProperty('result')
+    await expect(request(socket, message)).resolves.toMatchObject({ id: 1, error: { code } })
+    await expect(request(socket, { method: 'EngineVersion' })).resolves.toHaveProperty('result')
   })
 
-  it.each(['[]', 'null', '1', '"x"'])('answers %s with an invalid request', async text => {
-    await expect(ask(await opened(), text)).resolves.toMatchObject({ id: null, error: { code: -32600 } })
+  it.each(['[]', 'null', '1', '"x"'])('responds to %s with Invalid request', async text => {
+    await expect(request(await opened(), text)).resolves.toMatchObject({ id: null, error: { code: -32600 } })
   })
 
   it.each([
@@ -325,13 +325,13 @@ describe('engine with a hostile client', () => {
     { qMeasures: [{ qDef: { qDef: 'Sum(Sum(Sum(pop)))' } }] },
     { qDimensions: [{ qDef: { qFieldDefs: ['none'] } }], qInterColumnSortOrder: ['x', -5, 1e9] },
     { qInitialDataFetch: [{ qTop: -5, qLeft: 1e308, qWidth: 'x', qHeight: null }] },
-  ])('survives the definition %j', async definition => {
+  ])('computes a layout for the definition %j', async definition => {
     const { doc } = await openApp()
     const object = await doc.createSessionObject({ qInfo: { qType: 'x' }, qHyperCubeDef: definition })
     await expect(object.getLayout()).resolves.toHaveProperty('qHyperCube')
   })
 
-  it('does not let a patch reach a prototype', async () => {
+  it('does not change prototypes by patches', async () => {
     const { doc } = await openApp()
     const object = await doc.createSessionObject({ qInfo: { qType: 'x' } })
     await expect(

@@ -4,47 +4,52 @@ import type { Duplex } from 'node:stream'
 import { WebSocketServer } from 'ws'
 import type { AnalyticsApp } from '../apps/analytics-app.ts'
 import { closeCodes, serveConnection } from './connection.ts'
-import { createSession, type Session } from './session.ts'
-import { sessionApp, sessionAppPrefix } from './session-app.ts'
+import { createSession, type Session } from './objects/session.ts'
+import { sessionApp, sessionAppPrefix } from './objects/session-app.ts'
 
+/** What an engine serves. */
 export interface EngineOptions {
   readonly apps: readonly AnalyticsApp[]
-  /** Decides whether a user may open an app; a refusal closes the socket with 4203. @default everybody may */
+  /** Whether a user can open an app; if not, the socket closes with 4203. @default always */
   readonly mayOpen?: (user: EngineUser, app: AnalyticsApp) => boolean
   /**
-   * Sessions kept in memory, with and without a socket. The one used longest ago without a socket goes first.
+   * Sessions kept in memory. Beyond, the least recently used session without a socket is dropped.
    *
    * @default 1000
    */
   readonly maximumSessions?: number
 }
 
+/** The user of a socket. */
 export interface EngineUser {
   readonly id: string
   readonly name: string
 }
 
+/** The app and the session that a socket opens. */
 export interface EngineContext {
   readonly appId: string
   readonly user: EngineUser
-  /** Separates sessions of one user in one app, as `/identity/{id}` does in the path. */
+  /** `identity` of the path: separates sessions of one user in one app. */
   readonly identity?: string
 }
 
+/** A running engine. */
 export interface Engine {
-  /** Completes an upgrade that has been authorized already, and serves the engine protocol on it. */
+  /** Completes an authorized upgrade and serves the engine protocol on the socket. */
   accept(request: IncomingMessage, socket: Duplex, head: Buffer, context: EngineContext): void
+  /** Number of open sockets. */
   readonly openSockets: number
-  /** Closes every socket with 1001 and resolves once all are gone. */
+  /** Closes all sockets with 1001. Resolves when they are closed, within about a second. */
   close(): Promise<void>
 }
 
 /**
- * A small associative engine behind Qlik's engine protocol: JSON-RPC 2.0 over WebSocket.
+ * Creates a small associative engine that speaks Qlik's engine protocol: JSON-RPC 2.0 over WebSocket.
  *
- * Selections belong to a session, that is to a user, an app and an identity: two sockets of one session see the same
- * selections, and a socket that comes back finds them again. An unknown app closes the socket with 4204, one the user
- * may not open with 4203, a frame above 1 MiB with 1009.
+ * Selections belong to a session of one user, app and identity. All sockets of a session share them, and a socket that
+ * reconnects finds them again. A socket closes with 4204 for an unknown app, with 4203 for an app that the user cannot
+ * open, and with 1009 for a frame above 1 MiB.
  */
 export function createEngine({ apps, mayOpen = () => true, maximumSessions = 1000 }: EngineOptions): Engine {
   const server = new WebSocketServer({ noServer: true, maxPayload: maximumFrameBytes, perMessageDeflate: false })
@@ -53,7 +58,7 @@ export function createEngine({ apps, mayOpen = () => true, maximumSessions = 100
   return {
     accept(request, socket, head, { appId, user, identity = '' }) {
       server.handleUpgrade(request, socket, head, peer => {
-        // `ws` reports a broken frame here and closes the socket itself.
+        // `ws` reports an invalid frame and closes the socket.
         peer.on('error', () => {})
         const app = appId.startsWith(sessionAppPrefix)
           ? sessionApp(appId, user.id)
@@ -77,7 +82,7 @@ export function createEngine({ apps, mayOpen = () => true, maximumSessions = 100
       await Promise.all(
         [...server.clients].map(async peer => {
           const closed = once(peer, 'close')
-          peer.close(closeCodes.goingAway, 'The engine stops')
+          peer.close(closeCodes.goingAway, 'The engine shuts down')
           const timer = setTimeout(() => peer.terminate(), closeTimeoutMs)
           await closed
           clearTimeout(timer)
@@ -88,11 +93,11 @@ export function createEngine({ apps, mayOpen = () => true, maximumSessions = 100
 }
 
 const maximumFrameBytes = 1024 * 1024
-/** How long a client may take to answer a close before its socket is cut. */
+/** Time for a client to close before its socket is destroyed. */
 const closeTimeoutMs = 1000
 
 function sessionCache(maximum: number) {
-  // A Map keeps the order of insertion: the first is the one opened longest ago.
+  // Insertion order: the first entry is the least recently opened session.
   const sessions = new Map<string, Session>()
   return {
     open(key: string, app: AnalyticsApp): { readonly session: Session; readonly isNew: boolean } {

@@ -1,28 +1,23 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { gzipSync } from 'node:zlib'
-import type { RecordedRequest } from '../request-log.ts'
 import { QlikError } from './qlik-error.ts'
 
-/** One request and its answer. */
+/** One request and its response. */
 export interface Exchange {
   readonly request: IncomingMessage
   readonly response: ServerResponse
   readonly url: URL
-  readonly record: RecordedRequest
-  /** Headers that every answer to this request carries, such as those of CORS. */
+  /** Headers of every response to this request, such as CORS headers. */
   readonly headers: Record<string, string>
-  /** The body, where it was read before the fault rules looked at the request. */
+  /** The body of a request to `/oauth/*`, which is read before faults are matched. */
   readonly body: Buffer | undefined
-  /**
-   * Set by a fault that strikes when the request has been carried out and only the answer is missing; true when it took
-   * the answer over.
-   */
-  spoil: (() => Promise<boolean>) | undefined
+  /** Injects a fault with `when: 'after'` in place of the response. @returns whether the fault sent the response */
+  injectFault: (() => Promise<boolean>) | undefined
 }
 
 export type Headers = Readonly<Record<string, string | number | readonly string[]>>
 
-/** Answers with JSON, compressed where the client accepts that and it pays. */
+/** Sends JSON; compresses it when it is larger than 1 KiB and the client accepts gzip. */
 export async function sendJson(
   exchange: Exchange,
   status: number,
@@ -40,12 +35,12 @@ export async function sendJson(
   })
 }
 
-/** Answers with a page that may not be framed and loads nothing. */
+/** Sends an HTML page that loads nothing and cannot be framed. */
 export async function sendPage(exchange: Exchange, status: number, html: string, headers: Headers = {}): Promise<void> {
   await send(exchange, status, Buffer.from(html), {
     'content-type': 'text/html; charset=utf-8',
     'cache-control': 'no-store',
-    // No form-action: browsers apply it to the redirect back to the application as well.
+    // No form-action: browsers also apply it to the redirect to the application.
     'content-security-policy': "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; frame-ancestors 'none'",
     'referrer-policy': 'no-referrer',
     'x-content-type-options': 'nosniff',
@@ -53,6 +48,7 @@ export async function sendPage(exchange: Exchange, status: number, html: string,
   })
 }
 
+/** Sends a redirect. */
 export async function sendRedirect(
   exchange: Exchange,
   status: number,
@@ -62,43 +58,46 @@ export async function sendRedirect(
   await send(exchange, status, undefined, { location, 'cache-control': 'no-store', ...headers })
 }
 
+/** Sends an error in Qlik's shape. */
 export async function sendError(exchange: Exchange, error: QlikError): Promise<void> {
   await sendJson(exchange, error.status, error.body(), error.headers)
 }
 
+/** Sends a response, unless one was sent already or the client has left. */
 export async function send(exchange: Exchange, status: number, body?: Buffer, headers: Headers = {}): Promise<void> {
-  if (exchange.spoil !== undefined && (await exchange.spoil())) return
+  if (exchange.injectFault !== undefined && (await exchange.injectFault())) return
   const { request, response } = exchange
   if (response.headersSent || response.destroyed) return
-  const bodyless = status === 204 || status === 304
+  const hasNoBody = status === 204 || status === 304
   response.writeHead(status, {
     ...exchange.headers,
     ...headers,
-    ...(bodyless ? {} : { 'content-length': body?.length ?? 0 }),
+    ...(hasNoBody ? {} : { 'content-length': body?.length ?? 0 }),
   } as Record<string, string>)
-  response.end(request.method === 'HEAD' || bodyless ? undefined : body)
+  response.end(request.method === 'HEAD' || hasNoBody ? undefined : body)
 }
 
-/** Reads the whole body. @throws QlikError 413 beyond `limitBytes`. */
+/** Reads the whole body. @throws QlikError 413 above `limitBytes` */
 export async function readBody(request: IncomingMessage, limitBytes = 1_048_576): Promise<Buffer> {
   const chunks: Buffer[] = []
   let size = 0
   for await (const chunk of request as AsyncIterable<Buffer>) {
     size += chunk.length
     if (size > limitBytes)
-      throw new QlikError(413, 'HTTP-413', 'Payload too large', `The body may have ${limitBytes} bytes at most`)
+      throw new QlikError(413, 'HTTP-413', 'Payload too large', `The body exceeds ${limitBytes} bytes`)
     chunks.push(chunk)
   }
   return Buffer.concat(chunks)
 }
 
-/** Reads a JSON object. @throws QlikError 400 for anything else. */
+/** Reads a JSON object. @throws QlikError 415 for another media type, 400 for other content */
 export async function readJson(exchange: Exchange): Promise<Record<string, unknown>> {
   const value = await readJsonValue(exchange)
   if (!isObject(value)) throw new QlikError(400, 'HTTP-400', 'Bad request', 'The body must be a JSON object')
   return value
 }
 
+/** Reads any JSON value. @throws QlikError 415 for another media type, 400 for malformed JSON */
 export async function readJsonValue(exchange: Exchange): Promise<unknown> {
   if (mediaType(exchange.request) !== 'application/json')
     throw new QlikError(415, 'HTTP-415', 'Unsupported media type', 'Expected application/json')
@@ -106,14 +105,16 @@ export async function readJsonValue(exchange: Exchange): Promise<unknown> {
   try {
     return JSON.parse(body.toString('utf8')) as unknown
   } catch {
-    throw new QlikError(400, 'HTTP-400', 'Bad request', 'The body is not JSON')
+    throw new QlikError(400, 'HTTP-400', 'Bad request', 'The body is not valid JSON')
   }
 }
 
+/** The media type of the request body, in lower case and without parameters. */
 export function mediaType(request: IncomingMessage): string {
   return (request.headers['content-type'] ?? '').split(';', 1).join('').trim().toLowerCase()
 }
 
+/** Whether a parsed JSON value is an object. */
 export function isObject(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value)
 }

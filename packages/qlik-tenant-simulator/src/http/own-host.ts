@@ -1,18 +1,23 @@
 import type { IncomingMessage } from 'node:http'
-import type { TenantState } from '../tenant-state.ts'
 
-/** The request target as a URL on this host; undefined when it is not a path. */
-export function targetUrl(state: TenantState, request: IncomingMessage): URL | undefined {
-  const target = request.url ?? ''
-  return target.startsWith('/') && URL.canParse(state.origin + target) ? new URL(state.origin + target) : undefined
+/** A host of the simulation: where it listens, and which further values of `Host` it accepts. */
+export interface OwnHost {
+  readonly origin: string
+  readonly settings: { readonly acceptedHosts: readonly string[] }
 }
 
-/** Qlik Cloud routes by host name, so a request that carries the Host of an application is lost. */
-export function isOwnHost(state: TenantState, request: IncomingMessage): boolean {
+/** The request target as a URL on this host; undefined when the target is not a path. */
+export function targetUrl({ origin }: OwnHost, request: IncomingMessage): URL | undefined {
+  const target = request.url ?? ''
+  return target.startsWith('/') && URL.canParse(origin + target) ? new URL(origin + target) : undefined
+}
+
+/** Whether `Host` names this host. Qlik Cloud routes by host name, so a proxy must not forward its own `Host`. */
+export function isOwnHost({ origin, settings }: OwnHost, request: IncomingMessage): boolean {
   const { host } = request.headers
-  const { host: own, port } = new URL(state.origin)
+  const { host: own, port } = new URL(origin)
   return (
     host !== undefined &&
-    [own, `localhost:${port}`, `127.0.0.1:${port}`, `[::1]:${port}`, ...state.settings.acceptedHosts].includes(host)
+    [own, `localhost:${port}`, `127.0.0.1:${port}`, `[::1]:${port}`, ...settings.acceptedHosts].includes(host)
   )
 }

@@ -1,9 +1,6 @@
 import { randomBytes } from 'node:crypto'
 
-/**
- * A refusal in the shape that Qlik Cloud gives all its refusals: `{ errors: [{ code, title, detail, status }], traceId
- * }`.
- */
+/** An error response in Qlik Cloud's shape: `{ errors: [{ code, title, detail, status }], traceId }`. */
 export class QlikError extends Error {
   override readonly name = 'QlikError'
   readonly status: number
@@ -27,7 +24,7 @@ export class QlikError extends Error {
     this.headers = headers
   }
 
-  /** The JSON body of the answer. `status` is a string, as in the bodies seen from Qlik Cloud. */
+  /** The JSON body of the response. `status` is a string, as in responses of Qlik Cloud. */
   body(): Record<string, unknown> {
     const error = {
       title: this.title,

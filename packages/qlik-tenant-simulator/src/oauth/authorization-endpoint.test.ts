@@ -28,12 +28,12 @@ describe('the authorization endpoint', () => {
     ['an organization client', { client_id: 'demo-organization' }, 'OAUTH-14'],
     ['no redirect URI', { redirect_uri: undefined }, 'OAUTH-1'],
     ['a redirect URI with something appended', { redirect_uri: `${callback}/` }, 'OAUTH-1'],
-    ['a redirect URI with another case', { redirect_uri: callback.replace('auth', 'Auth') }, 'OAUTH-1'],
-    ['another port, unless the client is native', { redirect_uri: callback.replace('3000', '3001') }, 'OAUTH-1'],
-  ])('answers %s with 400 itself', async (_case, changes, code) => {
-    const answer = await call(authorizeUrl(tenant, changes))
-    expect([answer.status, errorCode(answer), answer.headers.get('location')]).toEqual([400, code, null])
-    expect(answer.body.errors).toEqual([expect.objectContaining({ status: '400', title: expect.any(String) })])
+    ['a redirect URI with different letter case', { redirect_uri: callback.replace('auth', 'Auth') }, 'OAUTH-1'],
+    ['another port of a web client', { redirect_uri: callback.replace('3000', '3001') }, 'OAUTH-1'],
+  ])('responds with 400 and no redirect to %s', async (_case, changes, code) => {
+    const response = await call(authorizeUrl(tenant, changes))
+    expect([response.status, errorCode(response), response.headers.get('location')]).toEqual([400, code, null])
+    expect(response.body.errors).toEqual([expect.objectContaining({ status: '400', title: expect.any(String) })])
   })
 
   it.each([
@@ -43,12 +43,12 @@ describe('the authorization endpoint', () => {
     ['another response type', { response_type: 'token' }, 'unsupported_response_type'],
     ['no scope', { scope: undefined }, 'invalid_scope|invalid_request'],
     ['openid', { scope: 'openid user_default' }, 'invalid_scope'],
-    ['scopes of others', { scope: 'admin_classic' }, 'invalid_scope'],
+    ['scopes of other clients', { scope: 'admin_classic' }, 'invalid_scope'],
     ['a malformed scope', { scope: 'a"b' }, 'invalid_scope'],
     ['an unknown prompt', { prompt: 'maybe' }, 'invalid_request'],
     ['prompt=none before any login', { prompt: 'none' }, 'login_required'],
-    ['a max_age that is no number', { max_age: 'soon' }, 'invalid_request'],
-  ])('sends %s back to the client', async (_case, changes, error) => {
+    ['a non-numeric max_age', { max_age: 'soon' }, 'invalid_request'],
+  ])('redirects to the client with an error for %s', async (_case, changes, error) => {
     const parameters = await returned(authorizeUrl(tenant, changes))
     expect(parameters).toMatchObject({
       error: expect.stringMatching(new RegExp(`^(${error})$`)),
@@ -57,13 +57,13 @@ describe('the authorization endpoint', () => {
     expect(parameters.state).toBe('a-state')
   })
 
-  it('demands a state, and every parameter once', async () => {
+  it('requires state, and rejects repeated parameters', async () => {
     expect(await returned(authorizeUrl(tenant, { state: undefined }))).toMatchObject({ error: 'invalid_request' })
     expect(await returned(`${authorizeUrl(tenant)}&state=other`)).toMatchObject({ error: 'invalid_request' })
     expect(errorCode(await call(`${authorizeUrl(tenant)}&redirect_uri=https://evil.example`))).toBe('OAUTH-1')
   })
 
-  it('lets native clients choose the port of their loopback address', async () => {
+  it('accepts any port of a native client’s loopback address', async () => {
     const native = (redirect_uri: string) => authorizeUrl(tenant, { client_id: 'demo-native', redirect_uri })
     expect(await returned(native('http://127.0.0.1:50123/callback'))).toHaveProperty('code')
     expect(await returned(native('http://[::1]:50123/callback'))).toHaveProperty('code')
@@ -79,7 +79,7 @@ describe('the authorization endpoint', () => {
 })
 
 describe('login and consent', () => {
-  it('remember the browser and what was allowed', async () => {
+  it('are remembered per browser', async () => {
     const jar = new Map<string, string>()
     expect(await returned(authorizeUrl(tenant), 'ben', { jar })).toHaveProperty('code')
     expect(await returned(authorizeUrl(tenant, { prompt: 'none' }), '', { jar })).toHaveProperty('code')
@@ -88,14 +88,14 @@ describe('login and consent', () => {
     )
     expect(
       await (await fetch(authorizeUrl(tenant, { prompt: 'consent' }), { headers: cookies(jar) })).text(),
-    ).toContain('Allow Demo web')
+    ).toContain('Demo web application wants to access')
     await call(`${tenant.origin}/logout`, { headers: cookies(jar) })
     expect(await returned(authorizeUrl(tenant, { prompt: 'none' }), '', { jar })).toMatchObject({
       error: 'login_required',
     })
   })
 
-  it('work in two tabs at once', async () => {
+  it('work in two tabs at the same time', async () => {
     const jar = new Map<string, string>()
     const open = async () => {
       const response = await fetch(authorizeUrl(tenant), { headers: cookies(jar) })
@@ -117,7 +117,7 @@ describe('login and consent', () => {
     }
   })
 
-  it('grant only what the user leaves ticked', async () => {
+  it('grant only the scopes that the user allows', async () => {
     const code = await requestCode(tenant, 'cleo', {}, { consent: ['user_default'] })
     const { body } = await post(`${tenant.origin}/oauth/token`, codeGrant(code))
     expect(body).toMatchObject({ scope: 'user_default' })
@@ -128,11 +128,11 @@ describe('login and consent', () => {
     })
   })
 
-  it('turn a disabled user away', async () => {
+  it('reject a disabled user', async () => {
     await expect(tenant.authorize(authorizeUrl(tenant), 'dan')).rejects.toThrow(/403.*disabled/s)
   })
 
-  it('refuse a form that was given to another browser', async () => {
+  it('reject a form that was issued to another browser', async () => {
     const html = await (await fetch(authorizeUrl(tenant))).text()
     const other = await fetch(authorizeUrl(tenant))
     const form = new URLSearchParams({ ...formFields(html), user: 'ada' })
@@ -141,7 +141,7 @@ describe('login and consent', () => {
     expect((await forged(other.headers.getSetCookie()[0]?.split(';')[0] ?? '')).status).toBe(403)
   })
 
-  it('shows pages that load nothing and cannot be framed', async () => {
+  it('use pages that load nothing and cannot be framed', async () => {
     const response = await fetch(authorizeUrl(tenant))
     expect(response.headers.get('content-security-policy')).toMatch(/default-src 'none'.*frame-ancestors 'none'/)
     expect(await response.text()).not.toMatch(/<script|https?:\/\//)
@@ -149,7 +149,7 @@ describe('login and consent', () => {
 })
 
 describe('scope', () => {
-  it('is what both the client and the request name, and everything but offline_access when none is named', async () => {
+  it('is the requested scope the client allows; all allowed scopes but offline_access by default', async () => {
     expect((await logIn(tenant, 'ada', 'user_default admin_classic')).scope).toBe('user_default')
     const all = await logIn(tenant, 'ada', '')
     expect(all.scope).toBe('user_default')

@@ -1,23 +1,24 @@
 import { randomUUID } from 'node:crypto'
-import { type Client, isRegisteredRedirect } from '../client-registration.ts'
 import { type Exchange, readBody, sendPage, sendRedirect } from '../http/exchange.ts'
+import { OAuthError } from '../http/oauth-error.ts'
 import { QlikError } from '../http/qlik-error.ts'
 import { consentPage } from '../pages/consent-page.ts'
 import { loginPage } from '../pages/login-page.ts'
-import type { Interaction, LoginSession } from '../pages/login-session.ts'
 import { page } from '../pages/page.ts'
-import type { TenantState } from '../tenant-state.ts'
-import type { TenantUser } from '../tenant-user.ts'
-import { OAuthError } from './oauth-error.ts'
+import { type Client, isRegisteredRedirect } from '../tenant/clients.ts'
+import type { Interaction, LoginSession } from '../tenant/login-sessions.ts'
+import type { TenantState } from '../tenant/state.ts'
+import type { TenantUser } from '../tenant/users.ts'
 import { singleValues } from './parameters.ts'
 import { grantableScope } from './scope.ts'
 
 /**
- * GET /oauth/authorize. An unknown client or redirect URI is answered here; everything else goes back to the client.
+ * `GET /oauth/authorize`. All errors are sent to the redirect URI, except for an unknown client or redirect URI
+ * (RFC 6749, section 4.1.2.1).
  */
 export async function authorizationEndpoint(state: TenantState, exchange: Exchange): Promise<void> {
   const query = exchange.url.searchParams
-  // Nothing may be sent to an address that is not known to be the client's own.
+  // Until both are checked, a redirect could send the browser to an attacker's address.
   const [clientId, ...otherIds] = query.getAll('client_id')
   const [redirectUri, ...otherUris] = query.getAll('redirect_uri')
   const client = state.clients.find(clientId ?? '')
@@ -28,8 +29,8 @@ export async function authorizationEndpoint(state: TenantState, exchange: Exchan
   }
 
   try {
-    const asked = singleValues(query)
-    const { interaction, prompts } = authorizationRequest(state, client, redirectUri, asked)
+    const parameters = singleValues(query)
+    const { interaction, prompts } = authorizationRequest(state, client, redirectUri, parameters)
     const session = state.sessions.of(exchange.request)
     const user = loggedInUser(state, session, interaction)
     if (prompts.includes('none')) {
@@ -47,7 +48,7 @@ export async function authorizationEndpoint(state: TenantState, exchange: Exchan
   }
 }
 
-/** POST /login: the choice made on the login page. */
+/** `POST /login`: the user chosen on the login page. */
 export async function loginForm(state: TenantState, exchange: Exchange): Promise<void> {
   const { form, interaction } = await readForm(state, exchange)
   const user = state.users.find(form.get('user') ?? '')
@@ -56,7 +57,7 @@ export async function loginForm(state: TenantState, exchange: Exchange): Promise
       state,
       exchange,
       interaction,
-      user === undefined ? 'There is no such user.' : `The account of ${user.name} is disabled.`,
+      user === undefined ? 'Unknown user.' : `The account of ${user.name} is disabled.`,
       403,
     )
     return
@@ -65,14 +66,14 @@ export async function loginForm(state: TenantState, exchange: Exchange): Promise
   await sendRedirect(exchange, 303, `/interactions/${interaction.id}`, { 'set-cookie': cookie })
 }
 
-/** GET /interactions/{id}: where the browser stands after the login. */
+/** `GET /interactions/{id}`: continues an authorization request after the login. */
 export async function continueInteraction(state: TenantState, exchange: Exchange, id: string): Promise<void> {
   const interaction = state.sessions.find(id)
   if (interaction === undefined) throw staleForm()
   await proceed(state, exchange, interaction, state.sessions.of(exchange.request))
 }
 
-/** POST /consent: the decision made on the consent page. */
+/** `POST /consent`: the decision on the consent page. */
 export async function consentForm(state: TenantState, exchange: Exchange): Promise<void> {
   const { form, interaction, session } = await readForm(state, exchange)
   const client = state.clients.find(interaction.clientId)
@@ -89,21 +90,21 @@ export async function consentForm(state: TenantState, exchange: Exchange): Promi
     })
     return
   }
-  const before = state.sessions.consented(user.id, client.clientId)
+  const consented = state.sessions.consented(user.id, client.clientId)
   state.sessions.rememberConsent(user.id, client.clientId, allowed)
   const scope = interaction.scope.filter(
-    name => allowed.includes(name) || (!interaction.askConsent && before.has(name)),
+    name => allowed.includes(name) || (!interaction.askConsent && consented.has(name)),
   )
   await grant(state, exchange, { ...interaction, scope }, user, session.authTime)
 }
 
-/** GET /logout: ends the tenant's own login, not the tokens. */
+/** `GET /logout`: ends the login at the tenant. Tokens stay valid. */
 export async function logout(state: TenantState, exchange: Exchange): Promise<void> {
   const cookie = state.sessions.end(exchange.request)
   await sendPage(
     exchange,
     200,
-    page('Logged out', '<h1>You are logged out</h1><p class="quiet">of this tenant. You may close this page.</p>'),
+    page('Logged out', '<h1>You are logged out</h1><p class="quiet">You can close this page.</p>'),
     {
       'set-cookie': cookie,
     },
@@ -114,7 +115,7 @@ function authorizationRequest(
   state: TenantState,
   client: Client,
   redirectUri: string,
-  asked: Readonly<Record<string, string>>,
+  parameters: Readonly<Record<string, string>>,
 ) {
   const {
     response_type: responseType,
@@ -122,11 +123,11 @@ function authorizationRequest(
     scope,
     code_challenge: challenge,
     code_challenge_method: method,
-  } = asked
+  } = parameters
   if (client.redirectUris.length === 0 || client.appType === 'anonymous-embed')
     throw new OAuthError('unauthorized_client', 'authorization_code')
   if (responseType === undefined) throw new OAuthError('request', 'response_type is required')
-  if (responseType !== 'code') throw new OAuthError('response_type', 'Only code is supported')
+  if (responseType !== 'code') throw new OAuthError('response_type', 'response_type must be code')
   if (clientState === undefined || clientState === '') throw new OAuthError('request', 'state is required')
   if (scope === undefined) throw new OAuthError('request', 'scope is required')
   const pkceMissing =
@@ -134,13 +135,14 @@ function authorizationRequest(
   if (!pkceMissing) {
     if (method !== 'S256') throw new OAuthError('request', 'code_challenge_method must be S256')
     if (challenge === undefined || !/^[A-Za-z0-9_-]{43}$/.test(challenge))
-      throw new OAuthError('request', 'code_challenge must be a SHA-256 hash in base64url')
+      throw new OAuthError('request', 'code_challenge must be a base64url-encoded SHA-256 hash')
   }
-  const prompts = (asked.prompt ?? '').split(' ').filter(Boolean)
+  const prompts = (parameters.prompt ?? '').split(' ').filter(Boolean)
   if (prompts.some(prompt => !['none', 'login', 'consent'].includes(prompt)))
     throw new OAuthError('request', 'prompt must be none, login or consent')
-  if (prompts.includes('none') && prompts.length > 1) throw new OAuthError('request', 'prompt=none stands alone')
-  const maxAge = asked.max_age
+  if (prompts.includes('none') && prompts.length > 1)
+    throw new OAuthError('request', 'prompt=none cannot be combined with other values')
+  const maxAge = parameters.max_age
   if (maxAge !== undefined && !/^\d{1,9}$/.test(maxAge))
     throw new OAuthError('request', 'max_age must be a number of seconds')
 
@@ -151,14 +153,14 @@ function authorizationRequest(
     scope: grantableScope(client, scope, state.settings.refusedScopes),
     state: clientState,
     challenge,
-    loginHint: asked.login_hint,
+    loginHint: parameters.login_hint,
     askConsent: prompts.includes('consent'),
     loginAfter: prompts.includes('login') ? now : maxAge === undefined ? 0 : now - Number(maxAge) * 1000,
   })
   return { interaction, prompts }
 }
 
-/** Shows what is still missing: a login, a consent; or grants. */
+/** Shows the login page, then the consent page, then sends the code. */
 async function proceed(
   state: TenantState,
   exchange: Exchange,
@@ -194,9 +196,9 @@ async function showLogin(
   problem?: string,
   status = 200,
 ): Promise<void> {
-  const known = state.sessions.of(exchange.request)
+  const current = state.sessions.of(exchange.request)
   const { session, cookie } =
-    known === undefined ? state.sessions.begin(exchange.request) : { session: known, cookie: undefined }
+    current === undefined ? state.sessions.begin(exchange.request) : { session: current, cookie: undefined }
   const html = loginPage({
     users: state.users.all,
     interactionId: interaction.id,
@@ -276,7 +278,7 @@ async function readForm(state: TenantState, exchange: Exchange) {
   const session = state.sessions.of(exchange.request)
   if (interaction === undefined || session === undefined) throw staleForm()
   if (!state.sessions.isFormToken(session, interaction.id, form.get('form_token') ?? '')) {
-    throw new QlikError(403, 'LOGIN-1', 'Forbidden', 'This form was not given to this browser')
+    throw new QlikError(403, 'LOGIN-1', 'Forbidden', 'The form was issued to another browser')
   }
   return { form, interaction, session }
 }
@@ -286,7 +288,7 @@ function staleForm(): QlikError {
     400,
     'LOGIN-2',
     'Bad request',
-    'This login is over or was never begun; start again at the application',
+    'The login has expired or is unknown. Start again in the application',
   )
 }
 

@@ -1,17 +1,18 @@
 import { timingSafeEqual } from 'node:crypto'
 import { createLocalJWKSet, createRemoteJWKSet, decodeProtectedHeader, type JWTPayload, jwtVerify } from 'jose'
-import { type Client, isConfidential } from '../client-registration.ts'
 import type { Exchange } from '../http/exchange.ts'
-import type { TenantState } from '../tenant-state.ts'
-import { OAuthError } from './oauth-error.ts'
+import { OAuthError } from '../http/oauth-error.ts'
+import { type Client, isConfidential } from '../tenant/clients.ts'
+import type { TenantState } from '../tenant/state.ts'
 import { optional, type Parameters } from './parameters.ts'
 
+/** `client_assertion_type` of private_key_jwt (RFC 7523). */
 export const assertionType = 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer'
 
 /**
- * Finds out which client sends a token request, and makes a confidential one prove it.
+ * Identifies the client of a request. A confidential client must authenticate, unless `proofOptional` is set.
  *
- * @param impliedClientId - The client where the request does not name one, as in a refresh.
+ * @param impliedClientId - Client of a request without `client_id`, such as the client of the refresh token.
  * @throws OAuthError
  */
 export async function authenticateClient(
@@ -23,8 +24,8 @@ export async function authenticateClient(
   const basic = basicCredentials(exchange.request.headers.authorization)
   const assertion = optional(parameters, 'client_assertion')
   const bodySecret = optional(parameters, 'client_secret')
-  const proofs = [basic, assertion, bodySecret].filter(proof => proof !== undefined)
-  if (proofs.length > 1) throw new OAuthError('request', 'Only one way of client authentication per request')
+  const methods = [basic, assertion, bodySecret].filter(method => method !== undefined)
+  if (methods.length > 1) throw new OAuthError('request', 'The request uses more than one client authentication method')
 
   const named = optional(parameters, 'client_id')
   const candidates = basic?.candidates(state.settings.basicEncoding) ?? []
@@ -60,7 +61,7 @@ export async function authenticateClient(
 }
 
 interface Basic {
-  /** What id and secret may have been before they were encoded. */
+  /** Possible values of id and secret, depending on their encoding. */
   candidates(encoding: 'raw' | 'form' | 'either'): { id: string; secret: string }[]
 }
 
@@ -91,10 +92,10 @@ function formDecoded(text: string): string | undefined {
 
 function hasSecret(client: Client, secret: string): boolean {
   if (!client.allowedAuthMethods.includes('client_secret')) return false
-  const given = Buffer.from(secret)
+  const received = Buffer.from(secret)
   return client.secrets.some(({ value }) => {
-    const kept = Buffer.from(value)
-    return kept.length === given.length && timingSafeEqual(kept, given)
+    const expected = Buffer.from(value)
+    return expected.length === received.length && timingSafeEqual(expected, received)
   })
 }
 
@@ -104,24 +105,24 @@ async function verifyAssertion(
   assertion: string,
   type: string | undefined,
 ): Promise<void> {
-  const refuse = (detail: string) => new OAuthError('assertion', detail)
-  if (type !== assertionType) throw refuse(`client_assertion_type must be ${assertionType}`)
+  const invalid = (detail: string) => new OAuthError('assertion', detail)
+  if (type !== assertionType) throw invalid(`client_assertion_type must be ${assertionType}`)
   if (!client.allowedAuthMethods.includes('private_key_jwt'))
-    throw refuse('This client does not authenticate with private_key_jwt')
+    throw invalid('private_key_jwt is not allowed for this client')
   const payload = await verifiedPayload(client, assertion).catch((cause: unknown) => {
-    throw refuse(cause instanceof Error ? cause.message : 'The assertion cannot be verified')
+    throw invalid(cause instanceof Error ? cause.message : 'The assertion cannot be verified')
   })
 
   const { iss, sub, aud, jti, iat, exp } = payload
   const nowSeconds = state.settings.now() / 1000
-  if (iss !== client.clientId || sub !== client.clientId) throw refuse('iss and sub must be the client id')
-  if (aud !== `${state.origin}/oauth/token`) throw refuse(`aud must be ${state.origin}/oauth/token`)
-  if (typeof jti !== 'string' || jti === '') throw refuse('jti is required')
-  if (iat === undefined || exp === undefined) throw refuse('iat and exp are required')
-  if (exp <= nowSeconds) throw refuse('The assertion has expired')
-  if (iat > nowSeconds + clockSkewSeconds) throw refuse('iat lies in the future')
-  if (exp - iat > maximumLifeSeconds) throw refuse('The assertion may live for 5 minutes at most')
-  if (!state.firstUse(`${client.clientId} ${jti}`, exp * 1000)) throw refuse('jti was used before')
+  if (iss !== client.clientId || sub !== client.clientId) throw invalid('iss and sub must be the client id')
+  if (aud !== `${state.origin}/oauth/token`) throw invalid(`aud must be ${state.origin}/oauth/token`)
+  if (typeof jti !== 'string' || jti === '') throw invalid('jti is required')
+  if (iat === undefined || exp === undefined) throw invalid('iat and exp are required')
+  if (exp <= nowSeconds) throw invalid('The assertion has expired')
+  if (iat > nowSeconds + clockSkewSeconds) throw invalid('iat is in the future')
+  if (exp - iat > maximumLifeSeconds) throw invalid('The assertion must expire within 5 minutes of iat')
+  if (!state.firstUse(`${client.clientId} ${jti}`, exp * 1000)) throw invalid('jti was already used')
 }
 
 async function verifiedPayload(client: Client, assertion: string): Promise<JWTPayload> {
@@ -131,7 +132,7 @@ async function verifiedPayload(client: Client, assertion: string): Promise<JWTPa
     client.jwksUri === undefined
       ? createLocalJWKSet({ keys: [...client.publicKeys] })
       : createRemoteJWKSet(new URL(client.jwksUri), { timeoutDuration: 5000 })
-  // Times are checked by the caller against the tenant's own clock.
+  // The caller checks the times with the tenant's clock.
   const { payload } = await jwtVerify(assertion, keys, {
     algorithms: ['RS256', 'RS512', 'ES384'],
     currentDate: new Date(0),

@@ -1,8 +1,8 @@
 import { type Exchange, sendJson } from '../http/exchange.ts'
-import type { TenantState } from '../tenant-state.ts'
+import type { TenantState } from '../tenant/state.ts'
 import { anonymousGrant, exchangeGrant, impersonationGrant } from './token-endpoint.ts'
 
-/** GET /.well-known/oauth-authorization-server: the fields that Qlik's reference lists, and no more. */
+/** `GET /.well-known/oauth-authorization-server`: the fields listed in Qlik's reference. */
 export async function metadata(state: TenantState, exchange: Exchange): Promise<void> {
   const { origin, settings } = state
   await sendJson(exchange, 200, {
@@ -24,6 +24,7 @@ export async function metadata(state: TenantState, exchange: Exchange): Promise<
   })
 }
 
+/** `GET /.well-known/jwks.json`. */
 export async function jwks(state: TenantState, exchange: Exchange): Promise<void> {
   await sendJson(exchange, 200, await state.tokens.jwks)
 }

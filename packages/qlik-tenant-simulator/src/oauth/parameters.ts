@@ -1,11 +1,11 @@
 import { type Exchange, isObject, mediaType, readBody } from '../http/exchange.ts'
+import { OAuthError } from '../http/oauth-error.ts'
 import { QlikError } from '../http/qlik-error.ts'
-import { OAuthError } from './oauth-error.ts'
 
-/** The parameters of a token or revocation request, from a form or from JSON. */
+/** Parameters of a request to an OAuth endpoint, from a form or JSON. */
 export type Parameters = Readonly<Record<string, unknown>>
 
-/** @throws QlikError 400, 413 or 415 for a body that is neither a form nor a JSON object, or names a parameter twice */
+/** Reads the parameters. @throws QlikError 400, 413 or 415 for other content or a repeated parameter */
 export async function readParameters(exchange: Exchange): Promise<Parameters> {
   return parseParameters(
     mediaType(exchange.request),
@@ -13,6 +13,7 @@ export async function readParameters(exchange: Exchange): Promise<Parameters> {
   )
 }
 
+/** Parses the parameters. @throws QlikError 400 or 415 */
 export function parseParameters(type: string, body: Buffer): Parameters {
   if (type === 'application/json') return parseJson(body.toString('utf8'))
   if (type === 'application/x-www-form-urlencoded') return singleValues(new URLSearchParams(body.toString('utf8')))
@@ -24,17 +25,17 @@ export function parseParameters(type: string, body: Buffer): Parameters {
   )
 }
 
-/** RFC 6749, section 3.1: parameters must not be included more than once. */
+/** Parameters by name. @throws OAuthError for a repeated parameter (RFC 6749, section 3.1) */
 export function singleValues(parameters: URLSearchParams): Record<string, string> {
   const values: Record<string, string> = Object.create(null) as Record<string, string>
   for (const [name, value] of parameters) {
-    if (name in values) throw new OAuthError('request', `${name} is given more than once`)
+    if (name in values) throw new OAuthError('request', `${name} is repeated`)
     values[name] = value
   }
   return values
 }
 
-/** @throws OAuthError when the parameter is there but is not a string */
+/** An optional parameter. @throws OAuthError when it is not a string */
 export function optional(parameters: Parameters, name: string): string | undefined {
   const value = parameters[name]
   if (value === undefined) return undefined
@@ -42,13 +43,14 @@ export function optional(parameters: Parameters, name: string): string | undefin
   return value
 }
 
-/** @throws OAuthError when the parameter is missing or empty */
+/** A required parameter. @throws OAuthError when it is missing or empty */
 export function required(parameters: Parameters, name: string): string {
   const value = optional(parameters, name)
   if (value === undefined || value === '') throw new OAuthError('request', `${name} is required`)
   return value
 }
 
+/** Maximum size of a request to an OAuth endpoint. */
 export const bodyLimitBytes = 65_536
 
 function parseJson(text: string): Parameters {
@@ -56,7 +58,7 @@ function parseJson(text: string): Parameters {
   try {
     value = JSON.parse(text)
   } catch {
-    throw new OAuthError('request', 'The body is not JSON')
+    throw new OAuthError('request', 'The body is not valid JSON')
   }
   if (!isObject(value)) throw new OAuthError('request', 'The body must be a JSON object')
   return value

@@ -1,10 +1,10 @@
 import { type Exchange, sendJson } from '../http/exchange.ts'
-import type { TenantState } from '../tenant-state.ts'
+import { OAuthError } from '../http/oauth-error.ts'
+import type { TenantState } from '../tenant/state.ts'
 import { authenticateClient } from './client-authentication.ts'
-import { OAuthError } from './oauth-error.ts'
 import { optional, readParameters, required } from './parameters.ts'
 
-/** POST /oauth/revoke (RFC 7009). A token that is unknown or revoked already is answered like one that was live. */
+/** `POST /oauth/revoke` (RFC 7009). Responds with 200 for unknown and already revoked tokens, too. */
 export async function revocationEndpoint(state: TenantState, exchange: Exchange): Promise<void> {
   const parameters = await readParameters(exchange)
   const value = required(parameters, 'token')
@@ -14,16 +14,16 @@ export async function revocationEndpoint(state: TenantState, exchange: Exchange)
   }
   const refreshToken = state.tokens.findRefreshToken(value)
   const token = refreshToken ?? state.tokens.findAccessToken(value)
-  const basic = /^basic /i.test(exchange.request.headers.authorization ?? '')
+  const usesBasic = /^basic /i.test(exchange.request.headers.authorization ?? '')
   if (
     state.settings.revokeRequiresClient ||
-    basic ||
+    usesBasic ||
     'client_id' in parameters ||
     'client_secret' in parameters ||
     'client_assertion' in parameters
   ) {
     const client = await authenticateClient(state, exchange, parameters, {
-      impliedClientId: 'client_id' in parameters || basic ? undefined : token?.clientId,
+      impliedClientId: 'client_id' in parameters || usesBasic ? undefined : token?.clientId,
     })
     if (token !== undefined && token.clientId !== client.clientId)
       throw new OAuthError('unauthorized_client', 'The token was issued to another client')

@@ -1,26 +1,26 @@
-import { type Client, scopeToken } from '../client-registration.ts'
-import { OAuthError } from './oauth-error.ts'
+import { OAuthError } from '../http/oauth-error.ts'
+import { type Client, scopeToken } from '../tenant/clients.ts'
 
 /**
- * What a client gets of what it asks for: what both its registration and the request name. Nothing asked for means
- * everything registered, except `offline_access`, which is never granted unasked.
+ * The scopes to grant: the requested scopes among the client's allowed scopes. A request without scopes gets all allowed
+ * scopes except `offline_access`.
  *
- * @throws OAuthError when the request is malformed, refused by name, or leaves nothing
+ * @throws OAuthError for a malformed scope, a scope in `rejectedScopes`, or when no scope remains
  */
 export function grantableScope(
   client: Client,
-  asked: string | undefined,
-  refused: readonly string[] = [],
+  requested: string | undefined,
+  rejectedScopes: readonly string[] = [],
 ): readonly string[] {
-  const wanted = (asked ?? '').split(' ').filter(scope => scope !== '')
-  const malformed = wanted.find(scope => !scopeToken.test(scope))
-  if (malformed !== undefined) throw new OAuthError('scope', 'A scope has characters that scopes cannot have')
-  const forbidden = wanted.find(scope => refused.includes(scope))
-  if (forbidden !== undefined) throw new OAuthError('scope', `${forbidden} is not supported`)
-  if (wanted.length === 0) return client.allowedScopes.filter(scope => scope !== 'offline_access')
+  const names = (requested ?? '').split(' ').filter(scope => scope !== '')
+  const malformed = names.find(scope => !scopeToken.test(scope))
+  if (malformed !== undefined) throw new OAuthError('scope', 'A scope contains invalid characters')
+  const rejected = names.find(scope => rejectedScopes.includes(scope))
+  if (rejected !== undefined) throw new OAuthError('scope', `${rejected} is not supported`)
+  if (names.length === 0) return client.allowedScopes.filter(scope => scope !== 'offline_access')
 
-  const granted = client.allowedScopes.filter(scope => wanted.includes(scope))
+  const granted = client.allowedScopes.filter(scope => names.includes(scope))
   if (granted.filter(scope => scope !== 'offline_access').length === 0)
-    throw new OAuthError('scope', 'None of these scopes is allowed for this client')
+    throw new OAuthError('scope', 'None of the requested scopes is allowed for this client')
   return granted
 }

@@ -2,7 +2,6 @@ import { generateKeyPairSync, randomUUID } from 'node:crypto'
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
 import { decodeJwt, decodeProtectedHeader, exportJWK, SignJWT } from 'jose'
 import {
-  type Answer,
   bearer,
   call,
   codeGrant,
@@ -10,6 +9,7 @@ import {
   logIn,
   post,
   requestCode,
+  type TestResponse,
   type Tokens,
   verifier,
   webClient,
@@ -38,7 +38,7 @@ const users = async (tokens: { access_token?: unknown }) =>
   (await call(`${tenant.origin}/api/v1/users/me`, { headers: bearer(tokens) })).status
 const refresh = (refresh_token: unknown, more: Record<string, unknown> = webClient) =>
   token({ grant_type: 'refresh_token', refresh_token, ...more })
-const outcome = (answer: Answer) => [answer.status, errorCode(answer)]
+const outcome = (response: TestResponse) => [response.status, errorCode(response)]
 
 describe('the authorization code grant', () => {
   it.each([
@@ -50,14 +50,14 @@ describe('the authorization code grant', () => {
     ['no client id', { client_id: undefined }, [400, 'OAUTH-901']],
     ['no secret', { client_secret: undefined }, [401, 'OAUTH-22']],
     ['a wrong secret', { client_secret: 'demo-web-secreT' }, [401, 'OAUTH-22']],
-    ['a number for a code', { code: 5 }, [400, 'OAUTH-901']],
+    ['a numeric code', { code: 5 }, [400, 'OAUTH-901']],
     ['an unknown grant', { grant_type: 'password' }, [400, 'OAUTH-902']],
-    ['a grant that is a name of Object', { grant_type: 'constructor' }, [400, 'OAUTH-902']],
-  ])('refuses %s', async (_case, changes, expected) => {
+    ['a grant named like a member of Object', { grant_type: 'constructor' }, [400, 'OAUTH-902']],
+  ])('rejects %s', async (_case, changes, expected) => {
     expect(outcome(await token(codeGrant(await requestCode(tenant), changes)))).toEqual(expected)
   })
 
-  it('takes a code once, and revokes everything when it comes again', async () => {
+  it('redeems a code once, and revokes its tokens on reuse', async () => {
     const code = await requestCode(tenant)
     const [first, second] = await Promise.all([token(codeGrant(code)), token(codeGrant(code))])
     expect([first.status, second.status].sort()).toEqual([200, 401])
@@ -67,13 +67,13 @@ describe('the authorization code grant', () => {
     expect((await refresh(tokens.refresh_token)).status).toBe(401)
   })
 
-  it('takes no code that is older than a minute', async () => {
+  it('rejects a code older than a minute', async () => {
     const code = await requestCode(tenant)
     time += 61_000
     expect(outcome(await token(codeGrant(code)))).toEqual([401, 'OAUTH-905'])
   })
 
-  it('takes forms as well as JSON, and Basic as well as a secret in the body', async () => {
+  it('accepts forms and JSON, and secrets in Basic credentials and in the body', async () => {
     const { client_secret, ...rest } = codeGrant(await requestCode(tenant)) as Record<string, string>
     const form = new URLSearchParams(rest)
     const basic = { authorization: `Basic ${Buffer.from(`demo-web:${client_secret}`).toString('base64')}` }
@@ -84,7 +84,7 @@ describe('the authorization code grant', () => {
     expect((await call(`${tenant.origin}/oauth/token`)).status).toBe(405)
   })
 
-  it('gives ES384 tokens that say nothing about the person', async () => {
+  it('issues ES384 tokens without user claims', async () => {
     const { access_token } = await logIn(tenant, 'ada')
     expect(decodeProtectedHeader(access_token)).toMatchObject({ alg: 'ES384', kid: expect.any(String) })
     expect(Object.keys(decodeJwt(access_token)).sort()).toEqual([
@@ -100,7 +100,7 @@ describe('the authorization code grant', () => {
 })
 
 describe('the refresh grant', () => {
-  it('rotates, and revokes the family when a used token comes back', async () => {
+  it('rotates refresh tokens, and revokes all tokens of the login on reuse', async () => {
     const first = await logIn(tenant, 'ada')
     const second = await refresh(first.refresh_token)
     expect(second.status).toBe(200)
@@ -110,7 +110,7 @@ describe('the refresh grant', () => {
     expect([await users(first), await users(second.body)]).toEqual([401, 401])
   })
 
-  it('needs no client id, but the secret of the client that got the token', async () => {
+  it('requires the secret of the client that the token was issued to, but no client id', async () => {
     const { refresh_token } = await logIn(tenant, 'ada')
     expect(outcome(await refresh(refresh_token, {}))).toEqual([401, 'OAUTH-22'])
     expect(outcome(await refresh(refresh_token, { client_id: 'demo-m2m', client_secret: 'demo-m2m-secret' }))).toEqual([
@@ -120,7 +120,7 @@ describe('the refresh grant', () => {
     expect((await refresh(refresh_token, { client_secret: 'demo-web-secret' })).status).toBe(200)
   })
 
-  it('narrows the scope but never widens it, and ends after 30 days', async () => {
+  it('narrows the scope but never widens it, and rejects tokens older than 30 days', async () => {
     const tokens = await logIn(tenant, 'ada')
     expect(outcome(await refresh(tokens.refresh_token, { ...webClient, scope: 'user_default admin_classic' }))).toEqual(
       [400, 'OAUTH-904'],
@@ -130,7 +130,7 @@ describe('the refresh grant', () => {
     expect(outcome(await refresh(other.refresh_token))).toEqual([401, 'OAUTH-906'])
   })
 
-  it('keeps a user out who was disabled or has too many tokens', async () => {
+  it('rejects disabled users and users with too many tokens', async () => {
     const eve = { id: 'eve', name: 'Eve', email: 'eve@example.com', subject: 'idp|eve' }
     tenant.registerUser(eve)
     const tokens: Tokens = await logIn(tenant, 'eve')
@@ -154,7 +154,7 @@ describe('machine clients', () => {
       user_lookup,
     })
 
-  it('act as a bot', async () => {
+  it('act as their bot user', async () => {
     const { body } = await token({
       grant_type: 'client_credentials',
       client_id: 'demo-m2m',
@@ -167,7 +167,7 @@ describe('machine clients', () => {
     expect(outcome(await token({ grant_type: 'client_credentials', ...webClient }))).toEqual([400, 'OAUTH-903'])
   })
 
-  it('impersonate users that exist and are active', async () => {
+  it('impersonate existing, active users only', async () => {
     expect((await lookup({ field: 'subject', value: 'idp|ben' })).status).toBe(200)
     expect((await lookup({ field: 'userId', value: 'ben' })).status).toBe(200)
     expect(outcome(await lookup({ field: 'userId', value: 'dan' }))).toEqual([403, 'OAUTH-911'])
@@ -175,7 +175,7 @@ describe('machine clients', () => {
     expect(outcome(await lookup({ field: 'email', value: 'ben@example.com' }))).toEqual([400, 'OAUTH-901'])
   })
 
-  it('stay on the hosts of their tier', async () => {
+  it('get tokens at the hosts of their tier only', async () => {
     const region = { grant_type: 'client_credentials', client_id: 'demo-region', client_secret: 'demo-region-secret' }
     expect((await post(`${tenant.regionOrigin}/oauth/token`, region)).status).toBe(200)
     expect((await token(region)).status).toBe(200)
@@ -213,7 +213,7 @@ describe('private_key_jwt', () => {
       client_assertion_type: 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer',
     })
 
-  it('is taken once', async () => {
+  it('is accepted once', async () => {
     const one = await assertion()
     expect((await send(one)).status).toBe(200)
     expect(outcome(await send(one))).toEqual([401, 'OAUTH-908'])
@@ -221,18 +221,21 @@ describe('private_key_jwt', () => {
 
   it.each([
     ['a slash after the audience', () => assertion({ aud: `${tenant.origin}/oauth/token/` })],
-    ['a life of more than 5 minutes', () => assertion({ exp: Math.floor(time / 1000) + 301 })],
-    ['an end in the past', () => assertion({ iat: Math.floor(time / 1000) - 200, exp: Math.floor(time / 1000) - 1 })],
+    ['a lifetime above 5 minutes', () => assertion({ exp: Math.floor(time / 1000) + 301 })],
+    [
+      'an expiry in the past',
+      () => assertion({ iat: Math.floor(time / 1000) - 200, exp: Math.floor(time / 1000) - 1 }),
+    ],
     ['no jti', () => assertion({ jti: undefined })],
     ['another subject', () => assertion({ sub: 'demo-web' })],
     ['an unknown key', () => assertion({}, { kid: 'key-2' })],
-    ['junk', async () => 'a.b.c'],
-  ])('is refused with %s', async (_case, make) => {
+    ['a malformed assertion', async () => 'a.b.c'],
+  ])('is rejected with %s', async (_case, make) => {
     expect(outcome(await send(await make()))).toEqual([401, 'OAUTH-908'])
   })
 })
 
-describe('tokens for pages', () => {
+describe('tokens for web pages', () => {
   const exchange = (subject: Tokens, more: Record<string, unknown> = {}, headers: Record<string, string> = {}) =>
     token(
       {
@@ -246,7 +249,7 @@ describe('tokens for pages', () => {
       headers,
     )
 
-  it('are exchanged for one purpose, and are no bearer tokens', async () => {
+  it('are exchanged for one purpose and not accepted as bearer tokens', async () => {
     const tokens = await logIn(tenant, 'ada')
     const { body, status } = await exchange(tokens)
     expect(status).toBe(200)
@@ -257,7 +260,7 @@ describe('tokens for pages', () => {
     expect(outcome(await exchange(tokens, {}, { origin: 'https://evil.example' }))).toEqual([400, 'OAUTH-29'])
   })
 
-  it('go to single-page clients only from an allowed origin', async () => {
+  it('are issued to single-page clients from allowed origins only', async () => {
     const redirect_uri = 'http://localhost:3000/spa/callback'
     const grant = async () =>
       codeGrant(await requestCode(tenant, 'ada', { client_id: 'demo-spa', redirect_uri, scope: 'user_default' }), {
@@ -267,31 +270,34 @@ describe('tokens for pages', () => {
         code_verifier: verifier,
       })
     expect(outcome(await token(await grant()))).toEqual([400, 'OAUTH-29'])
-    const answer = await token(await grant(), { origin: 'http://localhost:3000' })
-    expect([answer.status, answer.headers.get('access-control-allow-origin')]).toEqual([200, 'http://localhost:3000'])
-    expect(await users(answer.body)).toBe(302)
+    const response = await token(await grant(), { origin: 'http://localhost:3000' })
+    expect([response.status, response.headers.get('access-control-allow-origin')]).toEqual([
+      200,
+      'http://localhost:3000',
+    ])
+    expect(await users(response.body)).toBe(302)
     const foreign = await call(`${tenant.origin}/api/v1/users/me`, {
-      headers: { ...bearer(answer.body), origin: 'https://evil.example' },
+      headers: { ...bearer(response.body), origin: 'https://evil.example' },
     })
     expect(outcome(foreign)).toEqual([403, 'OAUTH-29'])
   })
 
-  it('go to guests with an access code', async () => {
-    const ask = (eac: string, tracking_code = 'a'.repeat(40)) =>
+  it('are issued to guests with an access code', async () => {
+    const request = (eac: string, tracking_code = 'a'.repeat(40)) =>
       post(`${tenant.origin}/oauth/token/anonymous-embed`, {
         eac,
         client_id: 'demo-anonymous',
         grant_type: 'urn:qlik:oauth:anonymous-embed',
         tracking_code,
       })
-    expect((await ask('demo-access-code')).status).toBe(200)
-    expect(outcome(await ask('guess'))).toEqual([401, 'OAUTH-910'])
-    expect((await ask('demo-access-code', 'short')).status).toBe(400)
+    expect((await request('demo-access-code')).status).toBe(200)
+    expect(outcome(await request('guess'))).toEqual([401, 'OAUTH-910'])
+    expect((await request('demo-access-code', 'short')).status).toBe(400)
   })
 })
 
 describe('revocation', () => {
-  it('of a refresh token ends the login; of anything unknown is answered the same', async () => {
+  it('of a refresh token revokes the login; unknown tokens get the same response', async () => {
     const tokens = await logIn(tenant, 'ada')
     const revoke = (value: string, more = {}) => post(`${tenant.origin}/oauth/revoke`, { token: value, ...more })
     expect((await revoke(tokens.refresh_token, { client_id: 'demo-web', client_secret: 'wrong' })).status).toBe(401)

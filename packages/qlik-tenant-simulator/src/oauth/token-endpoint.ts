@@ -1,33 +1,34 @@
 import { randomUUID, timingSafeEqual } from 'node:crypto'
-import { type Client, isConfidential } from '../client-registration.ts'
 import { type Exchange, isObject, sendJson } from '../http/exchange.ts'
-import type { TenantState } from '../tenant-state.ts'
-import type { TenantUser } from '../tenant-user.ts'
+import { OAuthError } from '../http/oauth-error.ts'
+import { type Client, isConfidential } from '../tenant/clients.ts'
+import type { TenantState } from '../tenant/state.ts'
+import { type AccessToken, challengeOf, type RefreshToken } from '../tenant/tokens.ts'
+import type { TenantUser } from '../tenant/users.ts'
 import { authenticateClient } from './client-authentication.ts'
-import { OAuthError } from './oauth-error.ts'
 import { optional, type Parameters, readParameters, required } from './parameters.ts'
 import { grantableScope } from './scope.ts'
-import { type AccessToken, challengeOf, type RefreshToken } from './token-vault.ts'
 
+/** Grant types and token types of the token endpoint. */
 export const impersonationGrant = 'urn:qlik:oauth:user-impersonation'
 export const exchangeGrant = 'urn:ietf:params:oauth:grant-type:token-exchange'
 export const anonymousGrant = 'urn:qlik:oauth:anonymous-embed'
 export const accessTokenType = 'urn:ietf:params:oauth:token-type:access_token'
 
-/** POST /oauth/token. */
+/** `POST /oauth/token`. */
 export async function tokenEndpoint(state: TenantState, exchange: Exchange): Promise<void> {
   const parameters = await readParameters(exchange)
   const name = required(parameters, 'grant_type')
   const grant = Object.hasOwn(grants, name) ? grants[name] : undefined
-  if (grant === undefined) throw new OAuthError('grant_type', `${name} is not supported here`)
+  if (grant === undefined) throw new OAuthError('grant_type', `${name} is not supported`)
   await sendJson(exchange, 200, await grant(state, exchange, parameters))
 }
 
-/** POST /oauth/token/anonymous-embed. */
+/** `POST /oauth/token/anonymous-embed`. */
 export async function anonymousTokenEndpoint(state: TenantState, exchange: Exchange): Promise<void> {
   const parameters = await readParameters(exchange)
   if (required(parameters, 'grant_type') !== anonymousGrant)
-    throw new OAuthError('grant_type', `Only ${anonymousGrant} is supported here`)
+    throw new OAuthError('grant_type', `grant_type must be ${anonymousGrant}`)
   await sendJson(exchange, 200, await anonymousEmbed(state, exchange, parameters))
 }
 
@@ -55,16 +56,16 @@ async function authorizationCode(state: TenantState, exchange: Exchange, paramet
   if (code.challenge !== undefined || verifier !== undefined) verifyChallenge(code.challenge, verifier)
 
   const user = activeUser(state, code.userId)
-  const about = {
+  const description = {
     description: optional(parameters, 'description') ?? '',
     deviceType: optional(parameters, 'deviceType') ?? '',
   }
   const authority = { clientId: client.clientId, userId: user.id, scope: code.scope, family: code.family }
-  const accessToken = await state.tokens.issueAccessToken(authority, about)
+  const accessToken = await state.tokens.issueAccessToken(authority, description)
   const refreshToken = code.scope.includes('offline_access')
     ? state.tokens.issueRefreshToken(authority, code.authTime)
     : undefined
-  return tokenAnswer(state, accessToken, { auth_time: Math.floor(code.authTime / 1000) }, refreshToken)
+  return tokenResponse(state, accessToken, { auth_time: Math.floor(code.authTime / 1000) }, refreshToken)
 }
 
 async function refresh(state: TenantState, exchange: Exchange, parameters: Parameters) {
@@ -79,11 +80,11 @@ async function refresh(state: TenantState, exchange: Exchange, parameters: Param
 
   const token = state.tokens.takeRefreshToken(value, client.clientId)
   const user = activeUser(state, token.userId)
-  // A refresh may narrow the scope, never widen it (RFC 6749, section 6).
-  const asked = optional(parameters, 'scope')?.split(' ').filter(Boolean) ?? []
-  if (asked.some(scope => !token.scope.includes(scope)))
-    throw new OAuthError('scope', 'The scope exceeds what was granted')
-  const scope = asked.length === 0 ? token.scope : token.scope.filter(name => asked.includes(name))
+  // A refresh can narrow the scope but not widen it (RFC 6749, section 6).
+  const requested = optional(parameters, 'scope')?.split(' ').filter(Boolean) ?? []
+  if (requested.some(scope => !token.scope.includes(scope)))
+    throw new OAuthError('scope', 'The scope exceeds the granted scope')
+  const scope = requested.length === 0 ? token.scope : token.scope.filter(name => requested.includes(name))
   const accessToken = await state.tokens.issueAccessToken({
     clientId: client.clientId,
     userId: user.id,
@@ -94,13 +95,13 @@ async function refresh(state: TenantState, exchange: Exchange, parameters: Param
   const next = rotateRefreshTokens
     ? state.tokens.issueRefreshToken(token, token.authTime, slidingRefreshTokens ? undefined : token.expiresAt)
     : undefined
-  return tokenAnswer(state, accessToken, { auth_time: Math.floor(token.authTime / 1000) }, next)
+  return tokenResponse(state, accessToken, { auth_time: Math.floor(token.authTime / 1000) }, next)
 }
 
 async function clientCredentials(state: TenantState, exchange: Exchange, parameters: Parameters) {
   const client = await grantedClient(state, exchange, parameters, 'client_credentials')
   const user = state.users.botOf(client.clientId)
-  return tokenAnswer(state, await state.tokens.issueAccessToken(machineAuthority(client, user, parameters)))
+  return tokenResponse(state, await state.tokens.issueAccessToken(machineAuthority(client, user, parameters)))
 }
 
 async function impersonation(state: TenantState, exchange: Exchange, parameters: Parameters) {
@@ -108,7 +109,7 @@ async function impersonation(state: TenantState, exchange: Exchange, parameters:
   const { field, value } = userLookup(parameters.user_lookup)
   const found = field === 'userId' ? state.users.find(value) : state.users.findBySubject(value)
   if (found === undefined) throw new OAuthError('user', `No user with this ${field}`)
-  return tokenAnswer(
+  return tokenResponse(
     state,
     await state.tokens.issueAccessToken(machineAuthority(client, activeUser(state, found.id), parameters)),
   )
@@ -116,7 +117,7 @@ async function impersonation(state: TenantState, exchange: Exchange, parameters:
 
 async function exchangeToken(state: TenantState, exchange: Exchange, parameters: Parameters) {
   required(parameters, 'client_id')
-  // Browsers exchange their token for a socket's, so a web client's secret cannot be demanded here.
+  // Browsers exchange tokens, so the exchange cannot require a secret.
   const client = await authenticateClient(state, exchange, parameters, { proofOptional: true })
   checkOrigin(client, exchange)
   if (required(parameters, 'subject_token_type') !== accessTokenType)
@@ -133,13 +134,14 @@ async function exchangeToken(state: TenantState, exchange: Exchange, parameters:
     { clientId, userId: activeUser(state, userId).id, scope, family },
     { purpose },
   )
-  return tokenAnswer(state, token, { issued_token_type: accessTokenType })
+  return tokenResponse(state, token, { issued_token_type: accessTokenType })
 }
 
 async function anonymousEmbed(state: TenantState, exchange: Exchange, parameters: Parameters) {
   required(parameters, 'client_id')
   const client = await authenticateClient(state, exchange, parameters)
-  if (client.appType !== 'anonymous-embed') throw new OAuthError('unauthorized_client', 'Only anonymous-embed clients')
+  if (client.appType !== 'anonymous-embed')
+    throw new OAuthError('unauthorized_client', 'The client must be of type anonymous-embed')
   checkOrigin(client, exchange)
   const trackingCode = required(parameters, 'tracking_code')
   if (!/^[0-9a-f]{40}$/.test(trackingCode))
@@ -147,7 +149,7 @@ async function anonymousEmbed(state: TenantState, exchange: Exchange, parameters
   if (!client.accessCodes.includes(required(parameters, 'eac'))) throw new OAuthError('access_code')
   const user = state.anonymousUser()
   const scope = client.allowedScopes.filter(name => name !== 'offline_access')
-  return tokenAnswer(
+  return tokenResponse(
     state,
     await state.tokens.issueAccessToken({ clientId: client.clientId, userId: user.id, scope, family: randomUUID() }),
   )
@@ -170,10 +172,7 @@ function machineAuthority(client: Client, user: TenantUser, parameters: Paramete
   return { clientId: client.clientId, userId: user.id, scope, family: randomUUID() }
 }
 
-/**
- * Pages may use a client's tokens only from the origins registered for it, and a single-page application always is a
- * page.
- */
+/** Checks `Origin` against the allowed origins. Single-page clients run in a page, so theirs is required. */
 function checkOrigin(client: Client, exchange: Exchange): void {
   const { origin } = exchange.request.headers
   if (origin === undefined && client.appType !== 'spa') return
@@ -182,7 +181,7 @@ function checkOrigin(client: Client, exchange: Exchange): void {
 
 function verifyChallenge(challenge: string | undefined, verifier: string | undefined): void {
   if (verifier === undefined || !/^[A-Za-z0-9\-._~]{43,128}$/.test(verifier)) {
-    throw new OAuthError('request', 'code_verifier must be 43 to 128 of the characters A-Z a-z 0-9 - . _ ~')
+    throw new OAuthError('request', 'code_verifier must have 43 to 128 characters from A-Z a-z 0-9 - . _ ~')
   }
   const expected = Buffer.from(challenge ?? '')
   const actual = Buffer.from(challengeOf(verifier))
@@ -192,13 +191,13 @@ function verifyChallenge(challenge: string | undefined, verifier: string | undef
 
 function activeUser(state: TenantState, userId: string): TenantUser {
   const user = state.users.find(userId)
-  if (user === undefined) throw new OAuthError('user', 'The user does not exist any more')
+  if (user === undefined) throw new OAuthError('user', 'The user does not exist')
   if (user.status === 'disabled') throw new OAuthError('user_disabled')
   return user
 }
 
-function userLookup(given: unknown): { field: 'subject' | 'userId'; value: string } {
-  const lookup = typeof given === 'string' ? parsed(given) : given
+function userLookup(parameter: unknown): { field: 'subject' | 'userId'; value: string } {
+  const lookup = typeof parameter === 'string' ? parsed(parameter) : parameter
   if (isObject(lookup)) {
     const { field, value } = lookup
     if ((field === 'subject' || field === 'userId') && typeof value === 'string' && value !== '')
@@ -215,7 +214,7 @@ function parsed(text: string): unknown {
   }
 }
 
-function tokenAnswer(
+function tokenResponse(
   state: TenantState,
   token: AccessToken,
   more: Record<string, unknown> = {},

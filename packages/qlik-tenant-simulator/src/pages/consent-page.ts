@@ -1,6 +1,6 @@
 import { escapeHtml, page } from './page.ts'
 
-/** Asks for what this client has not been allowed yet. Each scope can be left out. */
+/** The consent page: lists the scopes that the user has not allowed yet; each can be unchecked. */
 export function consentPage(view: {
   readonly userName: string
   readonly clientName: string
@@ -10,12 +10,12 @@ export function consentPage(view: {
 }): string {
   const boxes = view.scope.map(
     scope => `<li><label><input type="checkbox" name="scope" value="${escapeHtml(scope)}" checked>
-<span>${escapeHtml(meanings[scope] ?? 'Use this part of Qlik Cloud for you')}<code>${escapeHtml(scope)}</code></span></label></li>`,
+<span>${escapeHtml(descriptions[scope] ?? 'Use this part of Qlik Cloud on your behalf')}<code>${escapeHtml(scope)}</code></span></label></li>`,
   )
   return page(
     'Allow access',
-    `<h1>Allow ${escapeHtml(view.clientName)}?</h1>
-<p class="quiet">It asks to act for you, ${escapeHtml(view.userName)}, in this tenant:</p>
+    `<h1>Allow access</h1>
+<p class="quiet">${escapeHtml(view.clientName)} wants to access this tenant as ${escapeHtml(view.userName)}:</p>
 <form method="post" action="/consent">
 <input type="hidden" name="interaction" value="${escapeHtml(view.interactionId)}">
 <input type="hidden" name="form_token" value="${escapeHtml(view.formToken)}">
@@ -23,18 +23,18 @@ export function consentPage(view: {
 ${boxes.join('\n')}
 </ul>
 <div class="actions">
-<button class="primary" name="decision" value="allow">Allow</button>
+<button class="primary" name="decision" value="allow">Allow access</button>
 <button name="decision" value="deny">Cancel</button>
 </div>
 </form>`,
   )
 }
 
-const meanings: Readonly<Record<string, string>> = {
-  user_default: 'See and use everything that you can',
-  admin_classic: 'Administer the tenant as you can',
-  offline_access: 'Stay logged in when you are away',
+const descriptions: Readonly<Record<string, string>> = {
+  user_default: 'Use Qlik Cloud with all of your permissions',
+  admin_classic: 'Administer the tenant with all of your permissions',
+  offline_access: 'Stay connected when you are not using the app',
   'identity.name:read': 'Read your name',
-  'identity.email:read': 'Read your e-mail address',
-  'identity.subject:read': 'Read your identifier at the identity provider',
+  'identity.email:read': 'Read your email address',
+  'identity.subject:read': 'Read your identity provider subject',
 }

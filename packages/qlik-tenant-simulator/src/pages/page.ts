@@ -1,4 +1,4 @@
-/** A page of the tenant: no script, nothing loaded from elsewhere. `body` is HTML. */
+/** A page of the tenant, without scripts and external resources. `body` is HTML. */
 export function page(title: string, body: string): string {
   return `<!doctype html>
 <html lang="en">
@@ -18,6 +18,7 @@ ${body}
 `
 }
 
+/** Escapes text for HTML content and attributes. */
 export function escapeHtml(text: string): string {
   return text.replace(/[&<>"'{]/g, character => `&#${character.charCodeAt(0)};`)
 }

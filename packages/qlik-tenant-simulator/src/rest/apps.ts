@@ -1,40 +1,41 @@
-import { createHash, randomUUID } from 'node:crypto'
+import { randomUUID } from 'node:crypto'
 import { type AnalyticsApp, analyticsApps } from '../apps/catalogue.ts'
 import { isObject, readJson, send, sendJson } from '../http/exchange.ts'
-import type { TenantState } from '../tenant-state.ts'
-import type { TenantUser } from '../tenant-user.ts'
-import { badRequest, type Call, isAdmin, notFound, part, type Route } from './call.ts'
+import type { TenantUser } from '../tenant/users.ts'
+import { appView, itemId, itemView, metadataView } from './app-views.ts'
+import { badRequest, type Call, isAdmin, notFound, pathParameter, type Route } from './call.ts'
 import { readAndCount } from './contents.ts'
 import { sendPage } from './paging.ts'
 
-const reading = ['user_default', 'admin_classic', 'apps', 'apps:read', 'admin.apps', 'admin.apps:read']
-const writing = ['user_default', 'admin_classic', 'apps', 'admin.apps']
+/** Scopes that allow reading apps. */
+export const readScopes = ['user_default', 'admin_classic', 'apps', 'apps:read', 'admin.apps', 'admin.apps:read']
+const writeScopes = ['user_default', 'admin_classic', 'apps', 'admin.apps']
 
 export const appRoutes: readonly Route[] = [
-  { method: 'GET', path: '/api/v1/items', scopes: reading, answer: listItems },
-  { method: 'GET', path: '/api/v1/items/{id}', scopes: reading, answer: showItem },
-  { method: 'POST', path: '/api/v1/apps', scopes: writing, answer: createApp },
-  { method: 'POST', path: '/api/v1/apps/import', scopes: writing, answer: importApp },
-  { method: 'GET', path: '/api/v1/apps/{id}', scopes: reading, answer: showApp },
-  { method: 'PUT', path: '/api/v1/apps/{id}', scopes: writing, answer: updateApp },
-  { method: 'DELETE', path: '/api/v1/apps/{id}', scopes: writing, answer: deleteApp },
+  { method: 'GET', path: '/api/v1/items', scopes: readScopes, handle: listItems },
+  { method: 'GET', path: '/api/v1/items/{id}', scopes: readScopes, handle: showItem },
+  { method: 'POST', path: '/api/v1/apps', scopes: writeScopes, handle: createApp },
+  { method: 'POST', path: '/api/v1/apps/import', scopes: writeScopes, handle: importApp },
+  { method: 'GET', path: '/api/v1/apps/{id}', scopes: readScopes, handle: showApp },
+  { method: 'PUT', path: '/api/v1/apps/{id}', scopes: writeScopes, handle: updateApp },
+  { method: 'DELETE', path: '/api/v1/apps/{id}', scopes: writeScopes, handle: deleteApp },
   {
     method: 'POST',
     path: '/api/v1/apps/{id}/export',
-    scopes: [...writing, 'apps:export', 'admin.apps:export'],
-    answer: exportApp,
+    scopes: [...writeScopes, 'apps:export', 'admin.apps:export'],
+    handle: exportApp,
   },
-  { method: 'GET', path: '/api/v1/apps/{id}/data/metadata', scopes: reading, answer: showMetadata },
+  { method: 'GET', path: '/api/v1/apps/{id}/data/metadata', scopes: readScopes, handle: showMetadata },
 ]
 
-/** A personal app is its owner's; an app in a space is seen by those in the space. */
+/** Whether a user can open an app: the owner of a personal app, a member of the app's space. */
 export function maySeeApp(user: TenantUser, app: AnalyticsApp): boolean {
   return app.spaceId === undefined ? app.ownerId === user.id : (user.spaces ?? []).includes(app.spaceId)
 }
 
-/** @throws QlikError 404 for an app that does not exist or that this user does not see */
+/** The app at `{id}`. @throws QlikError 404 for an app that does not exist or that the user cannot see */
 export function visibleApp(call: Call): AnalyticsApp {
-  const app = call.state.apps.find(candidate => candidate.id === part(call, 'id'))
+  const app = call.state.apps.find(candidate => candidate.id === pathParameter(call, 'id'))
   if (app === undefined || !sees(call, app)) throw notFound('The app')
   return app
 }
@@ -61,7 +62,7 @@ async function listItems(call: Call) {
 }
 
 async function showItem(call: Call) {
-  const app = call.state.apps.find(candidate => itemId(candidate) === part(call, 'id'))
+  const app = call.state.apps.find(candidate => itemId(candidate) === pathParameter(call, 'id'))
   if (app === undefined || !sees(call, app)) throw notFound('The item')
   await sendJson(call.exchange, 200, itemView(call.state, app))
 }
@@ -76,10 +77,7 @@ async function createApp(call: Call) {
   await sendJson(call.exchange, 200, appView(call, app))
 }
 
-/**
- * An exported file of this simulator comes back with its contents; any other bytes become a copy of the catalogue's
- * first app under a new name.
- */
+/** Imports a file exported by the simulator. Any other file becomes a copy of the catalogue's first app. */
 async function importApp(call: Call) {
   const { searchParams } = call.exchange.url
   const { kept, size } = await readAndCount(call.exchange.request, call.state.settings.keptUploadBytes)
@@ -126,56 +124,7 @@ async function exportApp(call: Call) {
 }
 
 async function showMetadata(call: Call) {
-  const app = visibleApp(call)
-  const rows = app.data()
-  const names = [...new Set(rows.flatMap(row => Object.keys(row)))]
-  const fields = names.map(name => {
-    const values = rows.map(row => row[name]).filter(value => value !== null && value !== undefined)
-    const numeric = values.length > 0 && values.every(value => typeof value === 'number')
-    return {
-      name,
-      src_tables: [app.name],
-      is_system: false,
-      is_hidden: false,
-      is_semantic: false,
-      distinct_only: false,
-      cardinal: new Set(values).size,
-      total_count: values.length,
-      is_locked: false,
-      always_one_selected: false,
-      is_numeric: numeric,
-      comment: '',
-      tags: numeric ? ['$numeric'] : ['$ascii', '$text'],
-      byte_size: values.length * 8,
-    }
-  })
-  await sendJson(call.exchange, 200, {
-    reload_meta: {
-      cpu_time_spent_ms: 120,
-      peak_memory_bytes: 4_194_304,
-      fullReloadPeakMemoryBytes: 4_194_304,
-      hardware: { logical_cores: 2, total_memory: 0 },
-    },
-    static_byte_size: rows.length * names.length * 8,
-    fields,
-    tables: [
-      {
-        name: app.name,
-        is_system: false,
-        is_semantic: false,
-        is_loose: false,
-        no_of_rows: rows.length,
-        no_of_fields: names.length,
-        no_of_key_fields: 0,
-        comment: '',
-        byte_size: rows.length * names.length * 8,
-      },
-    ],
-    has_section_access: false,
-    tables_profiling_data: [],
-    is_direct_query_mode: false,
-    usage: 'ANALYTICS',
-  })
+  await sendJson(call.exchange, 200, metadataView(visibleApp(call)))
 }
 
 function ownApp(call: Call): AnalyticsApp {
@@ -184,11 +133,11 @@ function ownApp(call: Call): AnalyticsApp {
   throw notFound('The app')
 }
 
-function newApp(call: Call, given: unknown): AnalyticsApp {
-  const { name, description, spaceId } = isObject(given) ? given : {}
+function newApp(call: Call, attributes: unknown): AnalyticsApp {
+  const { name, description, spaceId } = isObject(attributes) ? attributes : {}
   if (typeof name !== 'string' || name === '') throw badRequest('attributes.name is required')
   if (spaceId !== undefined && (typeof spaceId !== 'string' || !call.state.resources.spaces.has(spaceId)))
-    throw badRequest('There is no such space')
+    throw badRequest('Unknown space')
   const at = new Date(call.state.settings.now()).toISOString()
   return {
     id: randomUUID(),
@@ -204,6 +153,7 @@ function newApp(call: Call, given: unknown): AnalyticsApp {
   }
 }
 
+/** Id of the exported app in a file; undefined for other content. */
 function exportedId(bytes: Buffer): string | undefined {
   try {
     const value: unknown = JSON.parse(bytes.toString('utf8'))
@@ -218,84 +168,11 @@ function sorted(apps: readonly AnalyticsApp[], sort: string | null): AnalyticsAp
   const [, sign = '+', field = 'updatedAt'] =
     /^([+-]?)(name|createdAt|updatedAt)$/.exec((sort ?? '-updatedAt').trim()) ?? []
   if (sort !== null && !/^[+-]?(name|createdAt|updatedAt)$/.test(sort.trim()))
-    throw badRequest('sort must be name, createdAt or updatedAt, with + or -')
+    throw badRequest('sort must be name, createdAt or updatedAt, with an optional + or -')
   const key = field as 'name' | 'createdAt' | 'updatedAt'
   const direction = sign === '-' ? -1 : 1
   return [...apps].sort(
     (one, other) =>
       direction * one[key].localeCompare(other[key], 'en', { sensitivity: 'base' }) || one.id.localeCompare(other.id),
   )
-}
-
-function itemId(app: AnalyticsApp): string {
-  return createHash('sha256').update(app.id).digest('hex').slice(0, 24)
-}
-
-function itemView(state: TenantState, app: AnalyticsApp) {
-  const self = `${state.origin}/api/v1/items/${itemId(app)}`
-  return {
-    id: itemId(app),
-    name: app.name,
-    description: app.description,
-    resourceType: 'app',
-    resourceId: app.id,
-    resourceAttributes: {
-      id: app.id,
-      name: app.name,
-      description: app.description,
-      published: false,
-      spaceId: app.spaceId ?? '',
-      usage: 'ANALYTICS',
-    },
-    resourceSize: { appFile: 65_536, appMemory: 262_144 },
-    resourceCreatedAt: app.createdAt,
-    resourceUpdatedAt: app.updatedAt,
-    ownerId: app.ownerId,
-    creatorId: app.ownerId,
-    tenantId: state.tenantId,
-    ...(app.spaceId === undefined ? {} : { spaceId: app.spaceId }),
-    createdAt: app.createdAt,
-    updatedAt: app.updatedAt,
-    actions: ['read', 'export'],
-    collectionIds: [],
-    isFavorited: false,
-    meta: { isFavorited: false, actions: ['read', 'export'], tags: [], collections: [] },
-    links: {
-      self: { href: self },
-      collections: { href: `${self}/collections` },
-      open: { href: `${state.origin}/sense/app/${app.id}` },
-    },
-  }
-}
-
-function appView(call: Call, app: AnalyticsApp) {
-  return {
-    attributes: {
-      id: app.id,
-      name: app.name,
-      description: app.description,
-      thumbnail: '',
-      lastReloadTime: app.updatedAt,
-      createdDate: app.createdAt,
-      modifiedDate: app.updatedAt,
-      owner: `auth0|${app.ownerId}`,
-      ownerId: app.ownerId,
-      dynamicColor: 'hsla(165,100%,22%,1)',
-      published: false,
-      publishTime: '',
-      custom: {},
-      hasSectionAccess: false,
-      encrypted: false,
-      originAppId: '',
-      isDirectQueryMode: false,
-      usage: 'ANALYTICS',
-      spaceId: app.spaceId ?? '',
-      _resourcetype: 'app',
-    },
-    privileges:
-      app.ownerId === call.user.id || isAdmin(call, 'admin.apps')
-        ? ['read', 'update', 'delete', 'export', 'reload']
-        : ['read', 'export'],
-    create: [{ resource: 'sheet', canCreate: true }],
-  }
 }

@@ -1,13 +1,15 @@
 import type { IncomingMessage } from 'node:http'
 import { QlikError } from '../http/qlik-error.ts'
-import type { AccessToken, Purpose } from '../oauth/token-vault.ts'
-import type { TenantState } from '../tenant-state.ts'
-import type { TenantUser } from '../tenant-user.ts'
+import type { TenantState } from '../tenant/state.ts'
+import type { AccessToken, Purpose } from '../tenant/tokens.ts'
+import type { TenantUser } from '../tenant/users.ts'
 
 /**
- * Finds out whose request this is: by the bearer header, or by an exchanged token in the query.
+ * Authenticates a request by its bearer token, or by an exchanged token in `?accessToken=`.
  *
- * @throws QlikError 401 without a valid token, 403 for a disabled user or a page that may not use this client's tokens
+ * @param queryPurpose - Purpose of the exchanged token.
+ * @throws QlikError 401 without a valid token; 403 for a disabled user, or an `Origin` not among the client's allowed
+ *   origins
  */
 export function authenticate(
   state: TenantState,
@@ -16,8 +18,8 @@ export function authenticate(
 ): { user: TenantUser; token: AccessToken } {
   const header = request.headers.authorization
   const bearer = /^Bearer +([^\s]+)$/i.exec(header ?? '')?.[1]
-  const inQuery = header === undefined ? (url.searchParams.get('accessToken') ?? undefined) : undefined
-  const token = state.tokens.findAccessToken(bearer ?? inQuery ?? '')
+  const fromQuery = header === undefined ? (url.searchParams.get('accessToken') ?? undefined) : undefined
+  const token = state.tokens.findAccessToken(bearer ?? fromQuery ?? '')
   const purpose = bearer === undefined ? queryPurpose : 'api'
   if (token === undefined || token.purpose !== purpose) {
     throw new QlikError(
@@ -37,12 +39,7 @@ export function authenticate(
   const { origin } = request.headers
   const client = state.clients.find(token.clientId)
   if (origin !== undefined && origin !== state.origin && !client?.allowedOrigins.includes(origin)) {
-    throw new QlikError(
-      403,
-      'OAUTH-29',
-      'Invalid Origin Header',
-      'The origin is not among the allowed origins of this client',
-    )
+    throw new QlikError(403, 'OAUTH-29', 'Invalid Origin Header', 'The origin is not an allowed origin of the client')
   }
   return { user, token }
 }

@@ -3,23 +3,23 @@ import { once } from 'node:events'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { send, sendJson } from '../http/exchange.ts'
 import { QlikError } from '../http/qlik-error.ts'
-import { badRequest, type Call, notFound, part, type Route } from './call.ts'
-import type { StoredContent } from './resources.ts'
+import type { StoredContent } from '../tenant/resources.ts'
+import { badRequest, type Call, notFound, pathParameter, type Route } from './call.ts'
 
-/** Temporary contents: uploads of any size in one request or, through tus, in several; downloads in ranges. */
+/** Temporary contents and data files: uploads in one request, resumable uploads (tus), downloads with ranges. */
 export const contentRoutes: readonly Route[] = [
-  { method: 'POST', path: '/api/v1/temp-contents', answer: upload },
-  { method: 'POST', path: '/api/v1/temp-contents/files', answer: beginTus },
-  { method: 'OPTIONS', path: '/api/v1/temp-contents/files', answer: tusOptions },
-  { method: 'HEAD', path: '/api/v1/temp-contents/files/{id}', answer: tusOffset },
-  { method: 'PATCH', path: '/api/v1/temp-contents/files/{id}', answer: tusAppend },
-  { method: 'DELETE', path: '/api/v1/temp-contents/files/{id}', answer: tusEnd },
-  { method: 'GET', path: '/api/v1/temp-contents/{id}', answer: download },
-  { method: 'GET', path: '/api/v1/temp-contents/{id}/details', answer: details },
-  { method: 'POST', path: '/api/v1/data-files', answer: uploadDataFile },
+  { method: 'POST', path: '/api/v1/temp-contents', handle: upload },
+  { method: 'POST', path: '/api/v1/temp-contents/files', handle: beginTus },
+  { method: 'OPTIONS', path: '/api/v1/temp-contents/files', handle: tusOptions },
+  { method: 'HEAD', path: '/api/v1/temp-contents/files/{id}', handle: tusOffset },
+  { method: 'PATCH', path: '/api/v1/temp-contents/files/{id}', handle: tusAppend },
+  { method: 'DELETE', path: '/api/v1/temp-contents/files/{id}', handle: tusEnd },
+  { method: 'GET', path: '/api/v1/temp-contents/{id}', handle: download },
+  { method: 'GET', path: '/api/v1/temp-contents/{id}/details', handle: details },
+  { method: 'POST', path: '/api/v1/data-files', handle: uploadDataFile },
 ]
 
-/** Reads a body to its end, keeping no more than `keepBytes` of it. */
+/** Reads a body to its end and keeps its first `keepBytes` bytes. @throws QlikError 413 above 2 GiB */
 export async function readAndCount(
   request: IncomingMessage,
   keepBytes: number,
@@ -73,7 +73,7 @@ async function download(call: Call) {
   if (range === 'unsatisfiable') {
     return send(exchange, 416, undefined, { ...head, 'content-range': `bytes */${content.size}` })
   }
-  if (exchange.spoil !== undefined && (await exchange.spoil())) return
+  if (exchange.injectFault !== undefined && (await exchange.injectFault())) return
   const { start, end } = range ?? { start: 0, end: content.size - 1 }
   response.writeHead(range === undefined ? 200 : 206, {
     ...head,
@@ -138,13 +138,13 @@ async function tusAppend(call: Call) {
     throw new QlikError(415, 'HTTP-415', 'Unsupported media type', 'Expected application/offset+octet-stream')
   }
   if (exchange.request.headers['upload-offset'] !== String(upload.size))
-    throw new QlikError(409, 'HTTP-409', 'Conflict', 'Upload-Offset differs')
+    throw new QlikError(409, 'HTTP-409', 'Conflict', 'Upload-Offset does not match')
   const { kept, size } = await readAndCount(
     exchange.request,
     Math.max(0, state.settings.keptUploadBytes - upload.kept.length),
   )
   if (upload.size + size > upload.announced)
-    throw new QlikError(413, 'HTTP-413', 'Payload too large', 'More than Upload-Length')
+    throw new QlikError(413, 'HTTP-413', 'Payload too large', 'The upload exceeds Upload-Length')
   const grown: StoredContent = { ...upload, kept: Buffer.concat([upload.kept, kept]), size: upload.size + size }
   state.resources.uploads.set(grown.id, grown)
   if (grown.size === grown.announced) state.resources.contents.set(grown.id, grown)
@@ -171,7 +171,7 @@ function blank({ state, user }: Call, filename: string, ttlSeconds: number): Sto
 }
 
 function ownContent(call: Call): StoredContent {
-  const content = call.state.resources.contents.get(part(call, 'id'))
+  const content = call.state.resources.contents.get(pathParameter(call, 'id'))
   if (content === undefined || content.ownerId !== call.user.id) throw notFound('The content')
   if (content.expiresAt <= call.state.settings.now())
     throw new QlikError(410, 'HTTP-410', 'Gone', 'The content has expired')
@@ -179,7 +179,7 @@ function ownContent(call: Call): StoredContent {
 }
 
 function ownUpload(call: Call): StoredContent {
-  const upload = call.state.resources.uploads.get(part(call, 'id'))
+  const upload = call.state.resources.uploads.get(pathParameter(call, 'id'))
   if (upload === undefined || upload.ownerId !== call.user.id) throw notFound('The upload')
   return upload
 }
@@ -200,15 +200,15 @@ function rangeOf(
   return start > end || start >= size ? 'unsatisfiable' : { start, end }
 }
 
-/** Sends the bytes that were kept, and zeros for those that were only counted. */
+/** Sends the kept bytes, then zeros up to the size of the upload. */
 async function stream(response: ServerResponse, content: StoredContent, start: number, end: number): Promise<void> {
   const zeros = Buffer.alloc(65_536)
   for (let at = start; at <= end && !response.destroyed; ) {
-    const wanted = Math.min(zeros.length, end - at + 1)
+    const length = Math.min(zeros.length, end - at + 1)
     const chunk =
       at < content.kept.length
-        ? content.kept.subarray(at, Math.min(at + wanted, content.kept.length))
-        : zeros.subarray(0, wanted)
+        ? content.kept.subarray(at, Math.min(at + length, content.kept.length))
+        : zeros.subarray(0, length)
     at += chunk.length
     if (!response.write(chunk)) await Promise.race([once(response, 'drain'), once(response, 'close')])
   }

@@ -1,46 +1,40 @@
 import { randomBytes } from 'node:crypto'
 import type { JWK } from 'jose'
-import {
-  appTypes,
-  type Client,
-  type ClientRegistration,
-  newSecret,
-  registrationProblem,
-} from '../client-registration.ts'
 import { isObject, readJson, readJsonValue, send, sendJson } from '../http/exchange.ts'
 import { QlikError } from '../http/qlik-error.ts'
-import { badRequest, type Call, notFound, part, type Route, requireAdmin } from './call.ts'
+import { appTypes, type Client, type ClientRegistration, newSecret, registrationProblem } from '../tenant/clients.ts'
+import { badRequest, type Call, notFound, pathParameter, type Route, requireAdmin } from './call.ts'
 import { sendPage } from './paging.ts'
 import { matchesFilter } from './scim-filter.ts'
 
 const base = '/api/v1/oauth-clients'
 
 export const oauthClientRoutes: readonly Route[] = [
-  { method: 'GET', path: base, answer: listClients },
-  { method: 'POST', path: base, answer: createClient },
+  { method: 'GET', path: base, handle: listClients },
+  { method: 'POST', path: base, handle: createClient },
   {
     method: 'GET',
     path: `${base}/{id}`,
-    answer: async call => sendJson(call.exchange, 200, clientView(call, managed(call))),
+    handle: async call => sendJson(call.exchange, 200, clientView(call, managed(call))),
   },
-  { method: 'PATCH', path: `${base}/{id}`, answer: patchClient },
-  { method: 'DELETE', path: `${base}/{id}`, answer: deleteClient },
-  { method: 'POST', path: `${base}/{id}/actions/publish`, answer: publishClient },
-  { method: 'POST', path: `${base}/{id}/client-secrets`, answer: addSecret },
-  { method: 'DELETE', path: `${base}/{id}/client-secrets/{hint}`, answer: removeSecret },
-  { method: 'GET', path: `${base}/{id}/connection-configs/me`, answer: showConnection },
-  { method: 'PATCH', path: `${base}/{id}/connection-configs/me`, answer: patchConnection },
-  { method: 'DELETE', path: `${base}/{id}/connection-configs/me`, answer: resetConnection },
+  { method: 'PATCH', path: `${base}/{id}`, handle: patchClient },
+  { method: 'DELETE', path: `${base}/{id}`, handle: deleteClient },
+  { method: 'POST', path: `${base}/{id}/actions/publish`, handle: publishClient },
+  { method: 'POST', path: `${base}/{id}/client-secrets`, handle: addSecret },
+  { method: 'DELETE', path: `${base}/{id}/client-secrets/{hint}`, handle: removeSecret },
+  { method: 'GET', path: `${base}/{id}/connection-configs/me`, handle: showConnection },
+  { method: 'PATCH', path: `${base}/{id}/connection-configs/me`, handle: patchConnection },
+  { method: 'DELETE', path: `${base}/{id}/connection-configs/me`, handle: resetConnection },
 ]
 
-/** Clients of a region or an organization are not listed in its tenants. */
+/** A tenant does not list region and organization clients. */
 function managedClients({ state }: Call): Client[] {
   return state.clients.all.filter(client => client.tier === 'tenant')
 }
 
 function managed(call: Call): Client {
   requireAdmin(call)
-  const client = managedClients(call).find(({ clientId }) => clientId === part(call, 'id'))
+  const client = managedClients(call).find(({ clientId }) => clientId === pathParameter(call, 'id'))
   if (client === undefined) throw notFound('The OAuth client')
   return client
 }
@@ -60,19 +54,19 @@ async function listClients(call: Call) {
 
 async function createClient(call: Call) {
   requireAdmin(call)
-  const given = await readJson(call.exchange)
-  const unknown = Object.keys(given).find(name => !creatable.includes(name))
+  const body = await readJson(call.exchange)
+  const unknown = Object.keys(body).find(name => !creatable.includes(name))
   if (unknown !== undefined) throw badRequest(`Unknown property ${JSON.stringify(unknown)}`)
-  const { appType, clientName, connectionConfig } = given
+  const { appType, clientName, connectionConfig } = body
   if (!appTypes.some(type => type === appType)) throw badRequest(`appType must be one of ${appTypes.join(', ')}`)
   if (typeof clientName !== 'string' || clientName === '') throw badRequest('clientName is required')
   if (connectionConfig !== undefined && (!isObject(connectionConfig) || connectionConfig.consentMethod !== 'trusted')) {
     throw badRequest('connectionConfig.consentMethod can only be "trusted" here')
   }
   if (managedClients(call).length >= clientLimit)
-    throw new QlikError(409, 'HTTP-409', 'Conflict', `A tenant has ${clientLimit} clients at most`)
+    throw new QlikError(409, 'HTTP-409', 'Conflict', `A tenant can have at most ${clientLimit} clients`)
   const registration = {
-    ...fieldsOf(given),
+    ...fieldsOf(body),
     clientId: randomBytes(16).toString('hex'),
     appType: appType as ClientRegistration['appType'],
     clientName,
@@ -80,7 +74,7 @@ async function createClient(call: Call) {
   }
   const problem = registrationProblem(registration)
   if (problem !== undefined) throw badRequest(problem)
-  const client = call.state.clients.put({ ...call.state.clients.register(registration), ...displayFieldsOf(given) })
+  const client = call.state.clients.put({ ...call.state.clients.register(registration), ...displayFieldsOf(body) })
   const secret = client.secrets[0]?.value
   await sendJson(call.exchange, 201, {
     ...clientView(call, client),
@@ -103,7 +97,7 @@ async function patchClient(call: Call) {
   const problem = registrationProblem(asRegistration(changed))
   if (problem !== undefined) throw badRequest(problem)
 
-  // A client that may use a secret from now on gets one, and this answer is where it is shown.
+  // Allowing client_secret generates a secret, which only this response contains.
   const generated =
     changed.appType === 'web' && changed.allowedAuthMethods.includes('client_secret') && changed.secrets.length === 0
       ? newSecret()
@@ -129,8 +123,9 @@ async function publishClient(call: Call) {
 
 async function addSecret(call: Call) {
   const client = managed(call)
-  if (client.appType !== 'web') throw badRequest('Only web clients have secrets')
-  if (client.secrets.length >= 5) throw new QlikError(409, 'HTTP-409', 'Conflict', 'A client has 5 secrets at most')
+  if (client.appType !== 'web') throw badRequest('Only web clients can have secrets')
+  if (client.secrets.length >= 5)
+    throw new QlikError(409, 'HTTP-409', 'Conflict', 'A client can have at most 5 secrets')
   const secret = newSecret()
   call.state.clients.put({ ...client, secrets: [...client.secrets, secret] })
   await sendJson(call.exchange, 201, {
@@ -143,7 +138,7 @@ async function addSecret(call: Call) {
 
 async function removeSecret(call: Call) {
   const client = managed(call)
-  const secrets = client.secrets.filter(({ hint }) => hint !== part(call, 'hint'))
+  const secrets = client.secrets.filter(({ hint }) => hint !== pathParameter(call, 'hint'))
   if (secrets.length === client.secrets.length) throw notFound('The secret')
   call.state.clients.put({ ...client, secrets })
   await send(call.exchange, 204)
@@ -174,7 +169,7 @@ async function resetConnection(call: Call) {
 function patched(fields: Record<string, unknown>, patch: unknown): Record<string, unknown> {
   const { op, path, value } = isObject(patch) ? patch : {}
   const [, name = '', index] = typeof path === 'string' ? (/^\/(\w+)(?:\/(\d+|-))?$/.exec(path) ?? []) : []
-  if (!patchable.includes(name)) throw badRequest(`Cannot patch ${JSON.stringify(path)}`)
+  if (!patchable.includes(name)) throw badRequest(`Cannot change ${JSON.stringify(path)}`)
   if (op !== 'add' && op !== 'remove' && op !== 'replace') throw badRequest('op must be add, remove or replace')
   if (index === undefined)
     return { ...fields, [name]: op === 'remove' ? (Array.isArray(fields[name]) ? [] : undefined) : value }
@@ -187,24 +182,24 @@ function patched(fields: Record<string, unknown>, patch: unknown): Record<string
   return { ...fields, [name]: list }
 }
 
-/** Takes the lists and texts of a client out of a request. @throws QlikError 400 for one of the wrong type */
-function fieldsOf(given: Record<string, unknown>) {
+/** Reads the registration fields of a request. @throws QlikError 400 for a value of the wrong type */
+function fieldsOf(fields: Record<string, unknown>) {
   const list = (name: string) => {
-    const value = given[name] ?? []
+    const value = fields[name] ?? []
     if (!Array.isArray(value) || !value.every(entry => typeof entry === 'string'))
       throw badRequest(`${name} must be a list of strings`)
     return value as string[]
   }
-  const keys = given.publicKeys ?? []
+  const keys = fields.publicKeys ?? []
   if (!Array.isArray(keys) || !keys.every(isObject)) throw badRequest('publicKeys must be a list of JWKs')
-  const jwksUri = text(given, 'jwksUri')
-  const methods = given.allowedAuthMethods === undefined ? ['client_secret'] : list('allowedAuthMethods')
+  const jwksUri = text(fields, 'jwksUri')
+  const methods = fields.allowedAuthMethods === undefined ? ['client_secret'] : list('allowedAuthMethods')
   return {
-    clientName: text(given, 'clientName') ?? '',
-    description: text(given, 'description') ?? '',
+    clientName: text(fields, 'clientName') ?? '',
+    description: text(fields, 'description') ?? '',
     redirectUris: list('redirectUris'),
     allowedOrigins: list('allowedOrigins'),
-    allowedScopes: given.allowedScopes === undefined ? ['user_default'] : list('allowedScopes'),
+    allowedScopes: fields.allowedScopes === undefined ? ['user_default'] : list('allowedScopes'),
     allowedGrantTypes: list('allowedGrantTypes') as ('client_credentials' | 'urn:qlik:oauth:user-impersonation')[],
     allowedAuthMethods: methods as ('client_secret' | 'private_key_jwt')[],
     publicKeys: keys as unknown as JWK[],
@@ -212,12 +207,12 @@ function fieldsOf(given: Record<string, unknown>) {
   }
 }
 
-function displayFieldsOf(given: Record<string, unknown>) {
-  return { clientUri: text(given, 'clientUri'), logoUri: text(given, 'logoUri') }
+function displayFieldsOf(fields: Record<string, unknown>) {
+  return { clientUri: text(fields, 'clientUri'), logoUri: text(fields, 'logoUri') }
 }
 
-function text(given: Record<string, unknown>, name: string): string | undefined {
-  const value = given[name]
+function text(fields: Record<string, unknown>, name: string): string | undefined {
+  const value = fields[name]
   if (value !== undefined && typeof value !== 'string') throw badRequest(`${name} must be a string`)
   return value
 }
@@ -226,7 +221,7 @@ function asRegistration({ jwksUri, ...client }: Client): ClientRegistration {
   return { ...client, ...(jwksUri === undefined ? {} : { jwksUri }) }
 }
 
-/** A client as the API shows it: the secrets themselves are never shown again. */
+/** A client as the API shows it, with the hints of its secrets only. */
 function clientView({ state }: Call, client: Client): Record<string, unknown> {
   const { secrets, accessCodes, consentMethod, tier, published, ...shown } = client
   return {

@@ -1,11 +1,11 @@
 import { send } from '../http/exchange.ts'
-import { type Call, isAdmin, notFound, part, type Route } from './call.ts'
+import { type Call, isAdmin, notFound, pathParameter, type Route } from './call.ts'
 import { sendPage } from './paging.ts'
 
-/** The token list: administrators see everybody's tokens, others their own. */
+/** Issued tokens: administrators see all tokens, other users their own. */
 export const oauthTokenRoutes: readonly Route[] = [
-  { method: 'GET', path: '/api/v1/oauth-tokens', answer: listTokens },
-  { method: 'DELETE', path: '/api/v1/oauth-tokens/{id}', answer: deleteToken },
+  { method: 'GET', path: '/api/v1/oauth-tokens', handle: listTokens },
+  { method: 'DELETE', path: '/api/v1/oauth-tokens/{id}', handle: deleteToken },
 ]
 
 async function listTokens(call: Call) {
@@ -23,9 +23,9 @@ async function listTokens(call: Call) {
   }))
 }
 
-/** Deleting an entry ends the access token and the refresh token of that login. */
+/** Revokes the access tokens and the refresh token of the entry's login. */
 async function deleteToken(call: Call) {
-  const token = visibleTokens(call).find(({ id }) => id === part(call, 'id'))
+  const token = visibleTokens(call).find(({ id }) => id === pathParameter(call, 'id'))
   if (token === undefined) throw notFound('The token')
   call.state.closeSockets(call.state.tokens.revokeFamily(token.family))
   await send(call.exchange, 204)

@@ -1,14 +1,13 @@
 import { createHash } from 'node:crypto'
 import { type Exchange, sendJson } from '../http/exchange.ts'
-import type { TenantState } from '../tenant-state.ts'
+import type { TenantState } from '../tenant/state.ts'
 import { badRequest } from './call.ts'
 
 /**
- * Answers with one page of a list. Cursors are opaque, belong to the query they came with, and stand in absolute links
- * on the tenant's host.
+ * Sends one page of a list, with absolute links to the next and the previous page. A cursor is valid for its query only.
  *
- * @param view - How one entry is shown.
- * @throws QlikError 400 for a limit out of range or a cursor that is not of this query
+ * @param view - Converts an entry to JSON.
+ * @throws QlikError 400 for a `limit` outside 1 to 100 or a cursor of another query
  */
 export async function sendPage<Entry>(
   state: TenantState,
@@ -39,17 +38,17 @@ export async function sendPage<Entry>(
   })
 }
 
-function limitOf(given: string | null): number {
-  if (given === null) return defaultLimit
-  const limit = Number(given)
-  if (!/^\d+$/.test(given) || limit < 1 || limit > 100) throw badRequest('limit must be from 1 to 100')
+function limitOf(value: string | null): number {
+  if (value === null) return defaultLimit
+  const limit = Number(value)
+  if (!/^\d+$/.test(value) || limit < 1 || limit > 100) throw badRequest('limit must be from 1 to 100')
   return limit
 }
 
 function offsetOf(cursor: string | null, fingerprint: string): number {
   if (cursor === null) return 0
   const [, of, at] = /^([\w-]+):(\d+)$/.exec(Buffer.from(cursor, 'base64url').toString('utf8')) ?? []
-  if (of !== fingerprint) throw badRequest('The page cursor is not one of this query')
+  if (of !== fingerprint) throw badRequest('The page cursor belongs to another query')
   return Number(at)
 }
 

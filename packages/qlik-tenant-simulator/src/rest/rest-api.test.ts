@@ -3,7 +3,6 @@ import { request as httpRequest, type IncomingMessage } from 'node:http'
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
 import { WebSocket } from 'ws'
 import {
-  type Answer,
   bearer,
   call,
   callback,
@@ -12,6 +11,7 @@ import {
   logIn,
   post,
   requestCode,
+  type TestResponse,
 } from '../../test/support/client.ts'
 import type { AnalyticsApp } from '../apps/catalogue.ts'
 import { createTenant, type SimulatedTenant } from '../index.ts'
@@ -61,11 +61,12 @@ const send = (method: string, path: string, body: unknown, user = 'tess') =>
     body: JSON.stringify(body),
     headers: { ...authorization[user], 'content-type': 'application/json' },
   })
-const names = ({ body }: Answer) => (body.data as { name: string }[]).map(({ name }) => name)
-const href = ({ body }: Answer, link: string) => (body.links as Record<string, { href: string | null }>)[link]?.href
+const names = ({ body }: TestResponse) => (body.data as { name: string }[]).map(({ name }) => name)
+const href = ({ body }: TestResponse, link: string) =>
+  (body.links as Record<string, { href: string | null }>)[link]?.href
 
 describe('the REST API', () => {
-  it('wants a token before it says anything else', async () => {
+  it('authenticates before it routes', async () => {
     expect((await call(`${tenant.origin}/api/v1/nothing`)).status).toBe(401)
     expect((await get('/api/v1/items', 'ada', { authorization: 'Bearer x' })).status).toBe(401)
     expect((await get('/api/v1/nothing')).status).toBe(404)
@@ -78,12 +79,12 @@ describe('the REST API', () => {
     ['ben', ['Alpha', 'Gamma']],
     ['cleo', []],
     ['tess', ['Alpha', 'Beta', 'Gamma', 'Mine']],
-  ])('shows %s the apps %j', async (user, expected) => {
+  ])('lists for %s the apps %j', async (user, expected) => {
     expect(names(await get('/api/v1/items?resourceType=app&sort=%2Bname', user))).toEqual(expected)
     expect((await get('/api/v1/apps/2', user)).status).toBe(expected.includes('Beta') ? 200 : 404)
   })
 
-  it('pages with absolute links and opaque cursors of one query', async () => {
+  it('pages with absolute links and cursors that are valid for one query', async () => {
     const first = await get('/api/v1/items?limit=3&sort=name')
     expect(names(first)).toEqual(['Alpha', 'Beta', 'Gamma'])
     expect(href(first, 'prev')).toBeNull()
@@ -101,7 +102,7 @@ describe('the REST API', () => {
     expect(names(await get('/api/v1/items?query=BET'))).toEqual(['Beta'])
   })
 
-  it('redirects users/me on its own host, and shows others to administrators only', async () => {
+  it('redirects users/me, and shows other users to administrators only', async () => {
     expect((await get('/api/v1/users/me')).headers.get('location')).toBe('/api/v1/users/ada')
     expect((await get('/api/v1/users/ben')).status).toBe(404)
     expect((await get('/api/v1/users/ben', 'tess')).body).toMatchObject({ email: 'ben@example.com' })
@@ -133,7 +134,7 @@ describe('the REST API', () => {
     for (const own of [id, copy]) expect((await send('DELETE', `/api/v1/apps/${own}`, {}, 'ben')).status).toBe(200)
   })
 
-  it('counts uploads, keeps their beginning, and serves ranges', async () => {
+  it('keeps the beginning of an upload and serves ranges', async () => {
     const body = Buffer.concat([Buffer.from('head'), Buffer.alloc(2000)])
     const created = await call(`${tenant.origin}/api/v1/temp-contents?filename=a.bin`, {
       method: 'POST',
@@ -150,7 +151,7 @@ describe('the REST API', () => {
     expect((await get(path, 'ben')).status).toBe(404)
   })
 
-  it('takes resumable uploads', async () => {
+  it('accepts resumable uploads', async () => {
     const tus = { 'tus-resumable': '1.0.0', ...authorization.ada }
     const begun = await call(`${tenant.origin}/api/v1/temp-contents/files`, {
       method: 'POST',
@@ -170,7 +171,7 @@ describe('the REST API', () => {
     expect((await get(`/api/v1/temp-contents/${location.split('/').at(-1)}`)).body.text).toBe('abcdef')
   })
 
-  it('streams events and compresses when asked', async () => {
+  it('streams events, and compresses on request', async () => {
     const { body, headers } = await send(
       'POST',
       '/api/v1/assistants/a/threads/t/actions/stream',
@@ -187,7 +188,7 @@ describe('the REST API', () => {
     ).toBeNull()
   })
 
-  it('lists and ends tokens', async () => {
+  it('lists and revokes tokens', async () => {
     const tokens = await logIn(tenant, 'ben')
     const { body } = await get('/api/v1/oauth-tokens', 'ben')
     const ids = (body.data as { id: string; userId: string }[]).map(({ id, userId }) => [id, userId])
@@ -196,7 +197,7 @@ describe('the REST API', () => {
     expect((await call(`${tenant.origin}/api/v1/users/me`, { headers: bearer(tokens) })).status).toBe(401)
   })
 
-  it('is lost on a request with the Host of an application', async () => {
+  it('rejects the Host of another server', async () => {
     const message = httpRequest(`${tenant.origin}/api/v1/items`, {
       headers: { host: 'app.example.com', ...authorization.ada },
     }).end()
@@ -208,7 +209,7 @@ describe('the REST API', () => {
 describe('OAuth clients', () => {
   const path = '/api/v1/oauth-clients'
 
-  it('are created, patched, given secrets and deleted by administrators', async () => {
+  it('are created, changed, given secrets and deleted by administrators', async () => {
     expect((await send('POST', path, { appType: 'web', clientName: 'x' }, 'ada')).status).toBe(403)
     const created = await send('POST', path, {
       appType: 'web',
@@ -247,7 +248,7 @@ describe('OAuth clients', () => {
     expect((await get(own, 'tess')).status).toBe(404)
   })
 
-  it('get a secret when they may use one from now on', async () => {
+  it('get a secret when client_secret becomes allowed', async () => {
     const created = await send('POST', path, {
       appType: 'web',
       clientName: 'Keys',
@@ -266,7 +267,7 @@ describe('OAuth clients', () => {
 })
 
 describe('a region client', () => {
-  it('creates a tenant, deactivates it and brings it back', async () => {
+  it('creates, deactivates and reactivates a tenant', async () => {
     const credentials = {
       grant_type: 'client_credentials',
       client_id: 'demo-region',
@@ -311,7 +312,7 @@ describe('the engine socket', () => {
     return status.finally(() => socket.terminate())
   }
 
-  it('opens with a bearer header or an exchanged token, and with nothing else', async () => {
+  it('accepts a bearer token or an exchanged token only', async () => {
     const tokens = await logIn(tenant, 'ada')
     const { body } = await post(`${tenant.origin}/oauth/token`, {
       grant_type: 'urn:ietf:params:oauth:grant-type:token-exchange',

@@ -1,6 +1,6 @@
 import type { Exchange } from '../http/exchange.ts'
 import { QlikError } from '../http/qlik-error.ts'
-import type { TenantState } from '../tenant-state.ts'
+import type { TenantState } from '../tenant/state.ts'
 import { appRoutes } from './apps.ts'
 import { authenticate } from './authentication.ts'
 import type { Route } from './call.ts'
@@ -11,7 +11,7 @@ import { platformRoutes } from './platform.ts'
 import { regionRoutes, tenantRoutes } from './tenants.ts'
 import { userRoutes } from './users.ts'
 
-/** Answers /api/**: first the token, then the route, then the scope. */
+/** Handles /api/**: authenticates the request, finds the route, checks the scope. */
 export async function restApi(state: TenantState, exchange: Exchange): Promise<void> {
   const { user, token } = authenticate(state, exchange)
   const pathname = exchange.url.pathname
@@ -31,9 +31,9 @@ export async function restApi(state: TenantState, exchange: Exchange): Promise<v
 
   const { scopes = [] } = found.route
   if (scopes.length > 0 && !scopes.some(scope => token.scope.includes(scope))) {
-    throw new QlikError(403, 'HTTP-403', 'Forbidden', `This needs one of the scopes ${scopes.join(', ')}`)
+    throw new QlikError(403, 'HTTP-403', 'Forbidden', `Requires one of the scopes ${scopes.join(', ')}`)
   }
-  await found.route.answer({ state, exchange, user, token, path: found.path })
+  await found.route.handle({ state, exchange, user, token, path: found.path })
 }
 
 interface CompiledRoute extends Route {
@@ -51,7 +51,7 @@ const tenantApi = compiled([
 ])
 const regionApi = compiled(regionRoutes)
 
-/** Fixed names go before parameters, so that `users/me` is not the user called "me". */
+/** Sorts literal segments before parameters, so that `users/me` does not match `users/{id}`. */
 function compiled(routes: readonly Route[]): readonly CompiledRoute[] {
   return routes
     .map(route => ({
@@ -69,6 +69,6 @@ function parametersOf(route: CompiledRoute, pathname: string): Record<string, st
       Object.entries(groups.groups ?? {}).map(([name, value]) => [name, decodeURIComponent(value)]),
     )
   } catch {
-    throw new QlikError(400, 'HTTP-400', 'Bad request', 'The path is not well encoded')
+    throw new QlikError(400, 'HTTP-400', 'Bad request', 'The path is not correctly percent-encoded')
   }
 }

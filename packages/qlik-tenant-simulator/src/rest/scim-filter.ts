@@ -1,22 +1,23 @@
 import { badRequest } from './call.ts'
 
 /**
- * Tests a record against a SCIM filter of comparisons joined by `and` and `or`: `name eq "x" and status ne "disabled"`.
+ * Whether a record matches a SCIM filter of comparisons joined by `and` and `or`, such as
+ * `name eq "x" and status ne "disabled"`. Parentheses are not supported.
  *
- * @throws QlikError 400 for a filter beyond that
+ * @throws QlikError 400 for any other filter
  */
 export function matchesFilter(filter: string, record: Readonly<Record<string, unknown>>): boolean {
   const tokens = filter.match(/"(?:[^"\\]|\\.)*"|[^\s"]+/g) ?? []
   let result: boolean | undefined
-  let joint = 'or'
+  let operatorBefore = 'or'
   for (let at = 0; at < tokens.length; at += 4) {
     const [field = '', operator = '', literal = '', next] = tokens.slice(at, at + 4)
     const holds = compare(record[field], operator.toLowerCase(), parseLiteral(literal))
-    // `and` binds the comparison to what stands before it; without parentheses that suffices for lists of either kind.
-    result = result === undefined ? holds : joint === 'and' ? result && holds : result || holds
+    // Evaluated from left to right. Filters that mix `and` and `or` are not needed here.
+    result = result === undefined ? holds : operatorBefore === 'and' ? result && holds : result || holds
     if (next !== undefined && !/^(and|or)$/i.test(next)) throw badRequest(`filter: expected "and" or "or", got ${next}`)
     if (next !== undefined && at + 4 >= tokens.length) throw badRequest('filter: incomplete')
-    joint = next?.toLowerCase() ?? 'or'
+    operatorBefore = next?.toLowerCase() ?? 'or'
   }
   if (result === undefined) throw badRequest('filter: empty')
   return result
@@ -27,7 +28,7 @@ function parseLiteral(literal: string): string {
   try {
     return String(JSON.parse(literal))
   } catch {
-    throw badRequest('filter: bad string')
+    throw badRequest('filter: malformed string')
   }
 }
 

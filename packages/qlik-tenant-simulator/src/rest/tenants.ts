@@ -1,43 +1,44 @@
 import { readJson, send, sendJson, sendRedirect } from '../http/exchange.ts'
 import { QlikError } from '../http/qlik-error.ts'
-import { type Call, part, type Route } from './call.ts'
-import type { RegionTenant } from './resources.ts'
+import type { RegionTenant } from '../tenant/resources.ts'
+import { type Call, pathParameter, type Route } from './call.ts'
 
+/** The tenant itself. */
 export const tenantRoutes: readonly Route[] = [
   {
     method: 'GET',
     path: '/api/v1/tenants/me',
-    answer: async ({ state, exchange }) =>
+    handle: async ({ state, exchange }) =>
       sendRedirect(exchange, state.settings.usersMeRedirectStatus, `/api/v1/tenants/${state.tenantId}`),
   },
-  { method: 'GET', path: '/api/v1/tenants/{id}', answer: showTenant },
+  { method: 'GET', path: '/api/v1/tenants/{id}', handle: showTenant },
 ]
 
-/** The life of tenants, at the host of their region. */
+/** Tenant lifecycle, at the region host. */
 export const regionRoutes: readonly Route[] = [
-  { method: 'POST', path: '/api/v1/tenants', scopes: ['tenants:create'], answer: createTenant },
+  { method: 'POST', path: '/api/v1/tenants', scopes: ['tenants:create'], handle: createTenant },
   {
     method: 'GET',
     path: '/api/v1/tenants/{id}',
     scopes: ['tenants:create', 'admin_classic'],
-    answer: showRegionTenant,
+    handle: showRegionTenant,
   },
   {
     method: 'POST',
     path: '/api/v1/tenants/{id}/actions/deactivate',
     scopes: ['tenants:deactivate'],
-    answer: call => setStatus(call, 'disabled'),
+    handle: call => setStatus(call, 'disabled'),
   },
   {
     method: 'POST',
     path: '/api/v1/tenants/{id}/actions/reactivate',
     scopes: ['tenants:reactivate'],
-    answer: call => setStatus(call, 'active'),
+    handle: call => setStatus(call, 'active'),
   },
 ]
 
 async function showTenant({ state, exchange, path }: Call) {
-  if (path.id !== state.tenantId) throw noTenant()
+  if (path.id !== state.tenantId) throw tenantNotFound()
   await sendJson(exchange, 200, {
     id: state.tenantId,
     name: 'simulated-tenant',
@@ -69,12 +70,12 @@ async function createTenant({ state, exchange }: Call) {
 }
 
 async function showRegionTenant(call: Call) {
-  await showTenantView(call.state.resources.tenants.get(part(call, 'id')), call.exchange, 200)
+  await showTenantView(call.state.resources.tenants.get(pathParameter(call, 'id')), call.exchange, 200)
 }
 
 async function setStatus(call: Call, status: 'active' | 'disabled') {
-  const tenant = call.state.resources.tenants.get(part(call, 'id'))
-  if (tenant === undefined) throw noTenant()
+  const tenant = call.state.resources.tenants.get(pathParameter(call, 'id'))
+  if (tenant === undefined) throw tenantNotFound()
   call.state.resources.tenants.set(tenant.id, { ...tenant, status })
   tenant.setActive(status === 'active')
   if (status === 'disabled')
@@ -87,7 +88,7 @@ async function setStatus(call: Call, status: 'active' | 'disabled') {
 }
 
 async function showTenantView(tenant: RegionTenant | undefined, exchange: Call['exchange'], status: number) {
-  if (tenant === undefined) throw noTenant()
+  if (tenant === undefined) throw tenantNotFound()
   const { origin, setActive, ...shown } = tenant
   await sendJson(exchange, status, {
     ...shown,
@@ -96,7 +97,7 @@ async function showTenantView(tenant: RegionTenant | undefined, exchange: Call['
   })
 }
 
-function noTenant(): QlikError {
+function tenantNotFound(): QlikError {
   return new QlikError(404, 'TENANTS-8', 'Tenant not found')
 }
 

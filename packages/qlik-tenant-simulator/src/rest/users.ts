@@ -1,27 +1,28 @@
 import { randomUUID } from 'node:crypto'
 import { isObject, readJson, readJsonValue, send, sendJson, sendRedirect } from '../http/exchange.ts'
 import { QlikError } from '../http/qlik-error.ts'
-import type { TenantUser } from '../tenant-user.ts'
-import { badRequest, type Call, isAdmin, notFound, part, type Route, requireAdmin } from './call.ts'
+import type { TenantUser } from '../tenant/users.ts'
+import { badRequest, type Call, isAdmin, notFound, pathParameter, type Route, requireAdmin } from './call.ts'
 import { sendPage } from './paging.ts'
 import { matchesFilter } from './scim-filter.ts'
 
+/** The users of the tenant. */
 export const userRoutes: readonly Route[] = [
   {
     method: 'GET',
     path: '/api/v1/users/me',
-    answer: async ({ state, exchange, user }) =>
+    handle: async ({ state, exchange, user }) =>
       sendRedirect(
         exchange,
         state.settings.usersMeRedirectStatus,
         `/api/v1/users/${encodeURIComponent(user.id)}${exchange.url.search}`,
       ),
   },
-  { method: 'GET', path: '/api/v1/users', answer: listUsers },
-  { method: 'POST', path: '/api/v1/users', answer: createUser },
-  { method: 'GET', path: '/api/v1/users/{id}', answer: showUser },
-  { method: 'PATCH', path: '/api/v1/users/{id}', answer: patchUser },
-  { method: 'DELETE', path: '/api/v1/users/{id}', answer: deleteUser },
+  { method: 'GET', path: '/api/v1/users', handle: listUsers },
+  { method: 'POST', path: '/api/v1/users', handle: createUser },
+  { method: 'GET', path: '/api/v1/users/{id}', handle: showUser },
+  { method: 'PATCH', path: '/api/v1/users/{id}', handle: patchUser },
+  { method: 'DELETE', path: '/api/v1/users/{id}', handle: deleteUser },
 ]
 
 async function listUsers(call: Call) {
@@ -40,7 +41,7 @@ async function listUsers(call: Call) {
 }
 
 async function showUser(call: Call) {
-  const id = part(call, 'id')
+  const id = pathParameter(call, 'id')
   const user = id === call.user.id || isAdmin(call, 'admin.users') ? call.state.users.find(id) : undefined
   if (user === undefined) throw new QlikError(404, 'USERS-7', 'User not found')
   await sendJson(call.exchange, 200, userView(call, user))
@@ -51,7 +52,7 @@ async function createUser(call: Call) {
   const { name, email, subject } = await readJson(call.exchange)
   if (typeof subject !== 'string' || subject === '') throw badRequest('subject is required')
   if (call.state.users.findBySubject(subject) !== undefined)
-    throw new QlikError(409, 'USERS-9', 'Subject exists already')
+    throw new QlikError(409, 'USERS-9', 'Subject already exists')
   const user: TenantUser = {
     id: randomUUID().replaceAll('-', '').slice(0, 24),
     name: typeof name === 'string' ? name : subject,
@@ -64,7 +65,7 @@ async function createUser(call: Call) {
 
 async function patchUser(call: Call) {
   requireAdmin(call, 'admin.users')
-  const user = call.state.users.find(part(call, 'id'))
+  const user = call.state.users.find(pathParameter(call, 'id'))
   if (user === undefined) throw new QlikError(404, 'USERS-7', 'User not found')
   const patches = await readJsonValue(call.exchange)
   if (!Array.isArray(patches)) throw badRequest('The body must be a JSON Patch')
@@ -75,7 +76,7 @@ async function patchUser(call: Call) {
     if (typeof value === 'string' && (path === '/name' || path === '/email'))
       patched = { ...patched, [path.slice(1)]: value }
     else if (path === '/status' && (value === 'active' || value === 'disabled')) patched = { ...patched, status: value }
-    else throw badRequest(`Cannot replace ${JSON.stringify(path)}`)
+    else throw badRequest(`Cannot change ${JSON.stringify(path)}`)
   }
   call.state.users.put(patched)
   if (patched.status === 'disabled') endUser(call, user.id)
@@ -84,21 +85,22 @@ async function patchUser(call: Call) {
 
 async function deleteUser(call: Call) {
   requireAdmin(call, 'admin.users')
-  const id = part(call, 'id')
+  const id = pathParameter(call, 'id')
   if (!call.state.users.remove(id)) throw notFound('The user')
   endUser(call, id)
   await send(call.exchange, 204)
 }
 
+/** Ends the logins and revokes the tokens of a user. */
 function endUser({ state }: Call, userId: string) {
   state.sessions.endUser(userId)
   state.tokens.revokeRefreshTokens(token => token.userId === userId)
   state.closeSockets(state.tokens.revokeAccessTokens(token => token.userId === userId))
 }
 
-/** Narrow scopes show a user without the fields that have a scope of their own. */
+/** Name, email and subject require a scope each, unless the token has a general scope. */
 function userView({ state, token }: Call, user: TenantUser) {
-  const may = (scope: string) =>
+  const isVisible = (scope: string) =>
     ['user_default', 'admin_classic', 'admin.users', scope].some(name => token.scope.includes(name))
   const href = `${state.origin}/api/v1/users/${encodeURIComponent(user.id)}`
   return {
@@ -106,9 +108,9 @@ function userView({ state, token }: Call, user: TenantUser) {
     tenantId: state.tenantId,
     ...(user.clientId === undefined ? {} : { clientId: user.clientId }),
     status: user.status ?? 'active',
-    ...(may('identity.name:read') ? { name: user.name } : {}),
-    ...(may('identity.email:read') ? { email: user.email } : {}),
-    ...(may('identity.subject:read') ? { subject: user.subject } : {}),
+    ...(isVisible('identity.name:read') ? { name: user.name } : {}),
+    ...(isVisible('identity.email:read') ? { email: user.email } : {}),
+    ...(isVisible('identity.subject:read') ? { subject: user.subject } : {}),
     assignedRoles: (user.roles ?? []).map(name => ({
       id: `role-${name.toLowerCase()}`,
       name,

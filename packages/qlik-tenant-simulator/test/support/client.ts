@@ -1,13 +1,14 @@
 import { createHash, randomBytes } from 'node:crypto'
 import type { AuthorizeOptions, SimulatedTenant } from '../../src/index.ts'
 
-/** What the tests of this package send: a hand-written client, so that every field can be wrong. */
+/** The OAuth and REST client of this package's tests. Every field of a request can be set to an invalid value. */
 
 export const verifier = randomBytes(32).toString('base64url')
 export const callback = 'http://localhost:3000/auth/callback'
 export const webClient = { client_id: 'demo-web', client_secret: 'demo-web-secret' }
 
-export interface Answer {
+/** A response with its parsed body. */
+export interface TestResponse {
   readonly status: number
   readonly headers: Headers
   readonly body: Record<string, unknown>
@@ -19,7 +20,7 @@ export interface Tokens {
   readonly [name: string]: unknown
 }
 
-/** An authorization request that is right, but for the parameters given; undefined leaves one out. */
+/** A valid authorization request with changed parameters; undefined removes a parameter. */
 export function authorizeUrl(tenant: SimulatedTenant, changes: Record<string, string | undefined> = {}): string {
   const url = new URL('/oauth/authorize', tenant.origin)
   const parameters = {
@@ -36,6 +37,7 @@ export function authorizeUrl(tenant: SimulatedTenant, changes: Record<string, st
   return url.href
 }
 
+/** Requests an authorization code: logs in and gives consent. */
 export async function requestCode(
   tenant: SimulatedTenant,
   userId = 'ada',
@@ -48,6 +50,7 @@ export async function requestCode(
   return code
 }
 
+/** A valid token request with a code, with changed parameters. */
 export function codeGrant(code: string, changes: Record<string, unknown> = {}): Record<string, unknown> {
   return {
     grant_type: 'authorization_code',
@@ -59,22 +62,23 @@ export function codeGrant(code: string, changes: Record<string, unknown> = {}): 
   }
 }
 
-/** Logs in at the default web client, with any scope it allows. */
+/** Logs in with the client `demo-web` and gives consent. */
 export async function logIn(
   tenant: SimulatedTenant,
   userId: string,
   scope = 'user_default offline_access',
 ): Promise<Tokens> {
-  const answer = await post(`${tenant.origin}/oauth/token`, codeGrant(await requestCode(tenant, userId, { scope })))
-  if (answer.status !== 200) throw new Error(JSON.stringify(answer.body))
-  return answer.body as unknown as Tokens
+  const response = await post(`${tenant.origin}/oauth/token`, codeGrant(await requestCode(tenant, userId, { scope })))
+  if (response.status !== 200) throw new Error(JSON.stringify(response.body))
+  return response.body as unknown as Tokens
 }
 
+/** Sends a form or JSON. */
 export async function post(
   url: string,
   body: Record<string, unknown> | URLSearchParams,
   headers: Record<string, string> = {},
-): Promise<Answer> {
+): Promise<TestResponse> {
   const isForm = body instanceof URLSearchParams
   return call(url, {
     method: 'POST',
@@ -83,7 +87,8 @@ export async function post(
   })
 }
 
-export async function call(url: string, init: RequestInit = {}): Promise<Answer> {
+/** Sends a request without following redirects. */
+export async function call(url: string, init: RequestInit = {}): Promise<TestResponse> {
   const response = await fetch(url, { redirect: 'manual', ...init })
   const text = await response.text()
   return {
@@ -93,12 +98,13 @@ export async function call(url: string, init: RequestInit = {}): Promise<Answer>
   }
 }
 
+/** The Authorization header of an access token. */
 export function bearer(tokens: { readonly access_token?: unknown }): { authorization: string } {
   return { authorization: `Bearer ${String(tokens.access_token)}` }
 }
 
-/** The code of Qlik's first error. */
-export function errorCode(answer: Answer): string | undefined {
-  const [first] = (answer.body.errors ?? []) as { code: string }[]
+/** Code of the first error in a response. */
+export function errorCode(response: TestResponse): string | undefined {
+  const [first] = (response.body.errors ?? []) as { code: string }[]
   return first?.code
 }
