@@ -23,7 +23,7 @@ export function connectRedis(url: string, onError: (error: Error) => void = () =
 
   function open(): Redis | Cluster {
     if (master !== undefined) {
-      return new Redis({
+      const redis = new Redis({
         ...options,
         ...reconnecting,
         db,
@@ -32,6 +32,11 @@ export function connectRedis(url: string, onError: (error: Error) => void = () =
         failoverDetector: true,
         sentinelCommandTimeout: 1000,
       })
+      // ioredis 5.11 ends for good, with this error, when Sentinel announces a failover while it looks up the master.
+      redis.on('error', error => {
+        if (error.message === 'Connection is closed.') redis.once('end', () => void redis.connect().catch(() => {}))
+      })
+      return redis
     }
     if (nodes.length > 1) {
       return new Cluster([...nodes], {
