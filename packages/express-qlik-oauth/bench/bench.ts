@@ -1,13 +1,13 @@
-/** Runs the sections that were asked for, one after another. `pnpm bench --help` lists them and the options. */
+/** Runs the requested sections one after another. `pnpm bench --help` lists them and the options. */
 import { cpus } from 'node:os'
-import { option, quick } from './arguments.ts'
-import { cleanUp, stop } from './children.ts'
-import { loginCost } from './login-cost.ts'
-import { requests } from './requests.ts'
-import { sockets } from './sockets.ts'
-import { stampede } from './stampede.ts'
-import { storedLogins } from './stored-logins.ts'
-import { print } from './table.ts'
+import { loginCost } from './sections/login-cost.ts'
+import { requests } from './sections/requests.ts'
+import { sockets } from './sections/sockets.ts'
+import { stampede } from './sections/stampede.ts'
+import { storedLogins } from './sections/stored-logins.ts'
+import { option, quick } from './support/arguments.ts'
+import { cleanUp, stop } from './support/children.ts'
+import { print } from './support/table.ts'
 
 const usage = `pnpm bench [options]
 

@@ -17,7 +17,7 @@ const start = async (options: SetupOptions = {}) => {
 }
 afterEach(() => setup.stop())
 
-describe('a close frame', () => {
+describe('close frames', () => {
   it.each([
     [1000, 'done'],
     [1001, ''],
@@ -25,7 +25,7 @@ describe('a close frame', () => {
     [4000, 'suspended'],
     [4204, 'app not found'],
     [4999, 'x'.repeat(123)],
-  ])('passes as it is, both ways: %i', async (code, reason) => {
+  ])('pass unchanged in both directions: %i', async (code, reason) => {
     await start()
     for (const first of ['browser', 'tenant'] as const) {
       const ends = await setup.connect()
@@ -37,7 +37,7 @@ describe('a close frame', () => {
     }
   })
 
-  it('without a code passes without one', async () => {
+  it('without a code pass without one', async () => {
     await start()
     const { browser, tenant } = await setup.connect()
     browser.socket.close()
@@ -45,7 +45,7 @@ describe('a close frame', () => {
     expect((await browser.closed).code).toBe(1005)
   })
 
-  it('comes in place of a connection that broke', async () => {
+  it('are sent to the other peer when a connection is lost', async () => {
     await start()
     const first = await setup.connect()
     first.tenant.socket.terminate()
@@ -56,17 +56,14 @@ describe('a close frame', () => {
     await setup.allClosed()
   })
 
-  it.each(['88020000', '880203ed', '880203ee', '880203f7'])(
-    'with a code that may not be sent does not pass: %s',
-    async hex => {
-      const { browser, tenant } = await withRawTenant()
-      tenant.write(Buffer.from(hex, 'hex'))
-      expect((await browser.closed).code).toBe(1011)
-      await setup.allClosed()
-    },
-  )
+  it.each(['88020000', '880203ed', '880203ee', '880203f7'])('with a reserved code are not forwarded: %s', async hex => {
+    const { browser, tenant } = await withRawTenant()
+    tenant.write(Buffer.from(hex, 'hex'))
+    expect((await browser.closed).code).toBe(1011)
+    await setup.allClosed()
+  })
 
-  it('is not waited for when a frame broke off in the middle', async () => {
+  it('cannot follow a frame that was forwarded in part', async () => {
     const { browser, tenant } = await withRawTenant()
     tenant.end(Buffer.from('8205616263', 'hex'))
     expect((await browser.closed).code).toBe(1006)
@@ -75,7 +72,7 @@ describe('a close frame', () => {
 })
 
 describe('the end of a login', () => {
-  it('ends its sockets on both sides within a second', async () => {
+  it('closes both connections of its sockets within a second', async () => {
     await start()
     const { browser, tenant } = await setup.connect()
     const began = performance.now()
@@ -87,7 +84,7 @@ describe('the end of a login', () => {
     expect(setup.events.at(-1)).toMatchObject({ type: 'closed', by: 'proxy', code: 4006 })
   })
 
-  it('lets nothing of either side pass any more', async () => {
+  it('stops forwarding in both directions', async () => {
     const { peer, tenant } = await withRawPeers()
     const sent: Buffer[] = []
     tenant.on('data', chunk => sent.push(chunk))
@@ -98,7 +95,7 @@ describe('the end of a login', () => {
     expect(Buffer.concat(sent).length).toBe('888200000000'.length / 2 + 2)
   })
 
-  it('waits for the end of a frame, whose rest still comes', async () => {
+  it('lets the frame that is being forwarded complete', async () => {
     const { peer, tenant } = await withRawPeers()
     tenant.write(Buffer.from('8206616263', 'hex'))
     await peer.until('abc')
@@ -108,7 +105,7 @@ describe('the end of a login', () => {
     expect(all.endsWith('\x82\x06abcdef\x88\x15\x0f\xa6the login has ended')).toBe(true)
   })
 
-  it('cuts off whoever neither ends a frame nor answers', async () => {
+  it('destroys connections that neither complete a frame nor answer', async () => {
     const { peer, tenant } = await withRawPeers()
     tenant.write(Buffer.from('8206616263', 'hex'))
     await peer.until('abc')
@@ -119,7 +116,7 @@ describe('the end of a login', () => {
     expect(performance.now() - began).toBeLessThan(1000)
   })
 
-  it('cuts off a browser that reads nothing', async () => {
+  it('destroys the connection of a browser that reads nothing', async () => {
     const { peer, tenant } = await withRawPeers()
     peer.socket.pause()
     const flood = (): void => {
@@ -133,7 +130,7 @@ describe('the end of a login', () => {
     await setup.allClosed()
   })
 
-  it('does not reach sockets of others', async () => {
+  it('closes each socket once', async () => {
     await start()
     const { browser, tenant } = await setup.connect()
     browser.socket.close(1000)
@@ -147,8 +144,8 @@ describe('the end of a login', () => {
   })
 })
 
-describe('a shutdown', () => {
-  it('drains a thousand idle sockets with 1001', async () => {
+describe('close()', () => {
+  it('closes a thousand idle sockets with 1001', async () => {
     await start()
     const ends = []
     for (let batch = 0; batch < 10; batch += 1)
@@ -161,7 +158,7 @@ describe('a shutdown', () => {
     await setup.allClosed()
   })
 
-  it('does not wait longer than its grace for those who do not answer', async () => {
+  it('destroys sockets that do not answer within the grace', async () => {
     await withRawPeers()
     const began = performance.now()
     await setup.proxy.close(100)
@@ -169,7 +166,7 @@ describe('a shutdown', () => {
     expect(setup.proxy.open).toBe(0)
   })
 
-  it('is over at once without sockets, and asked twice', async () => {
+  it('resolves at once without sockets, and when called again', async () => {
     await start()
     await setup.connect()
     await Promise.all([setup.proxy.close(1000), setup.proxy.close(1000)])
@@ -184,7 +181,7 @@ describe('a shutdown', () => {
   }
 })
 
-describe('a browser that breaks the protocol', () => {
+describe('a browser that violates the protocol', () => {
   it.each([
     ['sends a frame without a mask', '8100'],
     ['uses a reserved bit', 'c18000000000'],
@@ -193,7 +190,7 @@ describe('a browser that breaks the protocol', () => {
     ['sends a long ping', '89fe007e00000000'],
     ['continues nothing', '808000000000'],
     ['closes with 1006', '88820000000003ee'],
-  ])('%s, gets 1002, and nothing of it reaches the tenant', async (_title, hex) => {
+  ])('%s, gets 1002, and the frame is not forwarded', async (_title, hex) => {
     const { peer, tenant } = await withRawPeers()
     const sent: Buffer[] = []
     tenant.on('data', chunk => sent.push(chunk))
@@ -205,7 +202,7 @@ describe('a browser that breaks the protocol', () => {
     expect(Buffer.concat(sent)[0]).toBe(0x88)
   })
 
-  it('sends too much gets 1009 before any of it passes', async () => {
+  it('and sends a message above the limit gets 1009 before any of it is forwarded', async () => {
     await start({ maxMessageBytes: 1000 })
     const { browser, tenant } = await setup.connect()
     browser.send(Buffer.alloc(1001))
@@ -215,7 +212,7 @@ describe('a browser that breaks the protocol', () => {
 })
 
 describe('connections', () => {
-  it.each(['browser', 'tenant'] as const)('both end when that of the %s is reset', async who => {
+  it.each(['browser', 'tenant'] as const)('both end when the %s resets its own', async who => {
     const { peer, tenant } = await withRawPeers()
     tenant.on('data', () => tenant.end())
     peer.socket.on('data', () => peer.socket.end())
@@ -224,7 +221,7 @@ describe('connections', () => {
     await setup.allClosed()
   })
 
-  it('both end when a peer sends its end and leaves its side open', async () => {
+  it('both end when a browser half-closes without a close frame', async () => {
     await start()
     const accepted = setup.accepted()
     const peer = rawPeer(setup, handshakeText(setup))
@@ -234,7 +231,7 @@ describe('connections', () => {
     await setup.allClosed()
   })
 
-  it('survive a listener that throws', async () => {
+  it('survive an event listener that throws', async () => {
     await start({
       onEvent: () => {
         throw new Error('listener')
@@ -246,7 +243,7 @@ describe('connections', () => {
   })
 })
 
-/** A real browser end, and a tenant that speaks bytes. */
+/** A WebSocket client, and a tenant that writes raw bytes. */
 async function withRawTenant() {
   await start({ raw: true })
   const tenant = setup.rawTenant()
@@ -263,7 +260,7 @@ async function withRawPeers(): Promise<{ peer: RawPeer; tenant: Socket }> {
   return { peer, tenant: await tenant }
 }
 
-/** A text or control frame as a client sends it, under a mask of zeros. */
+/** A frame as a client sends it, with a masking key of zeros. */
 function masked(first: string, text: string): Buffer {
   return Buffer.concat([Buffer.from(first, 'hex'), Buffer.of(0x80 | text.length, 0, 0, 0, 0), Buffer.from(text)])
 }

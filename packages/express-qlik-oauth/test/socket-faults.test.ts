@@ -29,10 +29,10 @@ const withTokens = (accessToken: TokenSource['accessToken']): SetupOptions => ({
   authenticate: async () => ({ tokens: { tenant: setup.tenant, accessToken } }),
 })
 const reset = (socket: Duplex) => void (socket as Socket).resetAndDestroy()
-const answerTo = (text: string) => rawPeer(setup, text).all.then(bytes => bytes.toString('latin1'))
+const responseTo = (text: string) => rawPeer(setup, text).all.then(bytes => bytes.toString('latin1'))
 
 describe('a browser that resets its connection', () => {
-  it('while a token is fetched ends that, and the tenant is not asked', async () => {
+  it('during the token request aborts it, and no upgrade is sent', async () => {
     const asked = deferred<AbortSignal | undefined>()
     const token = deferred<string>()
     await start(
@@ -52,7 +52,7 @@ describe('a browser that resets its connection', () => {
     expect(setup.events).toEqual([])
   })
 
-  it('while a rejected token is renewed is not tried once more', async () => {
+  it('during the renewal of a rejected token causes no second upgrade', async () => {
     const asked = deferred<true>()
     const token = deferred<string>()
     await start({
@@ -72,7 +72,7 @@ describe('a browser that resets its connection', () => {
     expect(setup.arrived.map(({ headers }) => headers.authorization)).toEqual(['Bearer stale'])
   })
 
-  it('while the tenant answers leaves nothing open', async () => {
+  it('during the response of the tenant leaves nothing open', async () => {
     const peers: RawPeer[] = []
     await start({
       onUpgrade: (request, socket) => {
@@ -85,7 +85,7 @@ describe('a browser that resets its connection', () => {
     await setup.allClosed()
   })
 
-  it('in the middle of a frame: the tenant gets no frame in its place', async () => {
+  it('in the middle of a frame: no other frame is sent to the tenant', async () => {
     const { peer, tenant, received } = await startRaw()
     const frame = Buffer.from('828a00000000616263', 'hex')
     peer.socket.write(frame)
@@ -96,7 +96,7 @@ describe('a browser that resets its connection', () => {
     expect(setup.events.at(-1)).toMatchObject({ type: 'closed', by: 'browser', code: 1006 })
   })
 
-  it('in the middle of the head of a frame: the tenant is told that it left', async () => {
+  it('in the middle of a frame header: the tenant gets a close frame', async () => {
     const { peer, tenant } = await startRaw()
     peer.socket.write(Buffer.from('82fe', 'hex'))
     while (setup.proxy.open === 0) await new Promise(setImmediate)
@@ -105,15 +105,15 @@ describe('a browser that resets its connection', () => {
     expect(Buffer.concat(tenant.chunks)[0]).toBe(0x88)
   })
 
-  it.each(['at once', 'after the answer'])('when it is refused, %s', async moment => {
+  it.each(['at once', 'after the response'])('when the upgrade is refused, %s', async moment => {
     await start({ authenticate: async () => undefined })
     const peer = rawPeer(setup, handshakeText(setup))
-    if (moment === 'after the answer') await peer.until('traceId')
+    if (moment === 'after the response') await peer.until('traceId')
     peer.socket.resetAndDestroy()
     await setup.allClosed()
   })
 
-  it('while its close frame is answered', async () => {
+  it('during the closing handshake ends both connections', async () => {
     const { peer, tenant, received } = await startRaw()
     peer.socket.write(Buffer.from('88820000000003e8', 'hex'))
     await received(8)
@@ -125,26 +125,26 @@ describe('a browser that resets its connection', () => {
 })
 
 describe('a tenant that resets its connection', () => {
-  it('when it is connected to: the browser gets 502', async () => {
+  it('on connect: the browser gets 502', async () => {
     const resetting = createServer(socket => reset(socket)).listen(0, '127.0.0.1')
     await once(resetting, 'listening')
     const { port } = resetting.address() as { port: number }
     await start({
       authenticate: async () => ({ tokens: { tenant: `http://127.0.0.1:${port}`, accessToken: async () => 'token' } }),
     })
-    expect(await answerTo(handshakeText(setup))).toMatch(/^HTTP\/1\.1 502 [\s\S]*tenant_reset/)
+    expect(await responseTo(handshakeText(setup))).toMatch(/^HTTP\/1\.1 502 [\s\S]*tenant_reset/)
     await setup.allClosed()
     await new Promise(done => resetting.close(done))
   })
 
   it.each([
-    ['before it answers', ''],
-    ['in the middle of its answer', 'HTTP/1.1 101 Switching Protocols\r\nupgrade: webs'],
+    ['before it responds', ''],
+    ['in the middle of its response', 'HTTP/1.1 101 Switching Protocols\r\nupgrade: webs'],
   ])('%s: the browser gets 502', async (_title, text) => {
     await start({
       onUpgrade: (_request, socket) => void (text === '' ? reset(socket) : socket.write(text, () => reset(socket))),
     })
-    expect(await answerTo(handshakeText(setup))).toMatch(/^HTTP\/1\.1 502 [\s\S]*tenant_re/)
+    expect(await responseTo(handshakeText(setup))).toMatch(/^HTTP\/1\.1 502 [\s\S]*tenant_re/)
     await setup.allClosed()
   })
 
@@ -153,23 +153,23 @@ describe('a tenant that resets its connection', () => {
       onUpgrade: (_request, socket) =>
         void (setup.arrived.length === 1 ? socket.end('HTTP/1.1 401 Unauthorized\r\n\r\n') : reset(socket)),
     })
-    expect(await answerTo(handshakeText(setup))).toMatch(/^HTTP\/1\.1 502 [\s\S]*tenant_reset/)
+    expect(await responseTo(handshakeText(setup))).toMatch(/^HTTP\/1\.1 502 [\s\S]*tenant_reset/)
     expect(setup.arrived).toHaveLength(2)
     await setup.allClosed()
   })
 
-  it('while it refuses: the browser gets the refusal all the same', async () => {
+  it('during its refusal: the browser gets the refusal or 502', async () => {
     await start({
       onUpgrade: (_request, socket) =>
         void socket.write('HTTP/1.1 403 Forbidden\r\ncontent-length: 1000\r\n\r\nno', () => reset(socket)),
     })
-    expect(await answerTo(handshakeText(setup))).toMatch(/^HTTP\/1\.1 (?:403|502) /)
+    expect(await responseTo(handshakeText(setup))).toMatch(/^HTTP\/1\.1 (?:403|502) /)
     await setup.allClosed()
   })
 
   it('right after its handshake: nothing stays open', async () => {
     await start({ onUpgrade: (request, socket) => void socket.write(`${switching(request)}\r\n`, () => reset(socket)) })
-    expect(await answerTo(handshakeText(setup))).toMatch(/^HTTP\/1\.1 (?:101|502) /)
+    expect(await responseTo(handshakeText(setup))).toMatch(/^HTTP\/1\.1 (?:101|502) /)
     await setup.allClosed()
   })
 
@@ -194,7 +194,7 @@ describe('a tenant that resets its connection', () => {
     expect(performance.now() - began).toBeLessThan(400)
   })
 
-  it('instead of answering a close frame: the browser is let go at once', async () => {
+  it('instead of answering a close frame: the connection of the browser ends at once', async () => {
     const { browser, tenant } = await withRawTenant()
     tenant.once('data', () => reset(tenant))
     const began = performance.now()
@@ -205,8 +205,8 @@ describe('a tenant that resets its connection', () => {
   })
 })
 
-describe('after all that', () => {
-  it('others who are connected notice nothing', async () => {
+describe('after twenty resets', () => {
+  it('other sockets still work', async () => {
     await start()
     const bystander = await setup.connect()
     for (let count = 0; count < 20; count += 1) {
@@ -220,7 +220,7 @@ describe('after all that', () => {
   })
 })
 
-/** A real browser end, and a tenant that speaks bytes. */
+/** A WebSocket client, and a tenant that writes raw bytes. */
 async function withRawTenant() {
   await start({ raw: true })
   const tenant = setup.rawTenant()

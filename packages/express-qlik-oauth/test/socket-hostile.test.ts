@@ -30,24 +30,24 @@ const startRaw = async () => {
 afterEach(() => setup.stop())
 
 const hex = (text: string) => Buffer.from(text.replaceAll(' ', ''), 'hex')
-const answerTo = async (text: string | Buffer) => {
+const responseTo = async (text: string | Buffer) => {
   const peer = rawPeer(setup)
   peer.socket.write(text)
   return (await peer.all).toString('latin1')
 }
-/** The handshake with one more line before the empty one. */
+/** The handshake with one more header. */
 const with_ = (line: string) => handshakeText(setup).replace(/\r\n\r\n$/, `\r\n${line}\r\n\r\n`)
 
 describe('a request hidden in an upgrade', () => {
   const hidden = 'GET /qlik/api/v1/users/me HTTP/1.1\r\nHost: localhost\r\n\r\n'
 
-  it('is read as frames after the handshake, and as none of them', async () => {
+  it('is read as frames after the handshake, and violates the protocol', async () => {
     await start({ raw: true })
     const requests = countRequests()
     const tenant = setup.rawTenant()
     const sent: Buffer[] = []
     void tenant.then(socket => socket.on('data', chunk => sent.push(chunk)))
-    const answer = await answerTo(handshakeText(setup) + hidden)
+    const answer = await responseTo(handshakeText(setup) + hidden)
     await setup.allClosed()
     expect(answer.match(/HTTP\/1\.1/g)).toHaveLength(1)
     expect(answer).toContain('\x03\xea')
@@ -55,10 +55,10 @@ describe('a request hidden in an upgrade', () => {
     expect(requests()).toBe(0)
   })
 
-  it('is not answered after a refusal', async () => {
+  it('gets no response after a refusal', async () => {
     await start({ authenticate: async () => undefined })
     const requests = countRequests()
-    expect((await answerTo(handshakeText(setup) + hidden)).match(/HTTP\/1\.1/g)).toHaveLength(1)
+    expect((await responseTo(handshakeText(setup) + hidden)).match(/HTTP\/1\.1/g)).toHaveLength(1)
     expect(requests()).toBe(0)
   })
 
@@ -68,10 +68,10 @@ describe('a request hidden in an upgrade', () => {
     ['Transfer-Encoding: chunked'],
     ['Transfer-Encoding: chunked\r\nContent-Length: 5'],
     ['Transfer-Encoding: identity'],
-  ])('is no body: %j', async line => {
+  ])('is refused as a body: %j', async line => {
     await start()
     const requests = countRequests()
-    const answer = await answerTo(with_(line) + hidden)
+    const answer = await responseTo(with_(line) + hidden)
     expect(answer).toMatch(/^HTTP\/1\.1 400 /)
     expect(answer.match(/HTTP\/1\.1/g)).toHaveLength(1)
     expect(setup.arrived).toEqual([])
@@ -85,7 +85,7 @@ describe('a request hidden in an upgrade', () => {
   }
 })
 
-describe('a header that comes twice', () => {
+describe('a duplicate header', () => {
   it.each([
     ['Host: evil.example', 400],
     ['Origin: https://evil.example', 403],
@@ -94,13 +94,13 @@ describe('a header that comes twice', () => {
     ['Upgrade: h2c', 400],
   ])('is refused: %s', async (line, status) => {
     await start()
-    expect(await answerTo(with_(line))).toMatch(new RegExp(`^HTTP/1\\.1 ${status} `))
+    expect(await responseTo(with_(line))).toMatch(new RegExp(`^HTTP/1\\.1 ${status} `))
     expect(setup.arrived).toEqual([])
   })
 
-  it('is refused when it is missing altogether: Host', async () => {
+  it('is refused when it is missing: Host', async () => {
     await start()
-    expect(await answerTo(handshakeText(setup, appPath, { Host: '' }))).toMatch(/^HTTP\/1\.1 400 /)
+    expect(await responseTo(handshakeText(setup, appPath, { Host: '' }))).toMatch(/^HTTP\/1\.1 400 /)
   })
 })
 
@@ -120,7 +120,7 @@ describe('an unusual upgrade', () => {
       (text: string) => text.replace('Origin:', 'User-Agent: a\nCookie: b\r\nOrigin:'),
     ],
     ['with a method in small letters', (text: string) => text.replace('GET', 'get')],
-  ])('opens nothing or what it says, and never fails the server: %s', async (_title, change) => {
+  ])('is refused or treated as what it says, and never crashes the server: %s', async (_title, change) => {
     await start()
     const peer = rawPeer(setup, change(handshakeText(setup)))
     expect(await peer.until('\r\n\r\n').catch(() => '')).toMatch(/^$|^HTTP\/1\.1 (?:101|[24]\d\d) /)
@@ -130,7 +130,7 @@ describe('an unusual upgrade', () => {
     await (await setup.connect()).browser.socket.close()
   })
 
-  it('in absolute form leads nowhere', async () => {
+  it('in absolute form is refused', async () => {
     await start()
     const proxy = qlikProxy({
       publicUrl,
@@ -147,7 +147,7 @@ describe('an unusual upgrade', () => {
     await new Promise(done => server.close(done))
   })
 
-  it('with more in Connection goes up with Upgrade alone', async () => {
+  it('is forwarded with Connection: Upgrade alone', async () => {
     await start({ raw: true })
     await rawPeer(setup, handshakeText(setup, appPath, { Connection: 'close, Upgrade, Sec-WebSocket-Key' })).until(
       '\r\n\r\n',
@@ -158,7 +158,7 @@ describe('an unusual upgrade', () => {
     })
   })
 
-  it('whose browser sends much before it is answered loses nothing of it', async () => {
+  it('whose browser sends frames before the response loses none of them', async () => {
     const asked = deferred<() => void>()
     let received = 0
     await start({
@@ -183,7 +183,7 @@ describe('an unusual upgrade', () => {
     expect(setup.proxy.open).toBe(1)
   })
 
-  it('to a tenant that answers one byte at a time does not take longer than it may', async () => {
+  it('to a tenant that responds one byte at a time ends at the handshake timeout', async () => {
     await start({
       handshakeTimeoutMs: 150,
       onUpgrade: (_request, socket) => {
@@ -192,12 +192,12 @@ describe('an unusual upgrade', () => {
         socket.on('close', () => clearInterval(timer))
       },
     })
-    expect(await answerTo(handshakeText(setup))).toMatch(/^HTTP\/1\.1 504 /)
+    expect(await responseTo(handshakeText(setup))).toMatch(/^HTTP\/1\.1 504 /)
     await setup.allClosed()
   })
 })
 
-describe('frames that break the protocol', () => {
+describe('frames that violate the protocol', () => {
   const illegal: [string, string, string][] = [
     ['without the right mask', '8100', '8180 00000000'],
     ['with reserved bits', 'c180 00000000', 'c100'],
@@ -220,7 +220,7 @@ describe('frames that break the protocol', () => {
   ]
   const told = (bytes: Buffer) => bytes.subarray(bytes.indexOf('\r\n\r\n') + 4).toString('hex')
 
-  it.each(illegal)('of a browser, %s, end both sides and do not pass', async (_title, frame) => {
+  it.each(illegal)('from a browser, %s, close both connections and are not forwarded', async (_title, frame) => {
     const { peer, tenant } = await startRaw()
     peer.socket.write(Buffer.concat([hex(frame), hex('8185 00000000 6c61746572')]))
     peer.socket.end()
@@ -232,7 +232,7 @@ describe('frames that break the protocol', () => {
     expect(sent.length).toBe(begun + 6 + 2 + 'the browser left'.length)
   })
 
-  it.each(illegal)('of a tenant, %s, end both sides and do not pass', async (_title, _frame, frame) => {
+  it.each(illegal)('from a tenant, %s, close both connections and are not forwarded', async (_title, _frame, frame) => {
     const { peer, tenant } = await startRaw()
     tenant.socket.end(Buffer.concat([hex(frame), hex('8105 6c61746572')]))
     expect(told(await peer.all)).toMatch(/^(?:0100)?88..03(?:f3|f1)(?:..)*$/)
@@ -241,7 +241,7 @@ describe('frames that break the protocol', () => {
     expect(Buffer.concat(tenant.chunks)[0]).toBe(0x88)
   })
 
-  it('after a close frame are not even read', async () => {
+  it('after a close frame are not read', async () => {
     const { peer, tenant, received } = await startRaw()
     peer.socket.write(hex('8882 00000000 03e8 8185 00000000 6c61746572'))
     await received(8)
@@ -251,8 +251,8 @@ describe('frames that break the protocol', () => {
   })
 })
 
-describe('pings in great numbers', () => {
-  it('pass all of them', async () => {
+describe('many control frames', () => {
+  it('are all forwarded', async () => {
     const { peer, tenant, received } = await startRaw()
     const pings = Buffer.concat(Array.from({ length: 50_000 }, () => hex('8980 00000000')))
     peer.socket.write(pings)
@@ -260,7 +260,7 @@ describe('pings in great numbers', () => {
     expect(Buffer.concat(tenant.chunks).equals(pings)).toBe(true)
   })
 
-  it('pass when they look like answers to ours, which were not asked for', async () => {
+  it('are forwarded although they look like answers to pings of the proxy', async () => {
     const { peer, tenant, received } = await startRaw()
     const pongs = Buffer.concat(
       Array.from({ length: 1000 }, () => Buffer.concat([hex('8a88 00000000'), heartbeatPayload])),
@@ -292,7 +292,7 @@ describe('a login that ends', () => {
     }
   }
 
-  it('before it is followed opens nothing', async () => {
+  it('during authentication opens nothing', async () => {
     let asked = 0
     await start(
       of(
@@ -308,11 +308,11 @@ describe('a login that ends', () => {
         },
       ),
     )
-    expect(await answerTo(handshakeText(setup))).toMatch(/^HTTP\/1\.1 401 [\s\S]*session_expired/)
+    expect(await responseTo(handshakeText(setup))).toMatch(/^HTTP\/1\.1 401 [\s\S]*session_expired/)
     expect([asked, setup.arrived.length]).toEqual([0, 0])
   })
 
-  it.each(['first', 'renewed'])('while the %s token is fetched opens nothing', async which => {
+  it.each(['first', 'renewed'])('during the request for the %s token opens nothing', async which => {
     const { end, onEnd, listeners } = listening()
     const asked = deferred<true>()
     const token = deferred<string>()
@@ -329,7 +329,7 @@ describe('a login that ends', () => {
       ),
       onUpgrade: (_request, socket) => socket.end('HTTP/1.1 401 Unauthorized\r\n\r\n'),
     })
-    const answered = answerTo(handshakeText(setup))
+    const answered = responseTo(handshakeText(setup))
     await asked.promise
     const arrived = setup.arrived.length
     end()
@@ -340,7 +340,7 @@ describe('a login that ends', () => {
     expect(listeners.size).toBe(0)
   })
 
-  it('while the tenant agrees opens nothing, or for a moment', async () => {
+  it('while the tenant accepts: the browser gets 401, or a socket that is closed at once', async () => {
     const { end, onEnd, listeners } = listening()
     await start({
       ...of({}, onEnd),
@@ -349,12 +349,12 @@ describe('a login that ends', () => {
         end()
       },
     })
-    expect(await answerTo(handshakeText(setup))).toMatch(/^HTTP\/1\.1 401 [\s\S]*session_expired|the login has ended/)
+    expect(await responseTo(handshakeText(setup))).toMatch(/^HTTP\/1\.1 401 [\s\S]*session_expired|the login has ended/)
     await setup.allClosed()
     expect(listeners.size).toBe(0)
   })
 
-  it('at the moment in which a socket was opened ends it with 4006', async () => {
+  it('in the event of an opened socket closes it with 4006', async () => {
     const { end, onEnd, listeners } = listening()
     await start({ ...of({}, onEnd), onEvent: ({ type }) => type === 'opened' && end() })
     const browser = endOf(setup.open())
@@ -363,7 +363,7 @@ describe('a login that ends', () => {
     expect(listeners.size).toBe(0)
   })
 
-  it('because of a message that it used ends with 4006, and the message passes', async () => {
+  it('on a message closes with 4006 after the message was forwarded', async () => {
     const { end, onEnd } = listening()
     await start({
       authenticate: async () => ({
@@ -379,7 +379,7 @@ describe('a login that ends', () => {
     await setup.allClosed()
   })
 
-  it('and an application that fails when it is told of use harm nobody', async () => {
+  it('in an application whose callbacks throw: sockets still work', async () => {
     await start({
       authenticate: async () => ({
         tokens: { tenant: setup.tenant, accessToken: async () => 'token' },
@@ -400,8 +400,8 @@ describe('a login that ends', () => {
   })
 })
 
-describe('a process that is told to end', () => {
-  it('refuses who is at the handshake, ends who is connected, and is gone', async () => {
+describe('a process that gets SIGTERM', () => {
+  it('refuses pending handshakes, closes open sockets and exits', async () => {
     const held = deferred<Duplex>()
     await start({
       onUpgrade: (request, socket) => {

@@ -13,29 +13,29 @@ const start = async (options: SetupOptions = {}) => {
 afterEach(() => setup?.stop())
 
 const of = (login: string) => ({ headers: { cookie: login } })
-const answerTo = async (login: string) =>
+const responseTo = async (login: string) =>
   (await rawPeer(setup, handshakeText(setup, undefined, { Cookie: login })).all).toString().split('\r\n\r\n')
 
 describe('sockets of one login', () => {
-  it('are refused with 429 beyond the limit, and the tenant hears nothing of it', async () => {
+  it('are refused with 429 above the limit, and no upgrade is sent to the tenant', async () => {
     await start({ maxSocketsPerLogin: 2 })
     await setup.connect(of('ada'))
     await setup.connect(of('ada'))
-    const [head = '', body = ''] = await answerTo('ada')
+    const [head = '', body = ''] = await responseTo('ada')
     expect(head).toMatch(/^HTTP\/1\.1 429 /)
     expect(JSON.parse(body).errors[0]).toMatchObject({ code: 'too_many_login_sockets', status: '429' })
     expect(setup.arrived).toHaveLength(2)
     expect(setup.events.at(-1)).toMatchObject({ type: 'refused', code: 'ERR_TOO_MANY_LOGIN_SOCKETS', status: 429 })
   })
 
-  it('are counted apart from those of others', async () => {
+  it('are counted per login', async () => {
     await start({ maxSocketsPerLogin: 1 })
     await setup.connect(of('ada'))
     await setup.connect(of('bob'))
-    expect((await answerTo('ada'))[0]).toMatch(/^HTTP\/1\.1 429 /)
+    expect((await responseTo('ada'))[0]).toMatch(/^HTTP\/1\.1 429 /)
   })
 
-  it('are counted while they are being opened, so that of ten at once as many open as there may be', async () => {
+  it('are counted from their handshake on, so that ten at once do not pass the limit together', async () => {
     await start({ maxSocketsPerLogin: 3 })
     const sockets = Array.from({ length: 10 }, () => setup.open(undefined, of('ada')))
     const results = await Promise.all(
@@ -52,9 +52,9 @@ describe('sockets of one login', () => {
   it.each<[string, (first: Awaited<ReturnType<Setup['connect']>>) => void]>([
     ['the browser closes', ({ browser }) => browser.socket.close()],
     ['the tenant closes', ({ tenant }) => tenant.socket.close()],
-    ['the browser is gone', ({ browser }) => browser.socket.terminate()],
+    ['the connection of the browser is lost', ({ browser }) => browser.socket.terminate()],
     ['the login ends', () => setup.endLogin()],
-  ])('make room when %s', async (_title, end) => {
+  ])('are released when %s', async (_title, end) => {
     await start({ maxSocketsPerLogin: 1 })
     const first = await setup.connect(of('ada'))
     end(first)
@@ -62,19 +62,19 @@ describe('sockets of one login', () => {
     await setup.connect(of('ada'))
   })
 
-  it('make room when they are not opened', async () => {
-    const answers = ['HTTP/1.1 403 Forbidden\r\n\r\n', 'nonsense\r\n\r\n', '']
+  it('are released when the tenant refuses', async () => {
+    const responses = ['HTTP/1.1 403 Forbidden\r\n\r\n', 'nonsense\r\n\r\n', '']
     await start({
       maxSocketsPerLogin: 1,
       handshakeTimeoutMs: 200,
-      onUpgrade: (_request, socket) => socket.end(answers.shift()),
+      onUpgrade: (_request, socket) => socket.end(responses.shift()),
     })
     const statuses: string[] = []
-    while (answers.length > 0) statuses.push((await answerTo('ada'))[0]?.slice(9, 12) ?? '')
+    while (responses.length > 0) statuses.push((await responseTo('ada'))[0]?.slice(9, 12) ?? '')
     expect(statuses).toEqual(['403', '502', '502'])
   })
 
-  it('make room when the browser leaves before they are opened', async () => {
+  it('are released when the browser leaves during the handshake', async () => {
     let asked: (socket: Duplex) => void = () => {}
     await start({ maxSocketsPerLogin: 1, onUpgrade: (_request, socket) => asked(socket) })
     for (const _ of [1, 2, 3]) {
@@ -95,17 +95,17 @@ describe('sockets of one login', () => {
     await setup.connect()
   })
 
-  it('are a hundred where nothing else is said', async () => {
+  it('are limited to 100 by default', async () => {
     await start()
     for (let batch = 0; batch < 10; batch += 1) await Promise.all(Array.from({ length: 10 }, opened))
-    expect((await answerTo('ada'))[0]).toMatch(/^HTTP\/1\.1 429 /)
+    expect((await responseTo('ada'))[0]).toMatch(/^HTTP\/1\.1 429 /)
 
     async function opened() {
       await once(endOf(setup.open(undefined, of('ada'))).socket, 'open')
     }
   })
 
-  it('are those of one person who logged in, by the cookie', async () => {
+  it('are identified by the session cookie', async () => {
     const tenant = await createTenant()
     const application = await startApplication(tenant, { sockets: { maxSocketsPerLogin: 1 } })
     try {

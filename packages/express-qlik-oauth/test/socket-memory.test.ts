@@ -6,7 +6,7 @@ import { handshakeText, rawPeer, type Setup, socketSetup } from './support/socke
 
 const size = 100_000_000
 const mostWhileStalled = 20_000_000
-/** With what was read and is not collected yet. */
+/** Includes chunks that are not collected yet. */
 const most = 50_000_000
 
 let tenant: Setup
@@ -21,7 +21,7 @@ afterEach(async () => {
 })
 
 describe('the memory of the proxy', () => {
-  it.each(['browser', 'tenant'] as const)('hardly grows while a frame of 100 MB waits for a slow %s', async slow => {
+  it.each(['browser', 'tenant'] as const)('stays bounded while a frame of 100 MB waits for a slow %s', async slow => {
     const accepted = tenant.rawTenant()
     const peer = rawPeer(proxy, handshakeText({ origin: publicUrl }))
     await peer.until('\r\n\r\n')
@@ -51,14 +51,14 @@ async function flood(socket: Socket): Promise<void> {
   for (let sent = 0; sent < size; sent += chunk.length) if (!socket.write(chunk)) await once(socket, 'drain')
 }
 
-/** Waits until nothing is taken from this end any more. @returns The most memory that the proxy occupied until then. */
+/** Waits until the proxy reads nothing more from this socket. @returns The peak of its resident memory until then. */
 async function mostUntilBlocked(socket: Socket): Promise<number> {
   let residentBytes = 0
   for (let same = 0, last = -1; same < 50; same += 1) {
     const taken = socket.bytesWritten - socket.writableLength
     if (taken !== last) same = 0
     last = taken
-    // The proxy answers only after it has looked at its sockets.
+    // The proxy responds only after it has polled its sockets.
     residentBytes = Math.max(residentBytes, await proxy.residentBytes())
   }
   return residentBytes

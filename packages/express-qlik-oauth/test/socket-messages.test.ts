@@ -17,7 +17,7 @@ const start = async (options: SetupOptions = {}) => {
 afterEach(() => setup.stop())
 
 describe('messages', () => {
-  it('pass as text and as binary, both ways', async () => {
+  it('are forwarded as text and as binary, in both directions', async () => {
     await start()
     const { browser, tenant } = await setup.connect()
     browser.send('{"method":"OpenDoc"}')
@@ -26,7 +26,7 @@ describe('messages', () => {
     expect(await browser.message()).toEqual({ data: '\x01\x02\x03', binary: true })
   })
 
-  it('pass in the fragments they came in', async () => {
+  it('are forwarded in their original fragments', async () => {
     await start({ raw: true })
     const tenant = setup.rawTenant()
     const received = collect(tenant)
@@ -37,7 +37,7 @@ describe('messages', () => {
     expect(await received(frames.join('').length / 2)).toBe(frames.join(''))
   })
 
-  it('pass compressed, end to end', async () => {
+  it('are compressed end to end', async () => {
     await start({ deflate: true })
     const { browser, tenant } = await setup.connect()
     expect(browser.socket.extensions).toBe('permessage-deflate')
@@ -49,7 +49,7 @@ describe('messages', () => {
     expect(setup.proxied()).toBeLessThan(100_000)
   })
 
-  it('that are bombs pass as the few bytes they are', async () => {
+  it('that are compression bombs are forwarded compressed', async () => {
     await start({ deflate: true, maxMessageBytes: 200_000 })
     const { browser, tenant } = await setup.connect()
     tenant.send(Buffer.alloc(100_000_000))
@@ -57,20 +57,20 @@ describe('messages', () => {
     expect(setup.proxied()).toBeLessThan(200_000)
   })
 
-  it('speak the subprotocol that the tenant chose', async () => {
+  it('use the subprotocol that the tenant selected', async () => {
     await start()
     const { browser } = await setup.connect({}, ['qix', 'other'])
     expect(browser.socket.protocol).toBe('qix')
   })
 
-  it('of the tenant that come with its handshake are not lost', async () => {
+  it('that arrive with the handshake of the tenant are forwarded', async () => {
     await start({ onUpgrade: (request, socket) => socket.write(`${switching(request)}\r\n\x81\x02hi`, 'latin1') })
     const socket = setup.open()
     const [data] = await once(socket, 'message')
     expect(String(data)).toBe('hi')
   })
 
-  it('of a browser that come too early are not lost', async () => {
+  it('that a browser sends before the handshake is complete are forwarded', async () => {
     await start({ raw: true })
     const tenant = setup.rawTenant()
     const received = collect(tenant)
@@ -80,7 +80,7 @@ describe('messages', () => {
     expect(await received(7)).toBe('81810000000061')
   })
 
-  it('of the browser count as activity, pings and pongs do not', async () => {
+  it('of the browser count as activity; pings and pongs do not', async () => {
     await start()
     const { browser, tenant } = await setup.connect()
     tenant.send('hello')
@@ -95,7 +95,7 @@ describe('messages', () => {
 })
 
 describe('pings', () => {
-  it('of either side reach the other, and so do the answers', async () => {
+  it('and pongs are forwarded in both directions', async () => {
     await start()
     const { browser, tenant } = await setup.connect()
     for (const [from, to] of [
@@ -110,7 +110,7 @@ describe('pings', () => {
     }
   })
 
-  it('of our own reach a silent browser, whose answer the tenant does not see', async () => {
+  it('of the proxy reach a silent browser, and its pongs are not forwarded', async () => {
     await start({ pingSeconds: 0.05 })
     const { browser, tenant } = await setup.connect()
     const answers: unknown[] = []
@@ -121,7 +121,7 @@ describe('pings', () => {
     expect(answers).toEqual([])
   })
 
-  it('that a browser does not answer end its socket', async () => {
+  it('without a pong end the socket', async () => {
     await start({ pingSeconds: 0.05 })
     const connected = setup.accepted()
     const peer = rawPeer(setup, handshakeText(setup))
@@ -136,7 +136,7 @@ describe('a frame of 100 MB', () => {
   const size = 100_000_000
   const header = Buffer.from('827f0000000005f5e100', 'hex')
 
-  it('waits for a slow browser, and holds up the tenant meanwhile', async () => {
+  it('waits for a slow browser, and the tenant is paused meanwhile', async () => {
     await start({ raw: true })
     const upstream = setup.rawTenant()
     const peer = rawPeer(setup, handshakeText(setup))
@@ -153,7 +153,7 @@ describe('a frame of 100 MB', () => {
     }
     push()
     await settled(() => sent)
-    // What the kernel holds for three connections, and a little of our own.
+    // The kernel's buffers of three connections, and a little of the proxy's.
     expect(sent).toBeLessThan(size / 2)
     let received = 0
     peer.socket.removeAllListeners('data')
@@ -166,7 +166,7 @@ describe('a frame of 100 MB', () => {
     expect(setup.proxy.open).toBe(1)
   })
 
-  it('is refused above the limit with 1009 on both sides', async () => {
+  it('gets 1009 on both connections when it exceeds the limit', async () => {
     await start({ maxMessageBytes: 1_000_000 })
     const { browser, tenant } = await setup.connect()
     tenant.send(Buffer.alloc(1_000_001))
@@ -175,7 +175,7 @@ describe('a frame of 100 MB', () => {
   })
 })
 
-/** Waits for so many bytes, and gives them in hexadecimal. */
+/** Waits for this many bytes. @returns Them in hexadecimal. */
 function collect(accepted: Promise<Socket>): (length: number) => Promise<string> {
   const arrived: Buffer[] = []
   const listening = accepted.then(socket => socket.on('data', (chunk: Buffer) => arrived.push(chunk)))

@@ -14,11 +14,10 @@ import { browser } from './support/browser.ts'
 const schema = createRequire(import.meta.url)('enigma.js/schemas/12.2015.0.json')
 
 /*
- * Qlik's own clients, as they come, through the login, the REST proxy and the socket proxy.
+ * Qlik's own clients, unmodified, through login, REST proxy and socket proxy.
  *
- * In a browser they need nothing but the host. Node knows neither its cookies nor its Origin, so it is made to: `fetch`
- * sends both to the application, as a page of it would, and for sockets they are given in the way each client foresees:
- * enigma.js takes a function that makes the socket, @qlik/api an auth module.
+ * In a browser they need the host only. In Node the test adds the cookie and Origin of a page: to `fetch`, to the
+ * `createSocket` function of enigma.js, and through an auth module of @qlik/api.
  */
 let tenant: SimulatedTenant
 let application: Application
@@ -66,7 +65,7 @@ async function appIds(): Promise<string[]> {
 }
 
 describe('enigma.js', () => {
-  it('opens an app, reads its layout and is told of a change', async () => {
+  it('opens an app, reads its layout and receives a change notification', async () => {
     const [appId = ''] = await appIds()
     const session = enigma.create({
       schema,
@@ -84,7 +83,7 @@ describe('enigma.js', () => {
     await session.close()
   })
 
-  it('is told that the login has ended', async () => {
+  it('receives close code 4006 when the login ends', async () => {
     const [appId = ''] = await appIds()
     const own = await loggedIn('ada')
     const session = enigma.create({
@@ -111,7 +110,7 @@ describe('@qlik/api', () => {
     expect(me.data.email).toBe('ada@example.com')
   })
 
-  it('opens an app session and evaluates in it', async () => {
+  it('opens an app session and evaluates an expression', async () => {
     const [appId = ''] = await appIds()
     const session = openAppSession({ appId, identity: 'probe one', ttlSeconds: 0 } as never)
     const doc = await session.getDoc()
@@ -120,7 +119,7 @@ describe('@qlik/api', () => {
     await session.close()
   })
 
-  it('is told when it opens an app that is not there', async () => {
+  it('fails to open an app that does not exist', async () => {
     const session = openAppSession({ appId: '00000000-0000-4000-8000-000000000000' })
     await expect(session.getDoc()).rejects.toThrow()
     await session.close()

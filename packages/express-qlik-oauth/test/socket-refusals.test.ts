@@ -25,7 +25,7 @@ afterEach(() => setup.stop())
 
 const key = 'dGhlIHNhbXBsZSBub25jZQ=='
 
-async function answerTo(
+async function responseTo(
   text: string,
 ): Promise<{ status: number; head: string; code: string | undefined; text: string }> {
   const answer = (await rawPeer(setup, text).all).toString()
@@ -35,15 +35,15 @@ async function answerTo(
 }
 
 describe('an upgrade that is not allowed', () => {
-  it('gets 401 without a login, and the tenant hears nothing of it', async () => {
+  it('gets 401 without a login, and nothing is sent to the tenant', async () => {
     await start({ authenticate: async () => undefined })
-    expect(await answerTo(handshakeText(setup))).toMatchObject({ status: 401, code: 'login_required' })
+    expect(await responseTo(handshakeText(setup))).toMatchObject({ status: 401, code: 'login_required' })
     expect(setup.arrived).toEqual([])
   })
 
-  it('gets 401 before anybody looks at its Origin', async () => {
+  it('gets 401 before its Origin is checked', async () => {
     await start({ authenticate: async () => undefined })
-    expect(await answerTo(handshakeText(setup, appPath, { Origin: 'https://evil.example' }))).toMatchObject({
+    expect(await responseTo(handshakeText(setup, appPath, { Origin: 'https://evil.example' }))).toMatchObject({
       status: 401,
     })
   })
@@ -59,7 +59,7 @@ describe('an upgrade that is not allowed', () => {
     ['that is missing', () => ''],
   ])('gets 403 with an Origin %s', async (_title, origin) => {
     await start()
-    expect(await answerTo(handshakeText(setup, appPath, { Origin: origin(setup.origin) }))).toMatchObject({
+    expect(await responseTo(handshakeText(setup, appPath, { Origin: origin(setup.origin) }))).toMatchObject({
       status: 403,
       code: 'cross_site',
     })
@@ -74,9 +74,9 @@ describe('an upgrade that is not allowed', () => {
     ['GET', { 'Sec-WebSocket-Key': '' }, 400, 'request_invalid'],
     ['GET', { 'Sec-WebSocket-Key': 'short' }, 400, 'request_invalid'],
     ['GET', { 'Content-Length': '5' }, 400, 'request_invalid'],
-  ])('gets an answer that says what is wrong: %s %j', async (method, lines, status, code) => {
+  ])('gets a response that says what is wrong: %s %j', async (method, lines, status, code) => {
     await start()
-    const answer = await answerTo(handshakeText(setup, appPath, lines, method))
+    const answer = await responseTo(handshakeText(setup, appPath, lines, method))
     expect(answer).toMatchObject({ status, code })
     if (status === 426) expect(answer.head).toMatch(/^sec-websocket-version: 13$/m)
     expect(setup.arrived).toEqual([])
@@ -89,61 +89,64 @@ describe('an upgrade that is not allowed', () => {
     ['/qlik//app/x', 400],
     ['/qlik/api/v1/users/me', 404],
     ['/qlik', 404],
-  ])('gets an answer for a path that is none: %s', async (path, status) => {
+  ])('gets an error for an invalid path: %s', async (path, status) => {
     await start()
-    expect(await answerTo(handshakeText(setup, path))).toMatchObject({ status })
+    expect(await responseTo(handshakeText(setup, path))).toMatchObject({ status })
     expect(setup.arrived).toEqual([])
   })
 
-  it.each(['/', '/qlikx/app/x', '/Qlik/app/x', '/other'])('is left to others outside the mount: %s', async path => {
-    await start()
-    expect(String(await rawPeer(setup, handshakeText(setup, path)).all)).toBe('')
-    expect(setup.events).toEqual([])
-  })
+  it.each(['/', '/qlikx/app/x', '/Qlik/app/x', '/other'])(
+    'is left to other listeners outside the mount: %s',
+    async path => {
+      await start()
+      expect(String(await rawPeer(setup, handshakeText(setup, path)).all)).toBe('')
+      expect(setup.events).toEqual([])
+    },
+  )
 
-  it('gets 503 while the login store is away, with a time to try again', async () => {
+  it('gets 503 with Retry-After while the login store is unavailable', async () => {
     await start({
       authenticate: async () => {
         throw new QlikOAuthError('ERR_STORE_UNAVAILABLE', 'connect ECONNREFUSED 10.1.2.3:6379')
       },
     })
-    const answer = await answerTo(handshakeText(setup))
+    const answer = await responseTo(handshakeText(setup))
     expect(answer).toMatchObject({ status: 503, code: 'store_unavailable' })
     expect(answer.head).toMatch(/^retry-after: \d+$/m)
     expect(answer.text).not.toContain('10.1.2.3')
   })
 
-  it('gets 500 when the application fails, which others do not notice', async () => {
+  it('gets 500 without details when authenticate() throws', async () => {
     await start({
       authenticate: () => {
         throw new TypeError('secret')
       },
     })
-    const answer = await answerTo(handshakeText(setup))
+    const answer = await responseTo(handshakeText(setup))
     expect(answer).toMatchObject({ status: 500, code: 'internal' })
     expect(answer.text).not.toContain('secret')
   })
 
-  it('gets 503 beyond the number of sockets', async () => {
+  it('gets 503 above maxSockets', async () => {
     await start({ maxSockets: 1 })
     await setup.connect()
-    expect(await answerTo(handshakeText(setup))).toMatchObject({ status: 503, code: 'too_many_sockets' })
+    expect(await responseTo(handshakeText(setup))).toMatchObject({ status: 503, code: 'too_many_sockets' })
     expect(setup.proxy.open).toBe(1)
   })
 })
 
-describe('an upgrade that the tenant does not accept', () => {
+describe('an upgrade that the tenant refuses', () => {
   const answering = (text: string): SetupOptions => ({ onUpgrade: (_request, socket) => socket.end(text) })
 
   it.each([302, 307, 403, 404, 426, 429, 500, 503, 599])(
-    'gets the status of the tenant, and no more of its answer: %i',
+    'gets the status and Retry-After of the tenant, and nothing else of its response: %i',
     async status => {
       await start(
         answering(
           `HTTP/1.1 ${status} No\r\nretry-after: 17\r\nlocation: https://tenant.example/login\r\ncontent-length: 6\r\n\r\nsecret`,
         ),
       )
-      const answer = await answerTo(handshakeText(setup))
+      const answer = await responseTo(handshakeText(setup))
       expect(answer).toMatchObject({ status, code: 'tenant_refused' })
       expect(answer.head).toMatch(/^retry-after: 17$/m)
       expect(answer.text).not.toMatch(/tenant\.example|secret/)
@@ -162,28 +165,28 @@ describe('an upgrade that the tenant does not accept', () => {
         .concat('\r\n'),
     ],
     [
-      'an extension nobody offered',
+      'an extension that was not offered',
       `${switching({ headers: { 'sec-websocket-key': key } })}sec-websocket-extensions: x\r\n\r\n`,
     ],
     [
-      'a subprotocol nobody offered',
+      'a subprotocol that was not offered',
       `${switching({ headers: { 'sec-websocket-key': key } })}sec-websocket-protocol: x\r\n\r\n`,
     ],
-    ['a head without end', `HTTP/1.1 101 Switching Protocols\r\nx: ${'x'.repeat(100_000)}`],
-    ['no HTTP', 'SSH-2.0-OpenSSH_9.2\r\n'],
-    ['a handshake for somebody else', `${switching({ headers: { 'sec-websocket-key': 'x' } })}\r\n`],
+    ['an endless header', `HTTP/1.1 101 Switching Protocols\r\nx: ${'x'.repeat(100_000)}`],
+    ['another protocol', 'SSH-2.0-OpenSSH_9.2\r\n'],
+    ['the accept value of another key', `${switching({ headers: { 'sec-websocket-key': 'x' } })}\r\n`],
     [
-      'a handshake without an answer to the key',
+      'a handshake without an accept value',
       'HTTP/1.1 101 Switching Protocols\r\nupgrade: websocket\r\nconnection: upgrade\r\n\r\n',
     ],
     ['nothing', ''],
-  ])('gets 502 when the tenant answers %s', async (_title, text) => {
+  ])('gets 502 when the tenant responds with %s', async (_title, text) => {
     await start(answering(text))
-    expect(await answerTo(handshakeText(setup))).toMatchObject({ status: 502 })
+    expect(await responseTo(handshakeText(setup))).toMatchObject({ status: 502 })
     await setup.allClosed()
   })
 
-  it('gets 502 when nobody listens', async () => {
+  it('gets 502 when the connection is refused', async () => {
     const closed = createServer().listen(0, '127.0.0.1')
     await once(closed, 'listening')
     const { port } = closed.address() as { port: number }
@@ -191,23 +194,23 @@ describe('an upgrade that the tenant does not accept', () => {
     await start({
       authenticate: async () => ({ tokens: { tenant: `http://127.0.0.1:${port}`, accessToken: async () => 'token' } }),
     })
-    const answer = await answerTo(handshakeText(setup))
+    const answer = await responseTo(handshakeText(setup))
     expect(answer).toMatchObject({ status: 502, code: 'tenant_unreachable' })
     expect(answer.text).not.toContain(String(port))
   })
 
-  it('gets 504 when the tenant never answers', async () => {
+  it('gets 504 when the tenant does not respond', async () => {
     await start({ handshakeTimeoutMs: 100, onUpgrade: () => {} })
-    expect(await answerTo(handshakeText(setup))).toMatchObject({ status: 504, code: 'tenant_timeout' })
+    expect(await responseTo(handshakeText(setup))).toMatchObject({ status: 504, code: 'tenant_timeout' })
     await setup.allClosed()
   })
 
-  it('gets 504 when the login store never answers', async () => {
+  it('gets 504 when authenticate() does not return', async () => {
     await start({ handshakeTimeoutMs: 100, authenticate: () => new Promise(() => {}) })
-    expect(await answerTo(handshakeText(setup))).toMatchObject({ status: 504 })
+    expect(await responseTo(handshakeText(setup))).toMatchObject({ status: 504 })
   })
 
-  it('is tried once more with a renewed token after 401', async () => {
+  it('is sent once more with a renewed token after 401', async () => {
     let first = true
     await start({
       onUpgrade: (_request, socket) => {
@@ -215,22 +218,22 @@ describe('an upgrade that the tenant does not accept', () => {
         first = false
       },
     })
-    expect(await answerTo(handshakeText(setup))).toMatchObject({ status: 403 })
+    expect(await responseTo(handshakeText(setup))).toMatchObject({ status: 403 })
     expect(setup.rejected).toEqual(['token-0'])
     expect(setup.arrived.map(({ headers }) => headers.authorization)).toEqual(['Bearer token-0', 'Bearer token-1'])
   })
 
   it('gets 401 when the renewed token is rejected too, and no third attempt', async () => {
     await start(answering('HTTP/1.1 401 Unauthorized\r\nwww-authenticate: Bearer\r\n\r\n'))
-    const answer = await answerTo(handshakeText(setup))
+    const answer = await responseTo(handshakeText(setup))
     expect(answer).toMatchObject({ status: 401 })
     expect(answer.head).not.toMatch(/www-authenticate/i)
     expect(setup.arrived).toHaveLength(2)
   })
 })
 
-describe('what reaches the tenant', () => {
-  it('is the path, our token and the WebSocket headers, and nothing else of the browser', async () => {
+describe('the forwarded handshake', () => {
+  it('has the path, the access token and the WebSocket headers of the browser, and nothing else', async () => {
     await start()
     const query = `reloadUri=${encodeURIComponent(`ws://localhost/qlik/sense/app/${appId}`)}&accessToken=stolen&qlik-csrf-token=x&workloadType=y`
     const lines = {
@@ -261,7 +264,7 @@ describe('what reaches the tenant', () => {
     })
   })
 
-  it('is answered to the browser without the headers of the tenant', async () => {
+  it('returns only the negotiated headers of the tenant', async () => {
     await start({
       onUpgrade: (request, socket) =>
         socket.write(`${switching(request)}set-cookie: a=b\r\nserver: tenant\r\nsec-websocket-protocol: qix\r\n\r\n`),
@@ -274,14 +277,14 @@ describe('what reaches the tenant', () => {
   })
 })
 
-describe('somebody who leaves during the handshake', () => {
+describe('a handshake', () => {
   const leaving: [string, (peer: RawPeer) => void][] = [
-    ['closes', peer => void peer.socket.end()],
-    ['is gone', peer => void peer.socket.destroy()],
-    ['resets', peer => void peer.socket.resetAndDestroy()],
+    ['browser half-closes', peer => void peer.socket.end()],
+    ['browser closes', peer => void peer.socket.destroy()],
+    ['browser resets', peer => void peer.socket.resetAndDestroy()],
   ]
 
-  it.each(leaving)('%s while the login is looked up, and the tenant is not asked', async (_title, leave) => {
+  it.each(leaving)('whose %s during authentication sends nothing to the tenant', async (_title, leave) => {
     const asked = deferred<true>()
     const found = deferred<Principal>()
     await start({
@@ -299,16 +302,19 @@ describe('somebody who leaves during the handshake', () => {
     expect(setup.arrived).toEqual([])
   })
 
-  it.each(leaving)('%s while the tenant is asked, and its connection ends too', async (_title, leave) => {
-    const asked = deferred<Duplex>()
-    await start({ onUpgrade: (_request, socket) => asked.resolve(socket) })
-    const peer = rawPeer(setup, handshakeText(setup))
-    await asked.promise
-    leave(peer)
-    await setup.allClosed()
-  })
+  it.each(leaving)(
+    'whose %s while the tenant has not responded ends the connection to the tenant',
+    async (_title, leave) => {
+      const asked = deferred<Duplex>()
+      await start({ onUpgrade: (_request, socket) => asked.resolve(socket) })
+      const peer = rawPeer(setup, handshakeText(setup))
+      await asked.promise
+      leave(peer)
+      await setup.allClosed()
+    },
+  )
 
-  it.each(leaving)('%s while being refused', async (_title, leave) => {
+  it.each(leaving)('whose %s while it is refused leaves nothing open', async (_title, leave) => {
     await start({ authenticate: async () => undefined })
     const peer = rawPeer(setup, handshakeText(setup))
     leave(peer)
@@ -316,7 +322,7 @@ describe('somebody who leaves during the handshake', () => {
     await setup.allClosed()
   })
 
-  it('is the login: the browser gets 401 and the tenant is left', async () => {
+  it('whose login ends gets 401, and the connection to the tenant ends', async () => {
     const asked = deferred<Duplex>()
     await start({ onUpgrade: (_request, socket) => asked.resolve(socket) })
     const peer = rawPeer(setup, handshakeText(setup))
@@ -326,7 +332,7 @@ describe('somebody who leaves during the handshake', () => {
     await setup.allClosed()
   })
 
-  it('is this server: the browser gets 503', async () => {
+  it('during close() gets 503', async () => {
     const asked = deferred<true>()
     await start({ onUpgrade: () => asked.resolve(true) })
     const peer = rawPeer(setup, handshakeText(setup))
@@ -336,7 +342,7 @@ describe('somebody who leaves during the handshake', () => {
     expect((await rawPeer(setup, handshakeText(setup)).all).toString()).toMatch(/^HTTP\/1\.1 503 /)
   })
 
-  it('sends more than is kept, of which little is read', async () => {
+  it('whose browser floods the proxy is paused', async () => {
     const asked = deferred<Duplex>()
     await start({ onUpgrade: (_request, socket) => asked.resolve(socket) })
     const connected = once(setup.server, 'connection')

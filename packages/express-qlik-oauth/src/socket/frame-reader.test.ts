@@ -4,7 +4,7 @@ import { closeFrame, encodeFrame, heartbeatPayload, isCloseCode, opcodes } from 
 import { FrameReader } from './frame-reader.ts'
 
 describe('frame reader', () => {
-  it('hands back every byte, in order, however the bytes arrive', () => {
+  it('forwards every byte, in order, in chunks of any size', () => {
     fc.assert(
       fc.property(fc.boolean(), messages, cuts, (masked, frames, sizes) => {
         const bytes = Buffer.concat(frames.map(frame => encoded(frame, masked)))
@@ -15,7 +15,7 @@ describe('frame reader', () => {
     )
   })
 
-  it('leaves out the answers to our own pings and nothing else, however the bytes arrive', () => {
+  it('leaves out pongs to pings of the proxy and nothing else, in chunks of any size', () => {
     fc.assert(
       fc.property(fc.boolean(), messages, cuts, fc.nat(), (masked, frames, sizes, at) => {
         const whole = frames.map(frame => encoded(frame, masked))
@@ -27,7 +27,7 @@ describe('frame reader', () => {
     )
   })
 
-  it('tells whether data came, or only pings and pongs', () => {
+  it('reports whether data arrived, or control frames only', () => {
     const uses = (hex: string) =>
       read(reader({}), Buffer.from(hex, 'hex')).map(piece => piece.kind === 'forward' && piece.hasData)
     expect(uses('89008a00')).toEqual([false])
@@ -38,12 +38,12 @@ describe('frame reader', () => {
     expect(read(frames, Buffer.from('02030405', 'hex'))).toMatchObject([{ hasData: true }])
   })
 
-  it('hands over a chunk full of pings as one piece', () => {
+  it('forwards a chunk full of pings as one piece', () => {
     const chunk = Buffer.concat(Array.from({ length: 10_000 }, () => Buffer.from('89020102', 'hex')))
     expect(read(reader({}), chunk)).toHaveLength(1)
   })
 
-  it('knows after every chunk whether a frame of our own may follow', () => {
+  it('knows after every chunk whether a frame may be inserted', () => {
     fc.assert(
       fc.property(fc.boolean(), messages, cuts, (masked, frames, sizes) => {
         const whole = frames.map(frame => encoded(frame, masked))
@@ -63,7 +63,7 @@ describe('frame reader', () => {
     )
   })
 
-  it('keeps nothing of a long payload', () => {
+  it('buffers nothing of a long payload', () => {
     const frames = reader({ masked: false })
     const [first, ...rest] = chunks(
       encoded({ opcode: 2, final: true, payload: Buffer.alloc(300_000) }, false),
@@ -93,16 +93,16 @@ describe('frame reader', () => {
     ['close code 999', false, '880203e7'],
     ['close code 5000', false, '88021388'],
     ['half a close code', false, '880103'],
-  ])('takes %s for a protocol error', (_title, masked, hex) => {
+  ])('treats %s as a protocol error', (_title, masked, hex) => {
     expect(read(reader({ masked }), Buffer.from(hex, 'hex')).at(-1)).toMatchObject({ kind: 'violation', code: 1002 })
   })
 
-  it('lets reserved bits pass where an extension gives them a meaning', () => {
+  it('accepts reserved bits of data frames with an extension', () => {
     expect(read(reader({ extensions: true }), Buffer.from('c10161', 'hex'))).toMatchObject([{ kind: 'forward' }])
   })
 
   it.each(['c90161', 'a90161', 'c8020fa6'])(
-    'lets no reserved bits pass in a control frame, whatever the extension: %s',
+    'accepts no reserved bits of control frames, even with an extension: %s',
     hex => {
       expect(read(reader({ extensions: true }), Buffer.from(hex, 'hex'))).toMatchObject([
         { kind: 'violation', code: 1002 },
@@ -111,13 +111,13 @@ describe('frame reader', () => {
   )
 
   it.each(['880403e8c328', '880503e8eda080', '880403e8ff00'])(
-    'takes a reason that is not UTF-8 for what it is: %s',
+    'fails a close reason that is not UTF-8 with 1007: %s',
     hex => {
       expect(read(reader({}), Buffer.from(hex, 'hex'))).toMatchObject([{ kind: 'violation', code: 1007 }])
     },
   )
 
-  it('hands over a chunk of whole frames as the buffer it came in', () => {
+  it('forwards a chunk of whole frames as the same buffer', () => {
     const chunk = Buffer.from('81016101026263800164', 'hex')
     expect(read(reader({}), chunk).map(bytesOf)).toEqual([chunk])
     expect(read(reader({}), chunk).map(bytesOf)[0]).toBe(chunk)
@@ -127,7 +127,7 @@ describe('frame reader', () => {
     ['one frame', ['827f0000000000000401']],
     ['an absurd length', ['827fffffffffffffffff']],
     ['its fragments together', ['027e0300', '00'.repeat(768), '807e0101']],
-  ])('refuses a message that is too long in %s, before any of the frame passes', (_title, hex) => {
+  ])('fails a message above the limit with 1009 before any of the frame is forwarded: %s', (_title, hex) => {
     const pieces = readAll(reader({ maxMessageBytes: 1024 }), Buffer.from(hex.join(''), 'hex'), [64])
     expect(pieces.at(-1)).toMatchObject({ kind: 'violation', code: 1009 })
     expect(Buffer.concat(pieces.map(bytesOf)).length).toBe(hex.length === 1 ? 0 : 772)
@@ -141,7 +141,7 @@ describe('frame reader', () => {
     }
   })
 
-  it('never fails on any bytes', () => {
+  it('never throws', () => {
     fc.assert(
       fc.property(
         fc.boolean(),
@@ -157,7 +157,7 @@ describe('frame reader', () => {
 })
 
 describe('control frame', () => {
-  it('is what a reader of the other end finds', () => {
+  it('is read back by the reader of its peer', () => {
     for (const masked of [true, false]) {
       const frame = closeFrame(4006, 'the login has ended')
       expect(read(reader({ masked }), encodeFrame(frame, masked))).toMatchObject([
@@ -166,7 +166,7 @@ describe('control frame', () => {
     }
   })
 
-  it('carries only close codes that may be sent', () => {
+  it('has a close code that may be sent', () => {
     expect([999, 1004, 1005, 1006, 1015, 1016, 2999, 5000].filter(isCloseCode)).toEqual([])
     expect([1000, 1001, 1002, 1003, 1007, 1011, 1014, 3000, 4006, 4999].every(isCloseCode)).toBe(true)
   })
@@ -178,7 +178,7 @@ interface Frame {
   readonly payload: Buffer
 }
 
-/** What a sink was given. */
+/** What a sink received. */
 type Piece =
   | {
       readonly kind: 'forward'
@@ -209,7 +209,7 @@ function readAll(frames: FrameReader, bytes: Buffer, sizes: readonly number[]): 
   return chunks(bytes, sizes).flatMap(chunk => read(frames, chunk))
 }
 
-/** Cuts bytes into chunks of these sizes, over and over. */
+/** Cuts bytes into chunks of these sizes, repeatedly. */
 function chunks(bytes: Buffer, sizes: readonly number[]): Buffer[] {
   const result: Buffer[] = []
   for (let at = 0, index = 0; at < bytes.length; index += 1) {

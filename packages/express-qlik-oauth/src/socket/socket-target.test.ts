@@ -61,11 +61,11 @@ describe('socket target', () => {
     expect(() => path(url)).toThrow(expect.objectContaining({ code: 'ERR_PATH_REFUSED', status: 400 })),
   )
 
-  it.each(['', '/', '/api/v1/users/me', '/apps', '/APP/x', '/sense/app/x', '?x'])('finds nothing at %j', url =>
+  it.each(['', '/', '/api/v1/users/me', '/apps', '/APP/x', '/sense/app/x', '?x'])('has no socket at %j', url =>
     expect(() => path(url)).toThrow(expect.objectContaining({ code: 'ERR_SOCKET_NOT_FOUND', status: 404 })),
   )
 
-  it('leads to an app of the tenant or nowhere, whatever is asked for', () => {
+  it('leads to an app of the tenant or is refused, for any URL', () => {
     const pieces = fc.constantFrom(
       '/',
       'app',
@@ -118,7 +118,7 @@ describe('socket target', () => {
     )
   })
 
-  it('drops what proves who somebody is, and keeps the rest', () => {
+  it('drops credentials, and keeps the other parameters', () => {
     const query =
       'accessToken=a&AccessToken=b&qlik-csrf-token=c&qlik-web-integration-id=d&apiKey=e&workloadType=interactive-reload&Xrfkey=f%26g'
     expect(path(`/app/${id}?${query}`)).toBe(`/app/${id}?workloadType=interactive-reload&Xrfkey=f%26g`)

@@ -1,6 +1,6 @@
 import { httpError } from '../http/http-error.ts'
 
-/** Where a socket goes on the tenant. The origin is never part of it: that comes from the token source alone. */
+/** The target of a socket on the tenant. Its origin comes from the token source, never from the request. */
 export interface SocketTarget {
   readonly appId: string
   /** Path and query of the upgrade request to a tenant. */
@@ -8,33 +8,31 @@ export interface SocketTarget {
 }
 
 /**
- * Reads the URL of an upgrade: `{mount}/app/{id}`, then optionally `/identity/{identity}` and `/ttl/{seconds}`, as
- * Qlik's clients build it.
+ * Parses the URL of an upgrade as Qlik's clients build it: `{mount}/app/{id}`, optionally followed by
+ * `/identity/{identity}` and `/ttl/{seconds}`.
  *
- * Nothing is decoded on its way to the tenant, so what was checked here is what arrives there.
+ * The path is forwarded without decoding, so the tenant gets exactly what was checked.
  *
- * @throws ERR_PATH_REFUSED for a path that could be read as another one; ERR_SOCKET_NOT_FOUND for one that leads to no
- * app.
+ * @throws ERR_PATH_REFUSED for an ambiguous path; ERR_SOCKET_NOT_FOUND for a path that is not one of an app.
  */
 export function socketTarget(url: string, mount: string): SocketTarget {
   const [path = '', query = ''] = splitAt(url.slice(mount.length), '?')
-  if (ambiguous.test(path))
-    throw httpError('ERR_PATH_REFUSED', 'Open /app/{id} with the id of an app and nothing else in the path.')
+  if (ambiguous.test(path)) throw httpError('ERR_PATH_REFUSED', 'Open /app/{id} with the id of an app.')
 
   const { appId, identity } = appPath.exec(path)?.groups ?? {}
   if (appId === undefined) {
     if (path.startsWith('/app/'))
-      throw httpError('ERR_PATH_REFUSED', 'After /app/{id} only /identity/{identity} and /ttl/{seconds} may follow.')
-    throw httpError('ERR_SOCKET_NOT_FOUND', 'The only WebSockets here are those of apps, at /app/{id}.')
+      throw httpError('ERR_PATH_REFUSED', 'Only /identity/{identity} and /ttl/{seconds} may follow /app/{id}.')
+    throw httpError('ERR_SOCKET_NOT_FOUND', 'WebSockets are available at /app/{id} only.')
   }
   if (identity !== undefined && !isPlain(identity))
-    throw httpError('ERR_PATH_REFUSED', 'The identity is not a plain name.')
+    throw httpError('ERR_PATH_REFUSED', 'The identity must not contain encoded separators or control characters.')
   return { appId, path: tenant => path + tenantQuery(query, appId, mount, tenant) }
 }
 
 /**
- * Dots as a segment, empty segments, other separators, and characters that no client sends unescaped: whoever reads
- * such a path next may read it in another way.
+ * Dot segments, empty segments, other separators, and characters that clients escape: another server may parse such a
+ * path differently.
  */
 const ambiguous = /\/\/|\\|%2f|%5c|%00|%25|(?:^|\/)(?:\.|%2e){1,2}(?:\/|$)|[^!-~]|[;#"<>^`{}]/i
 
@@ -42,7 +40,7 @@ const ambiguous = /\/\/|\\|%2f|%5c|%00|%25|(?:^|\/)(?:\.|%2e){1,2}(?:\/|$)|[^!-~
 const appPath =
   /^\/app\/(?<appId>[\w-]{1,128}|%3[Ff]transient(?:%3[Dd][\w-]{0,128})?)(?:\/identity\/(?<identity>[^/]{1,512}))?(?:\/ttl\/\d{1,9})?$/
 
-/** Whether text is the same however often it is decoded. */
+/** Whether further decoding leaves the text unchanged. */
 function isPlain(text: string): boolean {
   try {
     return /^[^\p{Cc}%/\\?#]+$/u.test(decodeURIComponent(text))
@@ -52,8 +50,7 @@ function isPlain(text: string): boolean {
 }
 
 /**
- * The query without what proves who somebody is, which is ours to do, and with `reloadUri` on the tenant instead of
- * here.
+ * The query without credentials, which the proxy adds itself, and with `reloadUri` on the tenant instead of here.
  */
 function tenantQuery(query: string, appId: string, mount: string, tenant: string): string {
   const parameters = [...new URLSearchParams(query)]
@@ -76,12 +73,10 @@ const credentials = new Set([
 ])
 
 function tenantReloadUri(value: string, appId: string, mount: string, tenant: string): string {
-  const given = URL.canParse(value) ? new URL(value) : undefined
+  const url = URL.canParse(value) ? new URL(value) : undefined
   const path =
-    given?.pathname.startsWith(`${mount}/sense/app/`) === true
-      ? given.pathname.slice(mount.length)
-      : `/sense/app/${appId}`
-  return (/^https?:$/.test(given?.protocol ?? '') ? tenant : tenant.replace(/^http/, 'ws')) + path
+    url?.pathname.startsWith(`${mount}/sense/app/`) === true ? url.pathname.slice(mount.length) : `/sense/app/${appId}`
+  return (/^https?:$/.test(url?.protocol ?? '') ? tenant : tenant.replace(/^http/, 'ws')) + path
 }
 
 function splitAt(text: string, separator: string): [string, string] {

@@ -15,7 +15,7 @@ import {
 export const appId = '4d3c6b2a-6b1c-4e0b-9a51-7f8e2d1c0b9a'
 export const appPath = `/qlik/app/${appId}`
 
-/** One end of a WebSocket, with what arrived kept until it is asked for. */
+/** One end of a WebSocket. Buffers received messages until `message()`. */
 export interface End {
   readonly socket: WebSocket
   send(data: string | Buffer): void
@@ -33,7 +33,7 @@ export interface Setup {
   readonly port: number
   readonly origin: string
   readonly tenant: string
-  /** Tokens handed out so far; the last argument of each is the one that was rejected. */
+  /** Access tokens that the proxy reported as rejected. */
   readonly rejected: string[]
   active: number
   /** Ends the login, as a logout does. */
@@ -42,15 +42,15 @@ export interface Setup {
   connect(options?: ClientOptions, protocols?: string[]): Promise<{ browser: End; tenant: End }>
   /** The tenant's end of the next socket. */
   accepted(): Promise<End>
-  /** The tenant's end of the next socket, as a stream of bytes. */
+  /** The tenant's end of the next socket, as raw bytes. */
   rawTenant(): Promise<Socket>
-  /** A socket of which both ends are streams of bytes. */
+  /** A socket with raw bytes at both ends. */
   connectRaw(): Promise<RawEnds>
   /** Bytes that the tenant has sent. */
   proxied(): number
-  /** Resolves when the proxy holds no socket any more. */
+  /** Resolves when the proxy has no open socket. */
   proxyClosed(): Promise<void>
-  /** Resolves when neither the proxy nor the tenant has a connection any more. */
+  /** Resolves when neither proxy nor tenant has an open connection. */
   allClosed(): Promise<void>
   stop(): Promise<void>
 }
@@ -58,23 +58,23 @@ export interface Setup {
 export interface RawEnds {
   readonly peer: RawPeer
   readonly tenant: { readonly socket: Socket; readonly chunks: readonly Buffer[] }
-  /** Waits until so many bytes have reached the tenant. */
+  /** Waits until the tenant has received this many bytes. */
   received(length: number): Promise<void>
 }
 
 export interface SetupOptions extends Partial<SocketProxyOptions> {
-  /** Takes upgrades instead of a WebSocket server that accepts them all. */
+  /** Handles upgrades at the tenant. @default accepts all of them */
   readonly onUpgrade?: (request: IncomingMessage, socket: Duplex, head: Buffer) => void
   readonly deflate?: boolean
-  /** The tenant accepts any upgrade and then speaks bytes. */
+  /** The tenant accepts all upgrades and then writes raw bytes. */
   readonly raw?: boolean
-  /** Tells whose request it is, where there is more than one login. */
+  /** The id of the principal. */
   readonly loginOf?: (request: IncomingMessage) => string
 }
 
-/** A WebSocket server that stands for the tenant, and the proxy before it, with a login that the test can end. */
-export async function socketSetup(given: SetupOptions = {}): Promise<Setup> {
-  const { onUpgrade: takes, deflate = false, raw = false, loginOf, ...options } = given
+/** The socket proxy before a WebSocket server as its tenant, with a login that the test can end. */
+export async function socketSetup(setupOptions: SetupOptions = {}): Promise<Setup> {
+  const { onUpgrade: takes, deflate = false, raw = false, loginOf, ...options } = setupOptions
   const upstream = createServer()
   const accepted = new WebSocketServer({ noServer: true, perMessageDeflate: deflate, maxPayload: 2 ** 30 })
   const arrived: IncomingMessage[] = []
@@ -222,7 +222,7 @@ export function endOf(socket: WebSocket): End {
   }
 }
 
-/** A tenant's answer to an upgrade, without the empty line at its end. */
+/** A tenant's handshake response, without the empty line at its end. */
 export function switching({ headers }: Pick<IncomingMessage, 'headers'>): string {
   const accept = createHash('sha1')
     .update(`${headers['sec-websocket-key']}258EAFA5-E914-47DA-95CA-C5AB0DC85B11`)
@@ -231,8 +231,7 @@ export function switching({ headers }: Pick<IncomingMessage, 'headers'>): string
 }
 
 /**
- * The lines of an opening handshake as a browser sends it; `lines` replace those of the same name, an empty one leaves
- * it out.
+ * An opening handshake as a browser sends it. `lines` replaces headers of the same name; an empty value removes one.
  */
 export function handshakeText(
   { origin }: Pick<Setup, 'origin'>,
@@ -249,11 +248,11 @@ export function handshakeText(
     'Sec-WebSocket-Version': '13',
     ...lines,
   }
-  const given = Object.entries(headers).filter(([, value]) => value !== '')
-  return `${method} ${path} HTTP/1.1\r\n${given.map(([name, value]) => `${name}: ${value}\r\n`).join('')}\r\n`
+  const sent = Object.entries(headers).filter(([, value]) => value !== '')
+  return `${method} ${path} HTTP/1.1\r\n${sent.map(([name, value]) => `${name}: ${value}\r\n`).join('')}\r\n`
 }
 
-/** A peer that speaks bytes. */
+/** A client that writes raw bytes. */
 export interface RawPeer {
   readonly socket: Socket
   /** Everything received, once it contains `text`. */

@@ -1,13 +1,13 @@
-import { option, quick } from './arguments.ts'
-import { freePort, type Running, startRedis, startScript } from './children.ts'
-import { startNginx, startTenant } from './nginx.ts'
-import { plantForAll } from './planted-logins.ts'
-import { residentMegabytes } from './process-cost.ts'
-import { inTurn } from './rounds.ts'
-import { cookie, type Subject, type Surroundings, subjects } from './setting.ts'
-import { median, spread } from './statistics.ts'
-import { printTable } from './table.ts'
-import { sample } from './wrk.ts'
+import { option, quick } from '../support/arguments.ts'
+import { freePort, type Running, startRedis, startSubject } from '../support/children.ts'
+import { startNginx, startTenant } from '../support/nginx.ts'
+import { plantForAll } from '../support/planted-logins.ts'
+import { residentMegabytes } from '../support/process-cost.ts'
+import { inTurn } from '../support/rounds.ts'
+import { cookie, type Subject, type Surroundings, subjects } from '../support/setting.ts'
+import { median, spread } from '../support/statistics.ts'
+import { printTable } from '../support/table.ts'
+import { sample } from '../support/wrk.ts'
 
 interface RequestKind {
   readonly title: string
@@ -36,14 +36,14 @@ const kinds: readonly RequestKind[] = [
 const baseline: Subject = 'express-openid-connect + http-proxy-middleware'
 const floor: Subject = 'nginx'
 
-/** What a proxied request costs, beside other ways of doing it. */
+/** Measures what a proxied request costs, beside alternatives. */
 export async function requests(): Promise<void> {
   const redisPort = await startRedis()
   const { origin: tenant } = await startTenant()
   await plantForAll(redisPort, tenant)
   const running: RunningSubject[] = []
   for (const subject of subjects.filter(name => name.includes(option('only'))))
-    running.push({ subject, ...(await startSubject(subject, { redisPort, tenant })) })
+    running.push({ subject, ...(await startProxy(subject, { redisPort, tenant })) })
   for (const kind of kinds.filter(({ title }) => title.startsWith(option('load')))) await measure(kind, running)
 }
 
@@ -77,7 +77,7 @@ async function measure(kind: RequestKind, running: readonly RunningSubject[]): P
   )
 }
 
-/** A subject that answers with an error is quick; it must not be measured. */
+/** Errors are fast: a subject must respond with success before it is measured. */
 async function check({ subject, port }: RunningSubject, { path, bytes }: RequestKind): Promise<void> {
   const response = await fetch(`http://127.0.0.1:${port}/qlik${path}`, {
     headers: { cookie, 'x-forwarded-proto': 'https' },
@@ -90,8 +90,8 @@ async function check({ subject, port }: RunningSubject, { path, bytes }: Request
   }
 }
 
-async function startSubject(subject: Subject, surroundings: Surroundings): Promise<Running> {
-  if (subject !== 'nginx') return await startScript('subject.ts', [subject, JSON.stringify(surroundings)], '0')
+async function startProxy(subject: Subject, surroundings: Surroundings): Promise<Running> {
+  if (subject !== 'nginx') return await startSubject('rest-proxy.ts', [subject, JSON.stringify(surroundings)], '0')
   const port = await freePort()
   const upstream = `upstream tenant { server ${surroundings.tenant.slice('http://'.length)}; keepalive 256; }`
   const location = `location /qlik/ { proxy_pass http://tenant/; proxy_http_version 1.1; proxy_set_header Connection ""; proxy_set_header Cookie ""; }`

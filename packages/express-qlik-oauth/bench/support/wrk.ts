@@ -19,7 +19,7 @@ export interface Sample {
 
 const run = promisify(execFile)
 
-/** Puts a subject under load for a while. @throws Error when it answers with anything but success. */
+/** Puts a subject under load. @throws Error for any response that is not a success. */
 export async function sample(
   { process, port }: Running,
   { path, connections, seconds, cookie }: Load,

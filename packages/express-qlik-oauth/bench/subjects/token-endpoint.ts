@@ -1,18 +1,18 @@
 /**
- * What of the tenant is not static: logs everybody in who asks, issues single-use refresh tokens, and accepts every
- * socket. Prints its port.
+ * The dynamic part of the tenant: authorizes every request, issues single-use refresh tokens, accepts every socket.
+ * Prints its port.
  *
- * `GET /oauth/calls?delayMs=100` tells what was called since the last time, and sets how long the token endpoint takes
- * from now on. Using a refresh token twice revokes its family, as at a tenant that rotates them strictly.
+ * `GET /oauth/calls?delayMs=100` returns the calls since the last time, and sets the response time of the token endpoint.
+ * A refresh token that is used twice revokes its family.
  */
 import { createHash, generateKeyPairSync, randomBytes, sign } from 'node:crypto'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { setTimeout as delay } from 'node:timers/promises'
 import { WebSocketServer } from 'ws'
-import { accessToken, userId } from './setting.ts'
+import { accessToken, userId } from '../support/setting.ts'
 
-/** Since the last time it was asked. */
+/** Since the last request for it. */
 export interface Calls {
   readonly refreshes: number
   readonly refused: number
@@ -26,7 +26,7 @@ interface Code {
 }
 
 const codes = new Map<string, Code>()
-/** Number of the only refresh token of a family that may be used; one that is not listed has its first. */
+/** Number of the valid refresh token of each family; 1 for a family that is not listed. */
 const families = new Map<string, number | 'revoked'>()
 const { privateKey, publicKey } = generateKeyPairSync('rsa', { modulusLength: 2048 })
 let calls = { refreshes: 0, refused: 0 }
@@ -82,7 +82,7 @@ async function issue(parameters: URLSearchParams, issuer: string, response: Serv
     calls.refreshes += 1
     const [family = '', number] = (parameters.get('refresh_token') ?? '').split('.')
     const valid = families.get(family) ?? 1
-    // The token is used up when it arrives, however long the answer takes.
+    // The token is used when it arrives, not when the response leaves.
     families.set(family, valid === Number(number) ? valid + 1 : 'revoked')
     await delay(delayMs)
     if (valid === Number(number)) return json(response, 200, tokenSet(family, valid + 1))
@@ -108,7 +108,7 @@ function tokenSet(family: string, number: number): object {
   }
 }
 
-/** As long as those of Qlik Cloud. */
+/** As long as the tokens of Qlik Cloud. */
 function refreshTokenOf(family: string, number: number): string {
   return `${family}.${number}.`.padEnd(600, 'r')
 }

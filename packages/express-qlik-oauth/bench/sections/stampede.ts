@@ -1,20 +1,20 @@
 import { randomBytes } from 'node:crypto'
 import { Pool } from 'undici'
-import { quick } from './arguments.ts'
-import { startRedis, startScript } from './children.ts'
-import { startTenant } from './nginx.ts'
-import { loginRecord, type Planter, planter } from './planted-logins.ts'
-import { signedCookie } from './setting.ts'
-import { median, quantile, spread } from './statistics.ts'
-import { printTable } from './table.ts'
-import type { Calls } from './token-endpoint.ts'
+import type { Calls } from '../subjects/token-endpoint.ts'
+import { quick } from '../support/arguments.ts'
+import { startRedis, startSubject } from '../support/children.ts'
+import { startTenant } from '../support/nginx.ts'
+import { loginRecord, type Planter, planter } from '../support/planted-logins.ts'
+import { signedCookie } from '../support/setting.ts'
+import { median, quantile, spread } from '../support/statistics.ts'
+import { printTable } from '../support/table.ts'
 
 const processes = 4
 
 interface Stampede {
-  /** How long the token endpoint takes. The lease of the refresh lock is 5 s. */
+  /** Response time of the token endpoint. The lease of the refresh lock is 5 s. */
   readonly delayMs: number
-  /** For each process. */
+  /** Per process. */
   readonly requests: number
   readonly rounds: number
 }
@@ -26,7 +26,7 @@ const stampedes: readonly Stampede[] = [
   ...(quick ? [] : [{ delayMs: 6000, requests: 200, rounds: 1 }]),
 ]
 
-/** What came back to many requests that were sent off at the same moment. */
+/** The results of requests that were sent at the same moment. */
 interface Burst {
   readonly failed: number
   readonly latencies: readonly number[]
@@ -38,17 +38,14 @@ interface Round {
   readonly calls: Calls
 }
 
-/**
- * What a burst of requests to several processes goes through when the access token has run out, beside the same burst
- * with a fresh token.
- */
+/** Measures a burst of requests to several processes with an expired access token, beside one with a fresh token. */
 export async function stampede(): Promise<void> {
   const redisPort = await startRedis('0,1')
-  const endpoint = await startScript('token-endpoint.ts', [], '0,1')
+  const endpoint = await startSubject('token-endpoint.ts', [], '0,1')
   const { origin: tenant } = await startTenant(endpoint.port)
   const surroundings = JSON.stringify({ redisPort, tenant })
   const running = await Promise.all(
-    Array.from({ length: processes }, () => startScript('application.ts', ['this project', surroundings], '0,1')),
+    Array.from({ length: processes }, () => startSubject('application.ts', ['this project', surroundings], '0,1')),
   )
   const pools = running.map(({ port }) => new Pool(`http://127.0.0.1:${port}`, { connections: 200 }))
   const logins = planter(redisPort)
@@ -90,7 +87,7 @@ export async function stampede(): Promise<void> {
   await Promise.all(pools.map(pool => pool.destroy()))
 }
 
-/** A login whose access token lives so long. @returns Its cookie. */
+/** Stores a login whose access token expires in this time. @returns Its cookie. */
 async function plant(logins: Planter, tenant: string, secondsLeft: number): Promise<string> {
   const session = randomBytes(24).toString('base64url')
   const tokens = { refreshToken: `${session}.1.`.padEnd(600, 'r'), expiresAt: Date.now() + secondsLeft * 1000 }

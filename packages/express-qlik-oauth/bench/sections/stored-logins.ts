@@ -1,22 +1,22 @@
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { Redis } from 'ioredis'
-import { quick } from './arguments.ts'
-import { directory, type Running, startRedis, startScript } from './children.ts'
-import { startTenant } from './nginx.ts'
-import { loginRecord, planter } from './planted-logins.ts'
-import { residentMegabytes } from './process-cost.ts'
-import { inTurn } from './rounds.ts'
-import { type Subject, signedCookie } from './setting.ts'
-import { median, spread } from './statistics.ts'
-import { printTable } from './table.ts'
-import { type Load, sample } from './wrk.ts'
+import { quick } from '../support/arguments.ts'
+import { directory, type Running, startRedis, startSubject } from '../support/children.ts'
+import { startTenant } from '../support/nginx.ts'
+import { loginRecord, planter } from '../support/planted-logins.ts'
+import { residentMegabytes } from '../support/process-cost.ts'
+import { inTurn } from '../support/rounds.ts'
+import { type Subject, signedCookie } from '../support/setting.ts'
+import { median, spread } from '../support/statistics.ts'
+import { printTable } from '../support/table.ts'
+import { type Load, sample } from '../support/wrk.ts'
 
 const sizes = [10, 10_000, 100_000]
 const subjects: readonly Subject[] = ['ahead of Express', 'ahead of Express, cached']
 const [rounds, seconds] = quick ? [3, 2] : [5, 3]
 
-/** A proxy before a Redis of its own with so many logins. */
+/** A proxy with its own Redis that holds `size` logins. */
 interface Stored extends Running {
   readonly size: number
   readonly subject: Subject
@@ -24,7 +24,7 @@ interface Stored extends Running {
   readonly load: Load
 }
 
-/** What a request costs when it comes from any of many people who are logged in. */
+/** Measures what a request costs when it may come from any of many logins. */
 export async function storedLogins(): Promise<void> {
   const { origin: tenant } = await startTenant()
   const running: Stored[] = []
@@ -35,12 +35,12 @@ export async function storedLogins(): Promise<void> {
     const cookie = { script: await cookieScript(sessions) }
     const load: Load = { path: '/api/v1/items', connections: 32, seconds, cookie }
     for (const subject of subjects) {
-      const started = await startScript('subject.ts', [subject, JSON.stringify({ redisPort, tenant })], '0')
+      const started = await startSubject('rest-proxy.ts', [subject, JSON.stringify({ redisPort, tenant })], '0')
       running.push({ ...started, size, subject, bytesPerLogin, load })
     }
   }
 
-  // Long enough for every login of the smaller two to have come by.
+  // Long enough for a request from every login of the smaller two.
   for (const one of running) await sample(one, { ...one.load, seconds: 2 })
   const samples = await inTurn(running, rounds, one => sample(one, one.load))
   const rows = running.map(async one => {
@@ -51,18 +51,18 @@ export async function storedLogins(): Promise<void> {
       spread(taken.map(({ microseconds }) => microseconds)),
       median(taken.map(({ perSecond }) => perSecond)).toFixed(0),
       (await residentMegabytes(one.process)).toFixed(0),
-      // What Redis needs anyway would be counted for few logins.
+      // With few logins the fixed cost of Redis would dominate.
       one.size < 1000 ? '' : (one.bytesPerLogin / 1024).toFixed(1),
     ]
   })
   printTable(
-    `Each request of any of them: 2 KB JSON, 32 connections, ${rounds} rounds of ${seconds} s`,
+    `Requests of random logins: 2 KB JSON, 32 connections, ${rounds} rounds of ${seconds} s`,
     ['logins', '', 'CPU us/request, median (least-most)', 'requests/s', 'RSS MB', 'KB in Redis per login'],
     await Promise.all(rows),
   )
 }
 
-/** Stores a login of another user for each session. @returns What one takes in Redis. */
+/** Stores a login of its own user for each session. @returns Bytes per login in Redis. */
 async function store(sessions: readonly string[], redisPort: number, tenant: string): Promise<number> {
   const redis = new Redis({ port: redisPort, host: '127.0.0.1' })
   const logins = planter(redisPort)
@@ -81,14 +81,14 @@ async function store(sessions: readonly string[], redisPort: number, tenant: str
   return (after - before) / sessions.length
 }
 
-/** With the access token 3 KB. */
+/** 3 KB together with the access token. */
 const longRefreshToken = 'r'.repeat(1900)
 
 async function usedMemory(redis: Redis): Promise<number> {
   return Number(/used_memory_dataset:(\d+)/.exec(await redis.info('memory'))?.[1])
 }
 
-/** Each request of wrk carries the cookie of a login drawn at random. */
+/** wrk sends the cookie of a random login with each request. */
 async function cookieScript(sessions: readonly string[]): Promise<string> {
   const cookies = join(directory, `cookies-${sessions.length}`)
   await writeFile(cookies, sessions.map(session => `__Host-sid=${signedCookie(session)}\n`).join(''))

@@ -1,13 +1,11 @@
 /** One command on its way to Redis. */
 export interface RedisCommand {
   readonly name: string
-  /** What kind of key it is about. */
+  /** The kind of its key. */
   readonly about: string
 }
 
-/**
- * Reads commands out of what a connection carries, however it is cut into chunks. RESP: an array of bulk strings each.
- */
+/** Parses RESP commands, arrays of bulk strings, in chunks of any size. */
 export function commandReader(): (chunk: Buffer) => RedisCommand[] {
   let rest = Buffer.alloc(0)
 

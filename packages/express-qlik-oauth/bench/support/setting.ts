@@ -1,9 +1,6 @@
 import { sign } from 'cookie-signature'
 
-/**
- * What runner and subjects must agree on: names, secrets of this bench, and one planted login in the form of each
- * library.
- */
+/** What sections and subjects share: names, secrets, and one stored login in the form of each library. */
 export const publicUrl = 'https://app.example.com'
 export const sessionSecret = 'a-session-secret-for-the-bench'
 export const tokenKey = Buffer.alloc(32, 7).toString('base64')
@@ -12,20 +9,20 @@ export const userId = 'bench-user'
 export const sessionId = 'bench-session-0000000000000000001'
 export const openIdSessionId = 'bench-openid-0000000000000000001'
 
-/** As long as those of Qlik Cloud. */
+/** As long as the tokens of Qlik Cloud. */
 export const accessToken = `eyJhbGciOiJFUzM4NCJ9.${'a'.repeat(1100)}.sig`
 export const refreshToken = 'r'.repeat(600)
 
-/** The value of a session's cookie. */
+/** The value of a session cookie. */
 export function signedCookie(id: string): string {
   return encodeURIComponent(`s:${sign(id, sessionSecret)}`)
 }
 
-/** Cookies for all subjects at once, so that each request has the same length. */
+/** The cookies of all subjects together, so that all requests have the same length. */
 const signed = signedCookie(sessionId)
 export const cookie = `__Host-sid=${signed}; sid=${signed}; appSession=${openIdSessionId}`
 
-/** Where a subject finds the rest of the bench. */
+/** Where a subject reaches Redis and the tenant. */
 export interface Surroundings {
   readonly redisPort: number
   readonly tenant: string
@@ -43,20 +40,20 @@ export const subjects = [
 
 export type Subject = (typeof subjects)[number]
 
-/** Whole applications with a login. */
+/** Applications with a login. */
 export type ApplicationName = 'this project' | 'this project, cached' | 'express-openid-connect'
 
-/** The page behind a guard that a login leads to. */
+/** The guarded page to which a login returns. */
 export const landing = '/landing'
 
-/** A base URL on loopback, as express-openid-connect wants it for cookies that need no https. */
+/** express-openid-connect needs a loopback URL for cookies without `Secure`. */
 export const openIdUrl = 'http://localhost:3000'
 
-export const socketSubjects = ['this proxy', 'http-proxy', '`ws` on both sides'] as const
+export const socketSubjects = ['this proxy', 'tunnel built on `ws`', 'http-proxy'] as const
 
 export type SocketSubject = (typeof socketSubjects)[number]
 
-/** What a process has used so far. */
+/** What a process has used since its start. */
 export interface SocketCost {
   readonly cpuMicroseconds: number
   readonly residentBytes: number

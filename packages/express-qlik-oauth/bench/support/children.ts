@@ -8,10 +8,10 @@ import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 
-/** Where a child runs: a CPU, or several of them. */
+/** The CPUs a child may run on. */
 export type Cpu = '0' | '1' | '0,1'
 
-/** A script of this folder that has told where it listens. */
+/** A process that listens. */
 export interface Running {
   readonly process: ChildProcess
   readonly port: number
@@ -19,7 +19,7 @@ export interface Running {
 
 const children = new Set<ChildProcess>()
 
-/** For configurations and static files; gone at the end. */
+/** Configuration and static files; deleted at the end. */
 export const directory = await mkdtemp(join(tmpdir(), 'qlik-bench-'))
 
 /** Starts a program bound to a CPU. */
@@ -34,12 +34,9 @@ export function start(command: string, parameters: readonly string[], cpu: Cpu):
   return child
 }
 
-/**
- * Starts a script of this folder, which prints `{ port }` once it listens. It runs the built packages, as an
- * application does.
- */
-export async function startScript(name: string, parameters: readonly string[], cpu: Cpu): Promise<Running> {
-  const file = fileURLToPath(new URL(name, import.meta.url))
+/** Starts a script of `subjects/`, which prints `{ port }` when it listens. It runs the built packages. */
+export async function startSubject(name: string, parameters: readonly string[], cpu: Cpu): Promise<Running> {
+  const file = fileURLToPath(new URL(`../subjects/${name}`, import.meta.url))
   const profile = process.argv.includes('--cpu-prof')
     ? ['--cpu-prof', `--cpu-prof-dir=${join(tmpdir(), 'qlik-bench-profiles')}`]
     : []
@@ -57,7 +54,7 @@ export async function startRedis(cpu: Cpu = '1'): Promise<number> {
   return port
 }
 
-/** Ends these children, or all there are. */
+/** Ends these children, or all of them. */
 export async function stop(some: Iterable<ChildProcess> = children): Promise<void> {
   const ending = [...some].filter(child => children.has(child))
   for (const child of ending) child.kill('SIGTERM')
@@ -66,7 +63,7 @@ export async function stop(some: Iterable<ChildProcess> = children): Promise<voi
   )
 }
 
-/** Leaves nothing behind, however the bench ends. */
+/** Ends all children and deletes the temporary directory. */
 export async function cleanUp(): Promise<void> {
   await stop()
   await rm(directory, { recursive: true, force: true })

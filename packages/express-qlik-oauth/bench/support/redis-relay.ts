@@ -2,28 +2,26 @@ import { once } from 'node:events'
 import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net'
 import { commandReader, type RedisCommand } from './redis-command.ts'
 
-/** What an application asked Redis. */
+/** The commands an application sent to Redis. */
 export interface Asked {
   readonly commands: readonly RedisCommand[]
-  /** Commands that were on their way at the same time are one round trip. */
+  /** Commands that were in flight together are one round trip. */
   readonly roundTrips: readonly (readonly RedisCommand[])[]
 }
 
-/** Stands between an application and Redis, and counts. */
+/** Counts commands between an application and Redis. */
 export interface RedisRelay {
   readonly port: number
   /**
-   * What was asked while `act` went on, and until nothing came for a while. Heartbeats, which belong to no request, are
-   * left out.
+   * The commands during `act`, and until the connection is quiet. Heartbeats are left out.
    */
   during(act: () => Promise<unknown>): Promise<Asked>
   close(): void
 }
 
 /**
- * Every answer is held back for a moment. Commands that the application sends without waiting for one another therefore
- * all arrive before the first answer leaves, and a command that arrives after an answer has left did wait for it: that
- * is the next round trip.
+ * Delays each reply. Commands that the application sends without waiting for one another all arrive before the first
+ * reply leaves; a command that arrives after a reply waited for it, and begins the next round trip.
  */
 export async function redisRelay(redisPort: number): Promise<RedisRelay> {
   let roundTrips: RedisCommand[][] = []
@@ -54,7 +52,7 @@ export async function redisRelay(redisPort: number): Promise<RedisRelay> {
       redis.write(chunk)
     })
     redis.on('data', chunk => {
-      // Announcements come unasked.
+      // Published messages are no replies.
       if (subscribed) application.write(chunk)
       else
         setTimeout(() => {

@@ -3,7 +3,7 @@ import { type LoginRecord, redisLoginStore } from 'qlik-oauth'
 import { loginKey } from 'qlik-oauth/internal'
 import { accessToken, clientOptions, openIdSessionId, refreshToken, sessionId, tokenKey, userId } from './setting.ts'
 
-/** The record of a login that has just begun, with tokens as long as those of Qlik Cloud. */
+/** The record of a new login, with tokens as long as those of Qlik Cloud. */
 export function loginRecord(tenant: string, tokens: Partial<LoginRecord['tokens']> = {}, user = userId): LoginRecord {
   const now = Date.now()
   return {
@@ -26,7 +26,7 @@ export function loginRecord(tenant: string, tokens: Partial<LoginRecord['tokens'
 
 const hourMs = 3600 * 1000
 
-/** Stores logins as this project does. */
+/** Stores logins in the format of this project. */
 export interface Planter {
   plant(session: string, record: LoginRecord): Promise<void>
   close(): Promise<void>
@@ -44,7 +44,7 @@ export function planter(redisPort: number): Planter {
   }
 }
 
-/** The same login for every subject, stored as that subject would have stored it. */
+/** Stores the same login for every subject, in its own format. */
 export async function plantForAll(redisPort: number, tenant: string): Promise<void> {
   const own = planter(redisPort)
   await own.plant(sessionId, loginRecord(tenant))

@@ -1,7 +1,6 @@
 /**
- * One end of the WebSocket bench, in a process of its own: `socket-subject.ts <name> <origin of the tenant>` prints its
- * port. A plain request is answered with what the process has used so far; one for `/collected`, after its garbage was
- * collected.
+ * One process of the WebSocket section: `socket-proxy.ts <name> <origin of the tenant>` prints its port. A plain
+ * request returns what the process has used so far; `/collected` collects garbage first.
  */
 import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
@@ -10,40 +9,38 @@ import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import { socketProxy } from 'express-qlik-oauth'
 import httpProxy from 'http-proxy'
-import { WebSocket, WebSocketServer } from 'ws'
-import { publicUrl, type SocketCost, type SocketSubject } from './setting.ts'
+import { WebSocketServer } from 'ws'
+import { publicUrl, type SocketCost, type SocketSubject } from '../support/setting.ts'
+import { wsTunnel } from './ws-tunnel.ts'
+
+const maxMessageBytes = 128 * 1024 * 1024
 
 const subjects: Readonly<Record<SocketSubject | 'tenant', (server: Server, tenant: string) => void>> = {
+  /** Echoes short messages; answers a long one with its length. */
   tenant(server) {
-    new WebSocketServer({ server, perMessageDeflate: false }).on('connection', socket =>
-      socket.on('message', (data, binary) => socket.send(data, { binary })),
+    new WebSocketServer({ server, perMessageDeflate: false, maxPayload: maxMessageBytes }).on('connection', socket =>
+      socket.on('message', (data: Buffer, binary) =>
+        data.length > 1e6 ? socket.send(String(data.length)) : socket.send(data, { binary }),
+      ),
     )
   },
   'this proxy'(server, tenant) {
-    const access = { id: 'bench', tokens: { tenant, accessToken: async () => 'token' } }
-    const proxy = socketProxy({ authenticate: async () => access, publicUrl, maxSocketsPerLogin: 100_000 })
+    const proxy = socketProxy({ authenticate: authenticate(tenant), publicUrl, maxSocketsPerLogin: 100_000 })
     server.on('upgrade', proxy.upgrade)
+  },
+  'tunnel built on `ws`'(server, tenant) {
+    server.on('upgrade', wsTunnel({ authenticate: authenticate(tenant), publicUrl, pingMs: 25_000, maxMessageBytes }))
   },
   'http-proxy'(server, tenant) {
     const proxy = httpProxy.createProxyServer({ target: tenant, ws: true })
     proxy.on('error', () => {})
     server.on('upgrade', (request, socket, head) => proxy.ws(request, socket, head))
   },
-  '`ws` on both sides'(server, tenant) {
-    const browsers = new WebSocketServer({ noServer: true, perMessageDeflate: false })
-    server.on('upgrade', (request, socket, head) => {
-      const upstream = new WebSocket(`${tenant.replace('http', 'ws')}/app/bench`, { perMessageDeflate: false })
-      upstream.on('error', () => socket.destroy())
-      upstream.once('open', () =>
-        browsers.handleUpgrade(request, socket, head, browser => {
-          browser.on('message', (data, binary) => upstream.send(data, { binary }))
-          upstream.on('message', (data, binary) => browser.send(data, { binary }))
-          browser.on('close', () => upstream.terminate())
-          upstream.on('close', () => browser.terminate())
-        }),
-      )
-    })
-  },
+}
+
+function authenticate(tenant: string) {
+  const principal = { id: 'bench', tokens: { tenant, accessToken: async () => 'token' } }
+  return async () => principal
 }
 
 setFlagsFromString('--expose-gc')

@@ -32,9 +32,9 @@ export interface Tenant {
 }
 
 /**
- * A tenant with static answers, so that it costs the same whoever asks.
+ * A tenant with static responses, so that its cost does not vary.
  *
- * @param tokenPort Where the token endpoint listens, for those who need logins: it gets what is not static.
+ * @param tokenPort Of the token endpoint, which serves everything that is not static.
  */
 export async function startTenant(tokenPort?: number): Promise<Tenant> {
   const port = await freePort()

@@ -1,29 +1,33 @@
 import { once } from 'node:events'
 import { setTimeout as pause } from 'node:timers/promises'
 import { WebSocket } from 'ws'
-import { quick } from './arguments.ts'
-import { type Running, startScript, stop } from './children.ts'
-import { inTurn } from './rounds.ts'
-import { publicUrl, type SocketCost, type SocketSubject, socketSubjects } from './setting.ts'
-import { spread } from './statistics.ts'
-import { printTable } from './table.ts'
+import { quick } from '../support/arguments.ts'
+import { type Running, startSubject, stop } from '../support/children.ts'
+import { peakResidentBytes, resetPeakResidentBytes } from '../support/process-cost.ts'
+import { inTurn } from '../support/rounds.ts'
+import { publicUrl, type SocketCost, type SocketSubject, socketSubjects } from '../support/setting.ts'
+import { spread } from '../support/statistics.ts'
+import { printTable } from '../support/table.ts'
 
 const [rounds, seconds, connections, messageBytes, idleSockets] = [quick ? 2 : 5, 2, 50, 200, 1000]
+const longMessageBytes = 100_000_000
 
 interface Sample {
   readonly cpu: number
   readonly heap: number
   readonly resident: number
+  /** Growth of the peak of resident memory. */
+  readonly longMessage: number
 }
 
 /**
- * Measures what a proxied WebSocket costs: CPU per round trip, and memory of a thousand idle sockets. Each sample is of
- * a fresh process.
+ * Measures what a proxied WebSocket costs: CPU per round trip, memory of idle sockets, and memory of one long message.
+ * Each sample is of a fresh process.
  *
- * The others look nobody up and check no Origin; they are the floor, not an alternative.
+ * `ws-tunnel.ts` does the same job on another base. http-proxy checks no login, Origin or frame: it is the floor.
  */
 export async function sockets(): Promise<void> {
-  const tenant = await startScript('socket-subject.ts', ['tenant'], '1')
+  const tenant = await startSubject('socket-proxy.ts', ['tenant'], '1')
   const samples = await inTurn(socketSubjects, rounds, subject => sampleOf(subject, tenant))
   const rows = socketSubjects.map(subject => {
     const list = samples.get(subject) ?? []
@@ -33,26 +37,34 @@ export async function sockets(): Promise<void> {
       column(({ cpu }) => cpu, 1),
       column(({ heap }) => heap / 1e6, 1),
       column(({ resident }) => resident / 1e6, 1),
+      column(({ longMessage }) => longMessage / 1e6, 1),
     ]
   })
   const idle = `of ${idleSockets} idle sockets, MB`
   printTable(
     `${connections} sockets, messages of ${messageBytes} bytes`,
-    ['', 'CPU us/round trip', `Heap ${idle}`, `RSS ${idle}`],
+    [
+      '',
+      'CPU us/round trip',
+      `Heap ${idle}`,
+      `RSS ${idle}`,
+      `Peak RSS of a message of ${longMessageBytes / 1e6} MB, MB`,
+    ],
     rows,
   )
 }
 
 async function sampleOf(name: SocketSubject, tenant: Running): Promise<Sample> {
-  const subject = await startScript('socket-subject.ts', [name, `http://127.0.0.1:${tenant.port}`], '0')
+  const subject = await startSubject('socket-proxy.ts', [name, `http://127.0.0.1:${tenant.port}`], '0')
   const memory = await idleMemory(subject)
   const cpu = await cpuPerRoundTrip(subject)
+  const longMessage = await longMessageMemory(subject)
   await stop([subject.process])
-  return { cpu, ...memory }
+  return { cpu, ...memory, longMessage }
 }
 
-async function idleMemory(subject: Running): Promise<Omit<Sample, 'cpu'>> {
-  // Once before, so that what every process loads once is not counted for each socket.
+async function idleMemory(subject: Running): Promise<Pick<Sample, 'heap' | 'resident'>> {
+  // Once before: what a process loads once must not count as the cost of sockets.
   await closeAll(await openAll(subject, 100))
   const before = await costOf(subject, '/collected')
   const open = await openAll(subject, idleSockets)
@@ -80,6 +92,17 @@ async function cpuPerRoundTrip(subject: Running): Promise<number> {
   const counted = roundTrips - first
   await closeAll(open)
   return (after.cpuMicroseconds - before.cpuMicroseconds) / counted
+}
+
+async function longMessageMemory(subject: Running): Promise<number> {
+  const { residentBytes } = await costOf(subject, '/collected')
+  await resetPeakResidentBytes(subject.process)
+  const socket = await opened(subject.port)
+  socket.send(Buffer.alloc(longMessageBytes))
+  const [length] = await once(socket, 'message')
+  if (Number(length) !== longMessageBytes) throw new Error(`Only ${length} bytes arrived at the tenant`)
+  await closeAll([socket])
+  return (await peakResidentBytes(subject.process)) - residentBytes
 }
 
 async function openAll({ port }: Running, count: number): Promise<WebSocket[]> {

@@ -20,7 +20,7 @@ import {
   type Surroundings,
   sessionSecret,
   tokenKey,
-} from './setting.ts'
+} from '../support/setting.ts'
 
 const [, , name = '', surroundings = '{}'] = process.argv
 const { redisPort, tenant } = JSON.parse(surroundings) as Surroundings

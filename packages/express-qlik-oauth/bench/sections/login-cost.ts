@@ -1,24 +1,24 @@
 import type { ChildProcess } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
-import { quick } from './arguments.ts'
-import { type Running, startRedis, startScript, stop } from './children.ts'
-import { startTenant } from './nginx.ts'
-import { loginRecord, planter } from './planted-logins.ts'
-import { cpuMicroseconds } from './process-cost.ts'
-import { type Asked, redisRelay } from './redis-relay.ts'
-import { inTurn } from './rounds.ts'
-import { type ApplicationName, landing, signedCookie } from './setting.ts'
-import { spread } from './statistics.ts'
-import { printTable } from './table.ts'
-import { visitor } from './visitor.ts'
+import { quick } from '../support/arguments.ts'
+import { type Running, startRedis, startSubject, stop } from '../support/children.ts'
+import { startTenant } from '../support/nginx.ts'
+import { loginRecord, planter } from '../support/planted-logins.ts'
+import { cpuMicroseconds } from '../support/process-cost.ts'
+import { type Asked, redisRelay } from '../support/redis-relay.ts'
+import { inTurn } from '../support/rounds.ts'
+import { type ApplicationName, landing, signedCookie } from '../support/setting.ts'
+import { spread } from '../support/statistics.ts'
+import { printTable } from '../support/table.ts'
+import { visitor } from '../support/visitor.ts'
 
 const repetitions = quick ? 5 : 15
 const [rounds, loginsEach] = quick ? [3, 150] : [5, 300]
 
-/** What a login, and what follows from it, costs: round trips to Redis, and CPU time of the application. */
+/** Measures what a login and the requests after it cost: round trips to Redis, and CPU of the application. */
 export async function loginCost(): Promise<void> {
   const redisPort = await startRedis()
-  const endpoint = await startScript('token-endpoint.ts', [], '1')
+  const endpoint = await startSubject('token-endpoint.ts', [], '1')
   const { origin: tenant } = await startTenant(endpoint.port)
   await countRoundTrips(redisPort, tenant)
   await measureCpu(redisPort, tenant)
@@ -29,7 +29,7 @@ async function countRoundTrips(redisPort: number, tenant: string): Promise<void>
   const logins = planter(redisPort)
   const applications: ChildProcess[] = []
   const started = async (name: ApplicationName): Promise<number> => {
-    const { process, port } = await startScript(
+    const { process, port } = await startSubject(
       'application.ts',
       [name, JSON.stringify({ redisPort: relay.port, tenant })],
       '0',
@@ -43,7 +43,7 @@ async function countRoundTrips(redisPort: number, tenant: string): Promise<void>
   }
 
   const own = await started('this project')
-  // One socket stays open, so that the subscription which all sockets share is there already.
+  // Keeps one socket open: the subscription that all sockets share must exist before the measurement.
   const first = visitor('this project', own)
   await first.logIn()
   const held = await first.openSocket()
@@ -93,10 +93,10 @@ async function countRoundTrips(redisPort: number, tenant: string): Promise<void>
     await step('express-openid-connect: `GET /logout`', () => person.logOut())
   }
 
-  // Redis learns the scripts the first time.
+  // The first time loads the scripts into Redis.
   const measured = [...asked].map(([name, list]) => [name, list.slice(1)] as const)
   printTable(
-    `What is asked of Redis, ${repetitions} times each`,
+    `Redis commands, ${repetitions} times each`,
     ['', 'commands', 'round trips', 'which: + at once, > one after another'],
     measured.map(([name, list]) => [
       name,
@@ -116,7 +116,7 @@ function trips({ roundTrips }: Asked): number {
   return roundTrips.length
 }
 
-/** The number, or the least and the most where it was not always the same. */
+/** The number, or minimum and maximum when it varies. */
 function counts(list: readonly Asked[], count: (asked: Asked) => number): string {
   const numbers = list.map(count)
   const [least, most] = [Math.min(...numbers), Math.max(...numbers)]
@@ -136,7 +136,7 @@ async function measureCpu(redisPort: number, tenant: string): Promise<void> {
   const names: readonly ApplicationName[] = ['this project', 'express-openid-connect']
   const surroundings = JSON.stringify({ redisPort, tenant })
   const running = await Promise.all(
-    names.map(async name => ({ name, ...(await startScript('application.ts', [name, surroundings], '0')) })),
+    names.map(async name => ({ name, ...(await startSubject('application.ts', [name, surroundings], '0')) })),
   )
   for (const one of running) await logInAndOut(one)
   const samples = await inTurn(running, rounds, logInAndOut)
@@ -150,7 +150,7 @@ async function measureCpu(redisPort: number, tenant: string): Promise<void> {
   )
 }
 
-/** CPU time per login with its landing, and per logout. */
+/** CPU time per login, with the page it returns to, and per logout. */
 async function logInAndOut(
   one: Running & { readonly name: ApplicationName },
 ): Promise<{ login: number; logout: number }> {

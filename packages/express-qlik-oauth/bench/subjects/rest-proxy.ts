@@ -1,4 +1,4 @@
-/** One proxy under measurement, in a process of its own: `subject.ts <name> <surroundings as JSON>` prints its port. */
+/** One proxy under measurement: `rest-proxy.ts <name> <surroundings as JSON>` prints its port. */
 import { createServer, type RequestListener } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { RedisStore } from 'connect-redis'
@@ -10,7 +10,14 @@ import { createProxyMiddleware } from 'http-proxy-middleware'
 import { Redis } from 'ioredis'
 import { redisLoginStore } from 'qlik-oauth'
 import { type Dispatcher, Pool } from 'undici'
-import { clientOptions, publicUrl, type Subject, type Surroundings, sessionSecret, tokenKey } from './setting.ts'
+import {
+  clientOptions,
+  publicUrl,
+  type Subject,
+  type Surroundings,
+  sessionSecret,
+  tokenKey,
+} from '../support/setting.ts'
 
 const [, , name = '', surroundings = '{}'] = process.argv
 const { redisPort, tenant } = JSON.parse(surroundings) as Surroundings
@@ -41,8 +48,8 @@ function qlik(cacheSeconds: number) {
 }
 
 /**
- * As their READMEs show it, with what must not leave put right: without that they are faster and leak the session
- * cookie.
+ * As the README shows it, except that the session cookie is removed: without this it is faster and leaks the cookie to
+ * the tenant.
  */
 function proxyMiddleware(tokenOf: (request: express.Request) => string | undefined) {
   return createProxyMiddleware<express.Request, express.Response>({

@@ -3,11 +3,11 @@ import { type Dispatcher, request } from 'undici'
 import { WebSocket } from 'ws'
 import { type ApplicationName, landing, publicUrl } from './setting.ts'
 
-/** A browser as far as a login needs one. */
+/** What a login needs of a browser. */
 export interface Visitor {
-  /** `GET /auth/login` or its like. @returns The authorization request. */
+  /** Requests the login route. @returns The authorization request. */
   beginLogin(): Promise<string>
-  /** Lets the tenant log the user in. @returns The callback. */
+  /** Sends the authorization request. @returns Path and query of the callback. */
   authorize(url: string): Promise<string>
   finishLogin(callback: string): Promise<void>
   visit(path: string, expected?: number): Promise<void>
@@ -24,7 +24,7 @@ const routes: Readonly<
   'express-openid-connect': { login: '/login', logout: ['GET', '/logout'] },
 }
 
-/** @param given A Cookie header of somebody who is logged in already. */
+/** @param given A Cookie header to start with, such as that of an existing login. */
 export function visitor(application: ApplicationName, port: number, given = ''): Visitor {
   const origin = `http://127.0.0.1:${port}`
   const jar = new Map(given === '' ? [] : given.split('; ').map(pair => pair.split(/=(.*)/s, 2) as [string, string]))

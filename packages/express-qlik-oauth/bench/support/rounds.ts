@@ -1,6 +1,5 @@
 /**
- * Takes samples of all in turn. Each round goes in another order, so that what the machine does meanwhile hits all
- * alike.
+ * Samples all subjects in turn, each round in another order, so that other load on the machine affects all of them.
  *
  * @returns The samples of each, one per round.
  */
