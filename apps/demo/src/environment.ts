@@ -18,7 +18,7 @@ export class EnvironmentError extends Error {
  * @throws EnvironmentError naming the variable, the received value and the expected one.
  */
 export function readEnvironment(source: NodeJS.ProcessEnv): Environment {
-  const values = Object.keys(variables.shape).map(name => [name, source[name]?.trim()] as const)
+  const values = variableNames.map(name => [name, source[name]?.trim()] as const)
   const received: Values = Object.fromEntries(values.filter(([, value]) => value))
   const result = schema.safeParse({ ...defaultsFor(received), ...received })
   if (result.success) return result.data
@@ -104,6 +104,9 @@ const variables = z.object({
     .default(0),
   LOG_LEVEL: z.enum(logLevels, `must be one of ${logLevels.join(', ')}`).default('info'),
 })
+
+/** The variables that the demo reads. */
+export const variableNames: readonly string[] = Object.keys(variables.shape)
 
 const secrets: readonly string[] = [
   'QLIK_CLIENT_SECRET',
