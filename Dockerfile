@@ -1,4 +1,4 @@
-# The demo and the simulated tenant. Build stage: everything; run stages: production dependencies only, no root.
+# The demo and the simulated tenant. The build stage has all dependencies; the run stages have production dependencies and run without root.
 FROM node:20-bookworm-slim AS build
 WORKDIR /src
 RUN npm install --global pnpm@12.21.0

@@ -1,21 +1,33 @@
 import type { IncomingMessage } from 'node:http'
 import type { RequestHandler } from 'express'
-import { type Logger, pino } from 'pino'
+import { type DestinationStream, type Logger, type LoggerOptions, pino } from 'pino'
 import { pinoHttp } from 'pino-http'
 import type { LogLevel } from './environment.ts'
 
-/** JSON on standard output, one line per event. Properties named like a secret are removed. */
-export function createLogger(level: LogLevel): Logger {
-  return pino({
+/**
+ * JSON on standard output, one line per event. Properties named like a secret are removed. `code` stays where it is the
+ * code of an error, and is removed where it may be an authorization code.
+ *
+ * @default destination standard output
+ */
+export function createLogger(level: LogLevel, destination?: DestinationStream): Logger {
+  const options: LoggerOptions = {
     level,
     base: null,
     timestamp: pino.stdTimeFunctions.isoTime,
     redact: {
-      paths: ['authorization', 'cookie', 'password', 'secret', 'token', 'code', 'state'].flatMap(anywhere),
-      remove: true,
+      paths: ['authorization', 'cookie', 'password', 'secret', 'token', 'state', 'code'].flatMap(anywhere),
+      // An undefined property is not written.
+      censor: (value, path) => (path.at(-1) === 'code' && isErrorCode(value) ? value : undefined),
     },
     serializers: { err: pino.stdSerializers.errWithCause },
-  })
+  }
+  return destination === undefined ? pino(options) : pino(options, destination)
+}
+
+/** Codes of this library, of Node and undici, and of Qlik (`OAUTH-22`, `HTTP-403`). */
+function isErrorCode(value: unknown): boolean {
+  return typeof value === 'string' && /^((UND_)?ERR_[A-Z_]{1,60}|E[A-Z]{2,20}|[A-Z]{2,20}-\d{1,5})$/.test(value)
 }
 
 /**

@@ -130,6 +130,11 @@ describe('the running demo', () => {
     expect((await get('/qlik/api/v1/items', { cookie: await logIn() })).status).toBe(200)
   })
 
+  it('logs the codes of events and errors', () => {
+    expect(demo.output()).toMatch(/"code":"ERR_CALLBACK_INVALID".*"msg":"denied"/)
+    expect(demo.output()).toMatch(/"code":"ERR_STORE_UNAVAILABLE".*"msg":"request failed"/)
+  })
+
   it('writes no secret to its output', () => {
     for (const secret of tenant.issuedSecrets()) expect(demo.output()).not.toContain(secret)
   })
