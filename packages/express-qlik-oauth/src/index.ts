@@ -3,19 +3,18 @@ export { type ErrorResponse, errorResponse, sendError } from './http/error-respo
 export type { Authenticate, Principal } from './http/principal.ts'
 export { requireSameOrigin } from './http/same-origin.ts'
 export type { QlikEventName, QlikEvents } from './login/events.ts'
+export type { QlikAuthOptions, TenantOptions } from './login/auth-options.ts'
 export type { Guards } from './login/guards.ts'
 export type { RequestLogin } from './login/request-login.ts'
 export { sessionCookie } from './login/session-cookie.ts'
-export type { QlikAuthOptions, TenantOptions } from './login/tenant-registry.ts'
 export type { AllowRule } from './proxy/path-rules.ts'
-export { type RestProxy, restProxy } from './proxy/rest-proxy.ts'
 export type { RestProxyEvent, RestProxyOptions } from './proxy/rest-proxy-options.ts'
 export { type LoginSummary, type QlikAuth, qlikAuth } from './qlik-auth.ts'
-export { type ProxyHandler, type QlikProxy, type QlikProxyOptions, qlikProxy } from './qlik-proxy.ts'
+export { type CloseOptions, type ProxyHandler, type QlikProxy, type QlikProxyOptions, qlikProxy } from './qlik-proxy.ts'
 export {
   type SinglePageClient,
   type SinglePageClientOptions,
   type SinglePageHostConfig,
   singlePageClient,
 } from './single-page-client.ts'
-export { type SocketEvent, type SocketProxy, type SocketProxyOptions, socketProxy } from './socket/socket-proxy.ts'
+export type { SocketEvent, SocketProxyOptions } from './socket/socket-proxy.ts'

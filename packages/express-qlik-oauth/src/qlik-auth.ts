@@ -4,135 +4,124 @@ import type { RequestHandler } from 'express'
 import { createLogins, type Login } from 'qlik-oauth/internal'
 import type { Principal } from './http/principal.ts'
 import type { AuthContext } from './login/auth-context.ts'
-import type { QlikEventName, QlikEvents } from './login/events.ts'
+import { authSettings, type QlikAuthOptions } from './login/auth-options.ts'
+import { authorizationStates } from './login/authorization-state.ts'
+import type { Emit, QlikEventName, QlikEvents } from './login/events.ts'
 import { type Guards, guards } from './login/guards.ts'
-import { loginStates } from './login/login-state.ts'
 import { loginRoutes } from './login/routes.ts'
-import { sessionIdReader, sessionSecrets } from './login/session-cookie.ts'
-import { bindSessionStore } from './login/session-life.ts'
-import {
-  configuration,
-  publicOrigin,
-  type QlikAuthOptions,
-  tenantRegistry,
-  wholeNumber,
-} from './login/tenant-registry.ts'
+import { sessionIdReader } from './login/session-cookie.ts'
+import { bindSessionStore } from './login/session-store.ts'
+import { tenantRegistry } from './login/tenant-registry.ts'
 import { transactionCookies } from './login/transaction-cookie.ts'
-import { mountProxies, type QlikProxy } from './qlik-proxy.ts'
+import { mountedProxy, type QlikProxy } from './qlik-proxy.ts'
 import { tenantProxies } from './tenant-proxies.ts'
 
-/** A login as an administrator or its owner sees it. */
+/** A login as its owner or an administrator sees it. */
 export interface LoginSummary {
+  /** Identifies the login; not secret. */
   readonly id: string
+  /** Origin of the tenant. */
   readonly tenant: string
   readonly createdAt: Date
   readonly refreshedAt: Date
+  /** When the login ends, regardless of activity. */
   readonly endsAt: Date
 }
 
-/** `close` ends the logins' watch as well; the store stays open: it is the caller's. */
 export interface QlikAuth extends Guards, QlikProxy {
-  /** Login, callback, logout and session state. Mount after `session()`, at the root. */
+  /** Login, callback, logout and session state. Mount at the root, after `session()`. */
   routes(): RequestHandler
-  /** The logins of a user, by Qlik's user id. */
+  /**
+   * Lists the logins of a user of this application.
+   *
+   * @param userId Qlik's user id.
+   * @param tenant Origin of the tenant. @default all tenants
+   * @throws ERR_STORE_UNAVAILABLE
+   */
   logins(userId: string, tenant?: string): Promise<readonly LoginSummary[]>
-  /** Ends all logins of a user: REST and sockets, in every process, within a second. @returns How many were ended. */
+  /**
+   * Ends all logins of a user of this application: REST and sockets in every process, within a second.
+   *
+   * @returns The number of logins that were ended.
+   * @throws ERR_STORE_UNAVAILABLE
+   */
   endLogins(userId: string, tenant?: string): Promise<number>
   on<Name extends QlikEventName>(name: Name, listener: (event: QlikEvents[Name]) => void): QlikAuth
   off<Name extends QlikEventName>(name: Name, listener: (event: QlikEvents[Name]) => void): QlikAuth
-  /** Resolves when the store answers. @throws ERR_STORE_UNAVAILABLE */
+  /** Resolves when the store responds. @throws ERR_STORE_UNAVAILABLE */
   ready(): Promise<void>
 }
 
 /**
- * Qlik Cloud login for an Express application: tokens stay on the server, the browser gets a session cookie.
+ * Adds Qlik Cloud login to an Express application: access tokens stay on the server, the browser has a session cookie.
  *
- * @throws ERR_CONFIGURATION for every option that is not what it must be.
+ * @throws ERR_CONFIGURATION for an option that is unknown, invalid, or contradicts another.
  */
 export function qlikAuth(options: QlikAuthOptions): QlikAuth {
-  const sites = tenantRegistry(options)
-  const { session, store, home = '/', mount = '/qlik' } = options
-  const idleSeconds = wholeNumber('idleSeconds', options.idleSeconds ?? 1800, 1)
-  const absoluteSeconds = wholeNumber('absoluteSeconds', options.absoluteSeconds ?? 43_200, 1)
-  if (session?.store === undefined)
-    throw configuration('session must be the options that session() is mounted with, with their store.')
-  if (sessionSecrets(session).some(secret => secret.length < 16))
-    throw configuration('session.secret must be at least 16 characters long.')
-
+  const settings = authSettings(options)
+  const tenants = tenantRegistry(options)
+  const { session, store, idleSeconds } = settings
   const events = new EventEmitter()
-  const emit = (name: QlikEventName, event: unknown): void => {
-    try {
-      events.emit(name, event)
-    } catch (error) {
-      // A listener that fails is the application's business, but nobody's login.
-      process.emitWarning(error instanceof Error ? error : String(error))
-    }
-  }
-  const logins = createLogins({
-    store,
-    clientOf: record => sites.forLogin(record)?.client,
-    emit,
-    idleSeconds,
-    absoluteSeconds,
-    refreshLeewaySeconds: wholeNumber('refreshLeewaySeconds', options.refreshLeewaySeconds ?? 60, 0),
-    cacheSeconds: wholeNumber('cacheSeconds', options.cacheSeconds ?? 0, 0),
-  })
-  bindSessionStore(session.store, logins)
+  const emit = emitter(events)
+  const logins = createLogins({ ...settings, clientOf: record => tenants.ofRecord(record)?.client, emit })
+  bindSessionStore(settings.sessionStore, logins, store)
 
-  const sessionId = sessionIdReader(session)
-  const current = (find: (key: string) => Promise<Login | undefined>) => async (request: IncomingMessage) => {
-    const cookie = sessionId(request)
-    if (cookie === undefined) return undefined
-    const site = sites.of(request)
-    if (site === undefined && !sites.tenantFromLogin) return undefined
-    const login = await find(cookie.login)
-    if (login === undefined || sites.forLogin(login.record) === undefined) return undefined
-    return site === undefined || site.client.tenant === login.tenant ? login : undefined
+  const sessionIds = sessionIdReader(session)
+  const loginOf = (read: (key: string) => Promise<Login | undefined>) => async (request: IncomingMessage) => {
+    const ids = sessionIds(request)
+    if (ids.length === 0) return undefined
+    const tenant = tenants.ofRequest(request)
+    if (tenant === undefined && !tenants.tenantFromLogin) return undefined
+    for (const id of ids) {
+      const login = await read(id.login)
+      if (login === undefined || tenants.ofRecord(login.record) === undefined) continue
+      if (tenant === undefined || tenant.client.tenant === login.tenant) return login
+    }
+    return undefined
   }
   const context: AuthContext = {
-    tenants: sites,
-    session,
-    store,
+    settings,
+    tenants,
     logins,
-    states: loginStates(sessionSecrets(session)),
-    transactionCookies: transactionCookies(publicOrigin(options.publicUrl)),
-    home,
-    loginRateLimit: wholeNumber('loginRateLimit', options.loginRateLimit ?? 60, 0),
+    states: authorizationStates(settings.secrets),
+    transactionCookies: transactionCookies(settings.publicUrl),
     emit,
-    sessionId,
-    findLogin: current(logins.find),
-    peekLogin: current(logins.peek),
+    sessionIds,
+    findLogin: loginOf(logins.find),
+    peekLogin: loginOf(logins.peek),
   }
 
   const touchMs = (idleSeconds * 1000) / 10
-  async function access(request: IncomingMessage): Promise<Principal | undefined> {
+  async function authenticate(request: IncomingMessage): Promise<Principal | undefined> {
     const login = await context.findLogin(request)
     if (login === undefined) return undefined
-    let touched = Date.now()
+    let touchedAt = Date.now()
     return {
       id: login.key,
       tokens: login,
       onEnd: listener => logins.onEnd(login, listener),
       active() {
-        if (Date.now() - touched < touchMs) return
-        touched = Date.now()
+        if (Date.now() - touchedAt < touchMs) return
+        touchedAt = Date.now()
         logins.find(login.key).catch(() => {})
       },
     }
   }
 
-  const proxies = tenantProxies({ sites, options, authenticate: access, mount, emit })
-  const mounted = mountProxies(proxies.all, proxies.of, mount)
-  const tenantsFor = (tenant: string | undefined) =>
-    tenant === undefined ? sites.all.map(site => site.client.tenant) : [tenant]
+  const proxies = mountedProxy(settings.mount, tenantProxies({ tenants, options, authenticate, settings, emit }))
+  const listed = async (userId: string, tenant: string | undefined): Promise<readonly Login[]> => {
+    const origins = tenant === undefined ? tenants.all.map(({ client }) => client.tenant) : [tenant]
+    const found = await Promise.all(origins.map(origin => logins.list(origin, userId)))
+    // Another deployment with the same Redis and keys, but another client, has logins of the same users.
+    return found.flat().filter(({ record }) => tenants.ofRecord(record) !== undefined)
+  }
 
   const qlik: QlikAuth = {
     ...guards(context),
-    ...mounted,
+    ...proxies,
     routes: () => loginRoutes(context),
     async logins(userId, tenant) {
-      const found = await Promise.all(tenantsFor(tenant).map(origin => logins.list(origin, userId)))
-      return found.flat().map(({ key, record }) => ({
+      return (await listed(userId, tenant)).map(({ key, record }) => ({
         id: key,
         tenant: record.tenant,
         createdAt: new Date(record.createdAt),
@@ -141,8 +130,9 @@ export function qlikAuth(options: QlikAuthOptions): QlikAuth {
       }))
     },
     async endLogins(userId, tenant) {
-      const ended = await Promise.all(tenantsFor(tenant).map(origin => logins.endAll(origin, userId)))
-      return ended.reduce((sum, count) => sum + count, 0)
+      const keys = (await listed(userId, tenant)).map(({ key }) => key)
+      const ended = await Promise.all(keys.map(key => logins.end(key, 'administrator')))
+      return ended.filter(Boolean).length
     },
     on(name, listener) {
       events.on(name, listener)
@@ -153,11 +143,27 @@ export function qlikAuth(options: QlikAuthOptions): QlikAuth {
       return qlik
     },
     ready: () => store.ping(),
-    async close() {
-      await mounted.close()
+    async close(closing) {
+      await proxies.close(closing)
       await logins.close()
-      await Promise.all(sites.all.map(({ client }) => client.close()))
+      await Promise.all(tenants.all.map(({ client }) => client.close()))
     },
   }
   return qlik
+}
+
+function emitter(events: EventEmitter): Emit {
+  const warned = new Set<string>()
+  return (name, event) => {
+    if (name === 'warning' && 'message' in event) {
+      if (warned.has(event.message)) return
+      warned.add(event.message)
+    }
+    try {
+      events.emit(name, event)
+    } catch (error) {
+      // An error of a listener must not fail the request.
+      process.emitWarning(error instanceof Error ? error : String(error))
+    }
+  }
 }

@@ -1,139 +1,121 @@
 import type { IncomingMessage, RequestListener, Server, ServerResponse } from 'node:http'
 import type { Duplex } from 'node:stream'
-import { sendError } from './http/error-response.ts'
-import { httpError } from './http/http-error.ts'
+import { closeIdleConnections, onUpgrade } from './http/http-server.ts'
+import { isBelowMount, requestTarget } from './http/mount.ts'
+import { mountPath, rejectUnknownOptions, wholeNumber } from './http/option-checks.ts'
 import type { Authenticate } from './http/principal.ts'
-import { type RestProxy, restProxy } from './proxy/rest-proxy.ts'
-import type { RestProxyOptions } from './proxy/rest-proxy-options.ts'
-import { type SocketProxy, type SocketProxyOptions, socketProxy } from './socket/socket-proxy.ts'
+import type { ProxyOptions, SocketOptions } from './login/auth-options.ts'
+import { restProxy } from './proxy/rest-proxy.ts'
+import { socketProxy } from './socket/socket-proxy.ts'
 
-/** A plain Node handler that is a piece of Express middleware as well. */
+/** A plain Node request handler that also works as Express middleware. */
 export type ProxyHandler = (request: IncomingMessage, response: ServerResponse, next?: () => void) => void
 
 export interface QlikProxyOptions {
-  /**
-   * On whose behalf a request reaches the tenant: a logged-in user, a machine, an impersonated or an anonymous user.
-   */
+  /** Finds the principal of a request: a logged-in, impersonated or anonymous user, or a machine. */
   readonly authenticate: Authenticate
   /** Origin at which browsers see this application. */
   readonly publicUrl: string
   /** Path below which the tenant appears. @default '/qlik' */
   readonly mount?: string
   /** Path rules, limits and timeouts of the REST proxy. */
-  readonly proxy?: Omit<Partial<RestProxyOptions>, 'access' | 'publicUrl' | 'mount'>
-  readonly sockets?: Omit<Partial<SocketProxyOptions>, 'access' | 'publicUrl' | 'mount'>
+  readonly proxy?: ProxyOptions
+  /** Limits and timeouts of the WebSocket proxy. */
+  readonly sockets?: SocketOptions
 }
 
-/** The tenant below a path of this application: REST and WebSockets. */
+export interface CloseOptions {
+  /** Milliseconds that requests and sockets have to finish. @default 5000 */
+  readonly graceMs?: number
+}
+
+/** The tenant's REST APIs and WebSockets below a path of this application. */
 export interface QlikProxy {
   /** The REST proxy. Mount at the path of `mount`, before session and body parsers. */
   proxy(): ProxyHandler
-  /** Answers everything below `mount` ahead of the application, which is the fastest way, and hands the rest on. */
+  /** Serves requests below `mount` and passes all others to the application, without the cost of Express. */
   handler(app: RequestListener): RequestListener
   /**
-   * Takes the WebSocket upgrades below `mount` of a server. Others are refused, unless the server has a listener of its
-   * own for them.
+   * Serves the WebSocket upgrades of a server below `mount`. Upgrades to other paths get 404, unless the server has
+   * another listener for them.
    */
   attach<S extends Server>(server: S): S
-  /** Ends open sockets with close code 1001, and the connections to the tenant. */
-  close(): Promise<void>
+  /**
+   * Drains: refuses new upgrades, closes sockets with 4003 so that Qlik's clients reconnect to another process, lets
+   * REST requests finish with `Connection: close`, and then ends the connections to the tenant. Call it after
+   * `server.close()`.
+   *
+   * @throws ERR_CONFIGURATION
+   */
+  close(options?: CloseOptions): Promise<void>
 }
 
 /**
- * Proxies a tenant for whoever `access` finds. `qlikAuth` has one built in; use this for applications with a login of
- * their own, or with none.
+ * Proxies a tenant for the principal that `authenticate` finds: for applications with a login of their own, or without
+ * one. `qlikAuth` includes it.
  *
  * @example
  * const asUser = impersonatedTokens({ client, store })
- * const qlik = qlikProxy({ publicUrl, access: async request => userOf(request) && { tokens: asUser({ subject: userOf(request).subject }) } })
+ * const qlik = qlikProxy({ publicUrl, authenticate: async request => {
+ *   const user = userOf(request)
+ *   return user && { tokens: asUser({ subject: user.subject }) }
+ * } })
  * @throws ERR_CONFIGURATION
  */
 export function qlikProxy(options: QlikProxyOptions): QlikProxy {
-  const pair = proxyPair(options)
-  return mountProxies([pair], () => pair, options.mount)
+  rejectUnknownOptions('qlikProxy', options, ['authenticate', 'publicUrl', 'mount', 'proxy', 'sockets'])
+  const mount = mountPath(options.mount ?? '/qlik')
+  return mountedProxy(mount, proxyServer({ ...options, mount }))
 }
 
-/** Serves what is below a mount. */
+/** Serves requests and upgrades that are below the mount. */
 export interface ProxyServer {
-  rest(request: IncomingMessage, response: ServerResponse, next?: () => void): void
-  readonly sockets: Pick<SocketProxy, 'upgrade'>
+  /** @param authenticate Replaces the option when the principal of the request is known already. */
+  rest(request: IncomingMessage, response: ServerResponse, authenticate?: Authenticate): void
+  upgrade(request: IncomingMessage, socket: Duplex, head: Buffer, authenticate?: Authenticate): void
+  close(graceMs: number): Promise<void>
 }
 
-/** REST proxy and socket proxy with the same options. */
-export interface ProxyPair extends ProxyServer {
-  readonly rest: RestProxy
-  readonly sockets: SocketProxy
+/** The REST proxy and the WebSocket proxy with the same options. */
+export function proxyServer({ proxy = {}, sockets = {}, ...shared }: QlikProxyOptions): ProxyServer {
+  const rest = restProxy({ ...proxy, ...shared })
+  const webSockets = socketProxy({ ...sockets, ...shared })
+  const { authenticate } = shared
+  return {
+    rest: (request, response, find = authenticate) => rest.serve(request, response, undefined, find),
+    upgrade: webSockets.upgrade,
+    async close(graceMs) {
+      await Promise.all([webSockets.close(graceMs), rest.close()])
+    },
+  }
 }
 
-export function proxyPair({
-  authenticate,
-  publicUrl,
-  mount = '/qlik',
-  proxy = {},
-  sockets = {},
-}: QlikProxyOptions): ProxyPair {
-  const shared = { authenticate, publicUrl, mount }
-  return { rest: restProxy({ ...proxy, ...shared }), sockets: socketProxy({ ...sockets, ...shared }) }
-}
+/** Makes the public object of a proxy server: what concerns the path of requests and the HTTP server. */
+export function mountedProxy(mount: string, proxy: ProxyServer): QlikProxy {
+  const servers = new Map<Server, () => void>()
+  let closed: Promise<void> | undefined
+  const isBelow = (request: IncomingMessage) => isBelowMount(requestTarget(request), mount)
 
-/**
- * Puts proxies below one path.
- *
- * @param all Those to be closed.
- * @param choose Which one serves a request; `undefined` refuses it.
- */
-export function mountProxies(
-  all: readonly ProxyPair[],
-  choose: (request: IncomingMessage) => ProxyServer | undefined,
-  mount = '/qlik',
-): QlikProxy {
-  const proxy: ProxyHandler = (request, response, next) => {
-    const chosen = choose(request)
-    if (chosen !== undefined) chosen.rest(request, response, next)
-    else sendError(response, httpError('ERR_PATH_NOT_ALLOWED', 'This address belongs to no tenant.'))
+  async function drain(graceMs: number): Promise<void> {
+    for (const server of servers.keys()) closeIdleConnections(server)
+    await proxy.close(graceMs)
+    for (const detach of servers.values()) detach()
+    servers.clear()
   }
 
   return {
-    proxy: () => proxy,
-    handler: app => (request, response) =>
-      isBelow(mount, request) ? proxy(request, response) : app(request, response),
+    proxy: () => (request, response, next) => {
+      if (next === undefined || isBelow(request)) proxy.rest(request, response)
+      else next()
+    },
+    handler: app => (request, response) => (isBelow(request) ? proxy.rest(request, response) : app(request, response)),
     attach(server) {
-      takeUpgrades(server, (request, socket, head) => choose(request)?.sockets.upgrade(request, socket, head) === true)
+      if (!servers.has(server)) servers.set(server, onUpgrade(server, { isBelow, upgrade: proxy.upgrade }))
       return server
     },
-    async close() {
-      await Promise.all(all.flatMap(({ rest, sockets }) => [rest.close(), sockets.close(drainMs)]))
+    async close({ graceMs } = {}) {
+      closed ??= drain(wholeNumber('graceMs', graceMs, 5000, 0))
+      await closed
     },
   }
 }
-
-/** Time for browsers to answer a close frame. */
-const drainMs = 5000
-
-/** Express takes the path of a router off `url` and keeps the whole in `originalUrl`. */
-export function isBelow(mount: string, request: IncomingMessage & { readonly originalUrl?: string }): boolean {
-  const url = request.originalUrl ?? request.url ?? ''
-  return (
-    url.startsWith(mount) && (url.length === mount.length || url[mount.length] === '/' || url[mount.length] === '?')
-  )
-}
-
-type Upgrade = (request: IncomingMessage, socket: Duplex, head: Buffer) => boolean
-
-/** Several proxies may be attached to one server; an upgrade that nobody takes is answered once. */
-function takeUpgrades(server: Server, upgrade: Upgrade): void {
-  const attached = upgrades.get(server)
-  if (attached !== undefined) {
-    attached.push(upgrade)
-    return
-  }
-  const all = [upgrade]
-  upgrades.set(server, all)
-  server.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) => {
-    if (all.some(take => take(request, socket, head)) || server.listenerCount('upgrade') > 1) return
-    socket.on('error', () => {})
-    socket.end('HTTP/1.1 404 Not Found\r\nconnection: close\r\ncontent-length: 0\r\n\r\n')
-  })
-}
-
-const upgrades = new WeakMap<Server, Upgrade[]>()

@@ -3,16 +3,17 @@ import { qlikClient } from 'qlik-oauth'
 import { scopeList } from 'qlik-oauth/internal'
 import { sendError } from './http/error-response.ts'
 import { httpError } from './http/http-error.ts'
-import { configuration, publicOrigin } from './login/tenant-registry.ts'
+import { configurationError, mountPath, publicOrigin, rejectUnknownOptions } from './http/option-checks.ts'
 
 export interface SinglePageClientOptions {
   /** Origin of the tenant, such as `https://acme.eu.qlikcloud.com`. */
   readonly tenant: string
-  /** A client of the type `spa`, with `publicUrl` among its allowed origins. */
+  /** A client of type `spa` with `publicUrl` among its allowed origins. */
   readonly clientId: string
+  /** Origin at which browsers see this application. */
   readonly publicUrl: string
   /**
-   * Path of the callback page; with `publicUrl` before it, the redirect URI that the client is registered with.
+   * Path of the callback page. `publicUrl` and this path are the redirect URI of the client.
    *
    * @default '/spa/callback'
    */
@@ -24,7 +25,7 @@ export interface SinglePageClientOptions {
    */
   readonly callbackScript?: string
   /**
-   * Scopes for @qlik/api, separated by spaces; qlik-embed has no attribute for them and asks for `user_default`.
+   * Scopes for @qlik/api, separated by spaces. qlik-embed has no attribute for them and requests `user_default`.
    *
    * @default 'user_default'
    */
@@ -45,18 +46,18 @@ export interface SinglePageClient {
   /** Attributes for the `<script>` of qlik-embed, as HTML: `data-host="…" data-auth-type="oauth2" …`. */
   readonly attributes: string
   readonly hostConfig: SinglePageHostConfig
-  /** Directives in helmet's form for the pages that use this client. Other pages need none of it. */
+  /** Directives for helmet, for the pages that use this client. */
   readonly contentSecurityPolicy: Readonly<Record<string, string[] | null>>
-  /** The page at the redirect URI: Qlik's own script checks the answer and goes back to the page that asked. */
+  /** The page at the redirect URI: Qlik's script validates the authorization response and returns to the page. */
   callback(request: IncomingMessage, response: ServerResponse): void
 }
 
 /**
- * Everything an Express application gives to a page that is an OAuth client itself (public client, PKCE): the browser
- * logs in and holds the token, and talks to the tenant directly.
+ * Configures a page that is an OAuth client itself (public client with PKCE): the browser logs in, holds the access
+ * token and calls the tenant directly.
  *
- * The price: a script that gets into the page gets the token. Choose it where the browser must reach the tenant without
- * this server; otherwise `qlikAuth` keeps the token on the server.
+ * A script that gets into the page gets the token. Use it where the browser must reach the tenant without this server;
+ * otherwise use `qlikAuth`, which keeps the token on the server.
  *
  * @throws ERR_CONFIGURATION
  * @example
@@ -65,13 +66,20 @@ export interface SinglePageClient {
  * app.get('/spa/callback', page.callback)
  */
 export function singlePageClient(options: SinglePageClientOptions): SinglePageClient {
-  const { tenant, clientId, scope } = qlikClient({ ...options, scope: options.scope ?? 'user_default' })
+  rejectUnknownOptions('singlePageClient', options, optionNames)
+  const client = qlikClient({
+    tenant: options.tenant,
+    clientId: options.clientId,
+    scope: options.scope ?? 'user_default',
+  })
+  const { tenant, clientId, scope } = client
   const own = publicOrigin(options.publicUrl)
-  const callbackPath = plainPath('callbackPath', options.callbackPath ?? '/spa/callback')
-  const callbackScript = plainPath('callbackScript', options.callbackScript ?? '/qlik-embed/oauth-callback.js')
-  // Qlik's library renews tokens with a client secret only: in a browser a refresh token is a risk without a use.
+  // Qlik's library puts the redirect URI into a query without encoding it, so both must be plain paths.
+  const callbackPath = mountPath(options.callbackPath ?? '/spa/callback', 'callbackPath')
+  const callbackScript = mountPath(options.callbackScript ?? '/qlik-embed/oauth-callback.js', 'callbackScript')
+  // Qlik's library renews tokens with a client secret only, so a refresh token has no use in a browser.
   if (scopeList(scope).includes('offline_access'))
-    throw configuration('scope must not hold "offline_access": this token goes to the browser.')
+    throw configurationError('scope must not contain "offline_access": the browser gets this token.')
 
   const hostConfig = {
     host: tenant,
@@ -98,7 +106,7 @@ export function singlePageClient(options: SinglePageClientOptions): SinglePageCl
     'content-length': String(Buffer.byteLength(page)),
     'content-security-policy': `default-src 'none'; script-src ${sources.join(' ')}; connect-src ${connections.join(' ')}; base-uri 'none'; frame-ancestors 'none'`,
     'cache-control': 'no-store',
-    // The address holds the code.
+    // The address holds the authorization code.
     'referrer-policy': 'no-referrer',
     'x-content-type-options': 'nosniff',
   }
@@ -112,14 +120,14 @@ export function singlePageClient(options: SinglePageClientOptions): SinglePageCl
       styleSrc: [...sources, "'unsafe-inline'"],
       fontSrc: [...sources, 'data:'],
       imgSrc: [...sources, 'data:'],
-      // Helmet's default would turn http://localhost into an https address where nobody listens.
+      // Helmet's default would upgrade http://localhost to https, which is not served there.
       upgradeInsecureRequests: own.startsWith('https:') ? [] : null,
     },
     callback(request, response) {
       if (request.method !== 'GET' && request.method !== 'HEAD') {
         return sendError(
           response,
-          httpError('ERR_METHOD_NOT_ALLOWED', 'This address takes GET only.', { allow: ['GET', 'HEAD'] }),
+          httpError('ERR_METHOD_NOT_ALLOWED', 'This address accepts GET only.', { allow: ['GET', 'HEAD'] }),
         )
       }
       response.writeHead(200, headers).end(page)
@@ -127,10 +135,19 @@ export function singlePageClient(options: SinglePageClientOptions): SinglePageCl
   }
 }
 
-/** Where the runtime of a real tenant is said to load its modules from. Not confirmed. */
+const optionNames: readonly (keyof SinglePageClientOptions)[] = [
+  'tenant',
+  'clientId',
+  'publicUrl',
+  'callbackPath',
+  'callbackScript',
+  'scope',
+]
+
+/** Host from which the runtime of a real tenant loads its modules. Not confirmed. */
 const cdn = 'https://cdn.qlikcloud.com'
 
-/** The script stands in the body, because it writes the tenant's error there. */
+/** The script is in the body because it shows the tenant's error there. */
 function callbackPage(script: string, attributes: string): string {
   return `<!doctype html>
 <html lang="en">
@@ -141,16 +158,6 @@ function callbackPage(script: string, attributes: string): string {
 </body>
 </html>
 `
-}
-
-/** Qlik's library puts the redirect URI into a query without encoding it. */
-function plainPath(name: string, value: unknown): string {
-  if (typeof value === 'string' && /^(?:\/[\w\-.~]+)+$/.test(value) && URL.canParse(value, 'http://app.invalid')) {
-    if (new URL(value, 'http://app.invalid').pathname === value) return value
-  }
-  throw configuration(
-    `${name} must be a plain path on this application such as "/spa/callback", got ${JSON.stringify(value)}.`,
-  )
 }
 
 function escaped(text: string): string {

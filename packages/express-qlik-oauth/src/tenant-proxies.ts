@@ -1,74 +1,59 @@
 import type { IncomingMessage } from 'node:http'
-import type { Authenticate, Principal } from './http/principal.ts'
+import { newTraceId, sendError } from './http/error-response.ts'
+import { httpError } from './http/http-error.ts'
+import type { Authenticate } from './http/principal.ts'
+import type { AuthSettings, QlikAuthOptions } from './login/auth-options.ts'
 import type { Emit } from './login/events.ts'
-import {
-  namingTenant,
-  type QlikAuthOptions,
-  type TenantConfiguration,
-  type TenantRegistry,
-} from './login/tenant-registry.ts'
-import { isBelow, type ProxyPair, type ProxyServer, proxyPair } from './qlik-proxy.ts'
-import { ignoreErrors } from './socket/upgrade.ts'
-
-/** The proxies of an application, a pair for each of its tenants. */
-export interface TenantProxies {
-  readonly all: readonly ProxyPair[]
-  /** @returns `undefined` for a request that is about no tenant. */
-  of(request: IncomingMessage): ProxyServer | undefined
-}
+import { forTenant, type TenantConfiguration, type TenantRegistry } from './login/tenant-registry.ts'
+import { type ProxyServer, proxyServer } from './qlik-proxy.ts'
+import { ignoreErrors, refuseUpgrade } from './socket/upgrade.ts'
 
 export interface TenantProxiesContext {
-  readonly sites: TenantRegistry
+  readonly tenants: TenantRegistry
+  readonly settings: AuthSettings
   readonly options: Pick<QlikAuthOptions, 'proxy' | 'sockets'>
   readonly authenticate: Authenticate
-  readonly mount: string
   readonly emit: Emit
 }
 
 /**
  * Makes the proxies of all tenants.
  *
- * A request that names its tenant goes to that tenant's. For any other the login decides: it is looked up first, once,
- * and handed over.
+ * A request goes to the tenant that it names. When it names none, its login is looked up first, and the principal is
+ * passed on, so that each request costs one lookup.
  *
  * @throws ERR_CONFIGURATION
  */
-export function tenantProxies({
-  sites,
-  options,
-  authenticate: access,
-  mount,
-  emit,
-}: TenantProxiesContext): TenantProxies {
-  const pairOf = ({ client: { tenant }, publicUrl, proxy, sockets }: TenantConfiguration): ProxyPair =>
-    proxyPair({
-      authenticate: access,
+export function tenantProxies(context: TenantProxiesContext): ProxyServer {
+  const { tenants, settings, options, authenticate, emit } = context
+  const { mount } = settings
+  const proxyOf = ({ client: { tenant }, publicUrl, proxy, sockets }: TenantConfiguration): ProxyServer =>
+    proxyServer({
+      authenticate,
       publicUrl,
       mount,
       proxy: { onEvent: event => emit('proxy', { ...event, tenant }), ...proxy },
       sockets: { onEvent: event => emit('socket', { ...event, tenant }), ...sockets },
     })
 
-  const [first] = sites.all
-  if (first !== undefined && sites.all.length === 1) {
-    const only = pairOf(first)
-    return { all: [only], of: () => only }
-  }
+  const [first, ...others] = tenants.all
+  if (first !== undefined && others.length === 0) return proxyOf(first)
 
   const { proxy = {}, sockets = {} } = options
-  const publicUrl = first?.publicUrl ?? ''
-  // What is wrong with the application's own options is to be said of them, not of the first tenant.
-  proxyPair({ authenticate: access, publicUrl, mount, proxy, sockets })
-  const pairs = new Map(
-    sites.all.map(
-      (site, index) => [site.client.tenant, namingTenant(index, site.client.tenant, () => pairOf(site))] as const,
+  const publicUrl = first?.publicUrl ?? settings.publicUrl
+  // Errors in the application's own options must not be reported as errors of the first tenant.
+  proxyServer({ authenticate, publicUrl, mount, proxy, sockets })
+  const proxies = new Map(
+    tenants.all.map(
+      (tenant, index) =>
+        [tenant.client.tenant, forTenant(index, tenant.client.tenant, () => proxyOf(tenant))] as const,
     ),
   )
-  const nobody = proxyPair({
+  // A request without a login gets 401, whatever the path rules and limits of the tenants are.
+  const unauthenticated = proxyServer({
     authenticate: async () => undefined,
     publicUrl,
     mount,
-    // Whoever has no access is told so, whichever tenant's list and limits apply to others.
     proxy: {
       onEvent: event => emit('proxy', event),
       ...proxy,
@@ -77,46 +62,44 @@ export function tenantProxies({
     },
     sockets: { onEvent: event => emit('socket', event), ...sockets },
   })
-  const undecided = sites.tenantFromLogin
-    ? byAccess(access, ({ tokens }) => pairs.get(tokens.tenant), nobody, mount)
-    : undefined
-  return {
-    all: [...pairs.values(), nobody],
-    of: request => pairs.get(sites.of(request)?.client.tenant ?? '') ?? undecided,
-  }
-}
 
-/** Serves each request with the proxies of the tenant where its user has access. */
-function byAccess(
-  access: Authenticate,
-  pairOf: (access: Principal) => ProxyPair | undefined,
-  nobody: ProxyPair,
-  mount: string,
-): ProxyServer {
-  async function decided(request: IncomingMessage): Promise<{ pair: ProxyPair; find: Authenticate }> {
-    const finding = access(request)
-    // A failure is not lost: whoever serves the request awaits it again, and answers with it.
-    const found = await finding.catch(() => undefined)
-    const pair = found && pairOf(found)
-    return pair === undefined
-      ? { pair: nobody, find: () => finding.then(() => undefined) }
-      : { pair, find: () => finding }
+  /** The proxy of the tenant that the request names; `'login'` when its login decides. */
+  function named(request: IncomingMessage): ProxyServer | 'login' | undefined {
+    const tenant = tenants.ofRequest(request)
+    return tenant === undefined ? (tenants.tenantFromLogin ? 'login' : undefined) : proxies.get(tenant.client.tenant)
+  }
+
+  async function byLogin(request: IncomingMessage): Promise<{ proxy: ProxyServer; authenticate: Authenticate }> {
+    const lookup = authenticate(request)
+    // A failed lookup is reported by the proxy, which awaits it again.
+    const principal = await lookup.catch(() => undefined)
+    const proxy = principal && proxies.get(principal.tokens.tenant)
+    return proxy === undefined
+      ? { proxy: unauthenticated, authenticate: () => lookup.then(() => undefined) }
+      : { proxy, authenticate: () => lookup }
   }
 
   return {
-    rest(request, response, next) {
-      if (!isBelow(mount, request)) nobody.rest(request, response, next)
-      else void decided(request).then(({ pair, find }) => pair.rest.serve(request, response, next, find))
+    rest(request, response) {
+      const proxy = named(request)
+      if (proxy === undefined)
+        sendError(response, httpError('ERR_PATH_NOT_ALLOWED', 'This address belongs to no tenant.'))
+      else if (proxy !== 'login') proxy.rest(request, response)
+      else void byLogin(request).then(found => found.proxy.rest(request, response, found.authenticate))
     },
-    sockets: {
-      upgrade(request, socket, head) {
-        if (!isBelow(mount, request)) return false
-        ignoreErrors(socket)
-        void decided(request).then(
-          ({ pair, find }) => socket.destroyed || pair.sockets.upgrade(request, socket, head, find),
+    upgrade(request, socket, head) {
+      const proxy = named(request)
+      ignoreErrors(socket)
+      if (proxy === undefined)
+        refuseUpgrade(socket, httpError('ERR_SOCKET_NOT_FOUND', 'This address belongs to no tenant.'), newTraceId())
+      else if (proxy !== 'login') proxy.upgrade(request, socket, head)
+      else
+        void byLogin(request).then(
+          found => socket.destroyed || found.proxy.upgrade(request, socket, head, found.authenticate),
         )
-        return true
-      },
+    },
+    async close(graceMs) {
+      await Promise.all([...proxies.values(), unauthenticated].map(proxy => proxy.close(graceMs)))
     },
   }
 }

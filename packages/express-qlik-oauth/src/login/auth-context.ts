@@ -1,30 +1,29 @@
 import type { IncomingMessage } from 'node:http'
-import type { SessionOptions } from 'express-session'
-import type { LoginStore } from 'qlik-oauth'
 import type { Login, Logins } from 'qlik-oauth/internal'
+import type { AuthSettings } from './auth-options.ts'
+import type { AuthorizationStates } from './authorization-state.ts'
 import type { Emit } from './events.ts'
-import type { LoginStates } from './login-state.ts'
 import type { SessionId } from './session-cookie.ts'
 import type { TenantRegistry } from './tenant-registry.ts'
 import type { TransactionCookies } from './transaction-cookie.ts'
 
 /** What the routes and guards of one `qlikAuth` share. */
 export interface AuthContext {
+  readonly settings: AuthSettings
   readonly tenants: TenantRegistry
-  readonly session: SessionOptions
-  readonly store: LoginStore
   readonly logins: Logins
-  readonly states: LoginStates
+  readonly states: AuthorizationStates
   readonly transactionCookies: TransactionCookies
-  readonly home: string
-  readonly loginRateLimit: number
   readonly emit: Emit
-  /** The id in the request's session cookie, when its signature is right. */
-  readonly sessionId: (request: IncomingMessage) => SessionId | undefined
+  /** The ids in the request's session cookies with a valid signature. */
+  readonly sessionIds: (request: IncomingMessage) => readonly SessionId[]
   /**
-   * The one question that pages, proxy and sockets ask: cookie, session id, login record. Starts the idle time anew.
+   * Finds the login of a request: cookie, session id, login record. Guards, proxy and sockets all use it. Restarts the
+   * idle timeout.
+   *
+   * @throws ERR_STORE_UNAVAILABLE
    */
   readonly findLogin: (request: IncomingMessage) => Promise<Login | undefined>
-  /** The same without touching the idle time. */
+  /** Like `findLogin`, but leaves the idle timeout alone. */
   readonly peekLogin: (request: IncomingMessage) => Promise<Login | undefined>
 }

@@ -1,165 +1,108 @@
 import type { Request, Response } from 'express'
-import {
-  type AuthorizationTransaction,
-  authorizationCodeGrant,
-  currentUser,
-  QlikOAuthError,
-  type QlikUser,
-  requestTokens,
-  TokenResponseError,
-  type TokenSet,
-} from 'qlik-oauth'
-import { type Login, loginKey, revokeTokens, validateAuthorizationResponse } from 'qlik-oauth/internal'
-import { isNavigation } from '../http/navigation.ts'
+import { QlikOAuthError } from 'qlik-oauth'
+import { validateAuthorizationResponse } from 'qlik-oauth/internal'
+import { isNavigation, isPrefetch } from '../http/navigation.ts'
 import type { AuthContext } from './auth-context.ts'
-import { startTransaction } from './login-route.ts'
-import { type LoginState, transactionKey } from './login-state.ts'
-import { unavailable } from './session-life.ts'
-import { configuration, type TenantConfiguration } from './tenant-registry.ts'
-import { type TransactionCookie, transactionCookieHash } from './transaction-cookie.ts'
+import { type AuthorizationState, transactionKey } from './authorization-state.ts'
+import { createLogin, redeemCode } from './code-exchange.ts'
+import { limitLogins, startTransaction } from './login-route.ts'
+import { type TransactionCookie, transactionCookieHash, transactionCookieSeconds } from './transaction-cookie.ts'
 
 /**
- * `GET /auth/callback`: takes the authorization response, redeems the code, and gives the browser a session with a new
- * id.
+ * `GET /auth/callback`: validates the authorization response, redeems the code, and gives the browser a session with a
+ * new id.
+ *
+ * @throws ERR_CALLBACK_INVALID, ERR_LOGIN_DENIED, ERR_RATE_LIMIT, ERR_STORE_UNAVAILABLE and the errors of the token
+ * endpoint.
  */
 export async function callbackRoute(context: AuthContext, request: Request, response: Response): Promise<void> {
-  response.set('cache-control', 'no-store')
+  // The address holds the authorization code.
+  response.set({ 'cache-control': 'no-store', 'referrer-policy': 'no-referrer' })
+  // A HEAD request or a prefetch must not use up the code. RFC 9110, section 9.2.1.
+  if (request.method === 'HEAD' || isPrefetch(request)) return void response.status(204).end()
   try {
     await callback(context, request, response)
   } catch (error) {
-    // What the browser brought was wrong. That nobody could say whether it is, is no refusal.
-    if (error instanceof QlikOAuthError && error.status < 500)
+    // A server error says nothing about the request.
+    if (error instanceof QlikOAuthError && error.status < 500 && error.code !== 'ERR_RATE_LIMIT')
       context.emit('denied', { code: error.code, message: error.message })
     throw error
   }
 }
 
 async function callback(context: AuthContext, request: Request, response: Response): Promise<void> {
-  const { states, store, tenants: sites, home } = context
+  const { states, settings, tenants, transactionCookies } = context
   const parameters = new URL(request.originalUrl, 'http://app.invalid').searchParams
-  const state = parameters.getAll('state').length === 1 ? (parameters.get('state') ?? '') : ''
-  const known = state.length > longestState ? undefined : states.open(state)
-  const browser = known === undefined ? undefined : boundBrowser(context, request, known)
-  if (known === undefined || browser === undefined) return await stale(context, request, response, undefined)
+  const text = parameters.getAll('state').length === 1 ? (parameters.get('state') ?? '') : ''
+  const state = text.length > maxStateLength ? undefined : states.unseal(text)
+  const cookie = state === undefined ? undefined : boundCookie(context, request, state)
+  if (state === undefined || cookie === undefined) return await refuseOrGoHome(context, request, response)
 
-  const attempt = await store.takeTransaction(transactionKey(state))
-  if (attempt === undefined) return await stale(context, request, response, known)
+  const transaction = await settings.store.takeTransaction(transactionKey(text))
+  if (transaction === undefined) return await restart(context, request, response, state)
 
-  const site = sites.forLogin(attempt)
+  const tenant = tenants.ofRecord(transaction)
   if (
-    site === undefined ||
-    site.redirectUri !== attempt.redirectUri ||
-    new URL(site.redirectUri).pathname !== request.path
+    tenant === undefined ||
+    tenant.redirectUri !== transaction.redirectUri ||
+    new URL(tenant.redirectUri).pathname !== request.path
   ) {
-    // A response of one tenant for an attempt at another: each has a redirect URI of its own.
+    // Each tenant has its own redirect URI, so that a response of one is refused for a transaction with another.
     throw new QlikOAuthError('ERR_CALLBACK_INVALID', 'The authorization response belongs to another tenant or client')
   }
-  const code = await validateAuthorizationResponse(site.client, parameters, state)
-  await logIn(context, request, site, await redeemed(context, site, code, attempt))
+  const code = await validateAuthorizationResponse(tenant.client, parameters, text)
+  await createLogin(context, request, tenant, await redeemCode(context, tenant, code, transaction))
 
-  response.append(
-    'set-cookie',
-    context.transactionCookies.set({ ...browser, completed: Math.floor(Date.now() / 1000) }),
-  )
-  response.redirect(302, attempt.returnTo || home)
+  response.append('set-cookie', transactionCookies.set({ ...cookie, completed: Math.floor(Date.now() / 1000) }))
+  response.redirect(302, transaction.returnTo || settings.home)
 }
 
-const longestState = 4096
+const maxStateLength = 4096
 
-/** Also the tabs that began before the browser had a cookie count, each with its own. */
-function boundBrowser(
-  { transactionCookies: browsers }: AuthContext,
+/** Tabs that start a login before the browser has a transaction cookie get one each, so all of them count. */
+function boundCookie(
+  { transactionCookies }: AuthContext,
   request: Request,
-  { browser }: LoginState,
+  { cookieHash }: AuthorizationState,
 ): TransactionCookie | undefined {
-  return browsers.all(request).find(cookie => transactionCookieHash(cookie) === browser)
+  return transactionCookies.all(request).find(cookie => transactionCookieHash(cookie) === cookieHash)
+}
+
+/** The response belongs to no transaction of this browser. No code is redeemed and nothing is written. */
+async function refuseOrGoHome({ peekLogin, settings }: AuthContext, request: Request, response: Response) {
+  if ((await peekLogin(request)) !== undefined) return response.redirect(302, settings.home)
+  throw new QlikOAuthError(
+    'ERR_CALLBACK_INVALID',
+    'The authorization transaction is unknown, was already used, or was started in another browser',
+  )
 }
 
 /**
- * The attempt is used, too old, lost with the store, or was never ours. Somebody who is logged in goes home; a person
- * whose own attempt is gone starts again, once; the rest is refused. No code is redeemed in either case.
+ * The transaction was used, has expired, or was lost with the store. A user who is logged in goes home; otherwise the
+ * browser that started it may start again, once per `state`.
  */
-async function stale(
+async function restart(
   context: AuthContext,
   request: Request,
   response: Response,
-  known: LoginState | undefined,
+  { id, returnTo, restarts, issuedAt }: AuthorizationState,
 ): Promise<void> {
-  if ((await context.peekLogin(request)) !== undefined) return response.redirect(302, context.home)
-  const site =
-    context.tenants.of(request) ??
-    context.tenants.all.find(({ redirectUri }) => new URL(redirectUri).pathname === request.path)
-  if (
-    known === undefined ||
-    known.restarts > 0 ||
-    site === undefined ||
-    !isNavigation(request) ||
-    !request.originalUrl.includes('code=')
-  ) {
-    throw new QlikOAuthError(
-      'ERR_CALLBACK_INVALID',
-      'The login attempt is unknown, was used before, or was started in another browser',
-    )
-  }
-  await startTransaction(context, request, response, site, { returnTo: known.returnTo, restarts: known.restarts + 1 })
-}
+  const { tenants, settings } = context
+  const tenant =
+    tenants.ofRequest(request) ??
+    tenants.all.find(({ redirectUri }) => new URL(redirectUri).pathname === request.path)
+  const mayRestart =
+    restarts === 0 &&
+    tenant !== undefined &&
+    isNavigation(request) &&
+    request.originalUrl.includes('code=') &&
+    Date.now() / 1000 - issuedAt < transactionCookieSeconds
+  if (!mayRestart || (await context.peekLogin(request)) !== undefined)
+    return await refuseOrGoHome(context, request, response)
 
-async function redeemed(
-  { emit }: AuthContext,
-  { client }: TenantConfiguration,
-  code: string,
-  attempt: AuthorizationTransaction,
-): Promise<{ tokens: TokenSet; user: QlikUser }> {
-  const tokens = await requestTokens(
-    client,
-    authorizationCodeGrant(code, attempt.redirectUri, attempt.codeVerifier),
-  ).catch(cause => {
-    throw refusedCode(cause)
-  })
-  try {
-    return { tokens, user: await currentUser(client, tokens.accessToken) }
-  } catch (error) {
-    await revokeTokens(client, tokens, message =>
-      emit('revocationFailed', { login: '', tenant: client.tenant, message }),
-    )
-    throw error
-  }
-}
-
-/**
- * Code and user came with the browser. A client or a scope that is refused is the application's own matter, and stays
- * what it is.
- */
-function refusedCode(cause: unknown): unknown {
-  if (!(cause instanceof TokenResponseError)) return cause
-  if (cause.error === 'invalid_grant')
-    return new QlikOAuthError('ERR_CALLBACK_INVALID', `No login for this code. ${cause.message}`, { cause })
-  if (cause.error === 'access_denied')
-    return new QlikOAuthError('ERR_LOGIN_DENIED', `No login for this user. ${cause.message}`, { cause })
-  return cause
-}
-
-/** Gives the login a session id that nobody knew before, and ends the login that this browser had. */
-async function logIn(
-  context: AuthContext,
-  request: Request,
-  site: TenantConfiguration,
-  { tokens, user }: { tokens: TokenSet; user: QlikUser },
-): Promise<Login> {
-  const { logins, sessionId, emit } = context
-  try {
-    if (request.session === undefined)
-      throw configuration('req.session is missing: mount session() before qlik.routes().')
-    const before = sessionId(request)
-    if (before !== undefined) await logins.end(before.login, 'replaced')
-    await new Promise<void>((resolve, reject) =>
-      request.session.regenerate(error => (error ? reject(unavailable(error)) : resolve())),
-    )
-    return await logins.create(loginKey(request.sessionID), { client: site.client, user, tokens })
-  } catch (error) {
-    await revokeTokens(site.client, tokens, message =>
-      emit('revocationFailed', { login: '', tenant: site.client.tenant, message }),
-    )
-    throw error
-  }
+  await limitLogins(context, request)
+  // The counter lives as long as the transaction cookie, without which the state is refused.
+  if ((await settings.store.increment(transactionKey(`restart ${id}`), transactionCookieSeconds)) > 1)
+    return await refuseOrGoHome(context, request, response)
+  await startTransaction(context, request, response, tenant, { returnTo, restarts: restarts + 1 })
 }

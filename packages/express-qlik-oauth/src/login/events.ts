@@ -2,18 +2,18 @@ import type { LoginEvents } from 'qlik-oauth'
 import type { RestProxyEvent } from '../proxy/rest-proxy-options.ts'
 import type { SocketEvent } from '../socket/socket-proxy.ts'
 
-/** Everything an application can listen to. No event carries a token, code, secret, cookie or `state`. */
+/** The events of `qlikAuth`. No event carries a token, code, secret, cookie or `state`. */
 export interface QlikEvents extends LoginEvents {
-  /** A login attempt or a request was refused. */
+  /** A login, a callback or a session cookie was refused. */
   denied: { code: string; message: string }
   /**
-   * A request that the proxy refused, or could not carry out. `tenant` is missing where none is known: at a request
-   * from nobody.
+   * The proxy refused a request or could not complete it. `tenant` is missing when the request has no login and names
+   * no tenant.
    */
   proxy: RestProxyEvent & { readonly tenant?: string }
-  /** A WebSocket was opened, closed or refused. */
+  /** A WebSocket was opened, closed or refused; `tenant` as above. */
   socket: SocketEvent & { readonly tenant?: string }
-  /** The configuration works against itself; said once for each message. */
+  /** The configuration contradicts the requests that arrive. Raised once per message. */
   warning: { code: string; message: string }
 }
 

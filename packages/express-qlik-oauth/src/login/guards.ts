@@ -5,85 +5,87 @@ import { sendError } from '../http/error-response.ts'
 import { httpError } from '../http/http-error.ts'
 import { isNavigation } from '../http/navigation.ts'
 import type { AuthContext } from './auth-context.ts'
+import { loginPath } from './auth-options.ts'
 import { requestLogin } from './request-login.ts'
 import { returnPath } from './return-path.ts'
-import { loginPath } from './tenant-registry.ts'
 
 export interface Guards {
   /**
-   * Lets through who is logged in, and sets `req.qlik`. Navigations of others go to the login and come back; everything
-   * else gets 401.
+   * Requires a login and sets `req.qlik`. Navigations without one are redirected to the login and come back; all other
+   * requests get 401.
    */
   requireLogin(): RequestHandler
-  /** Lets through logins that were granted all these scopes; answers 403 and names the missing ones. */
+  /** Requires a login that was granted all these scopes. 403 names the missing ones. */
   requireScope(...scopes: string[]): RequestHandler
-  /** Sets `req.qlik` for who is logged in and lets everybody through, also while the store is away. */
+  /** Sets `req.qlik` for a logged-in user and lets every request through, even while the store is unavailable. */
   optionalLogin(): RequestHandler
 }
 
 export function guards(context: AuthContext): Guards {
   return {
     requireLogin: () =>
-      async function requireLogin(request, response, next) {
-        const login = await guarded(context, request, response, next)
-        if (login !== undefined) next()
+      function requireLogin(request, response, next) {
+        return requiredLogin(context, request, response)
+          .then(login => login && next())
+          .catch(fail(request, response, next))
       },
 
     requireScope(...scopes) {
-      const wanted = scopeList(scopes.join(' '))
-      return async function requireScope(request, response, next) {
-        const login = await guarded(context, request, response, next)
-        if (login === undefined) return
-        const missing = missingScopes(login.record.tokens.scope, wanted)
-        if (missing.length === 0) return next()
-        const error = httpError('ERR_INSUFFICIENT_SCOPE', `The login was not granted the scope ${missing.join(' ')}.`)
-        if (isNavigation(request)) next(error)
-        else sendError(response, error)
+      const required = scopeList(scopes.join(' '))
+      return function requireScope(request, response, next) {
+        return requiredLogin(context, request, response)
+          .then(login => {
+            if (login === undefined) return
+            const missing = missingScopes(login.record.tokens.scope, required)
+            if (missing.length === 0) return next()
+            throw httpError('ERR_INSUFFICIENT_SCOPE', `The login was not granted the scope ${missing.join(' ')}.`)
+          })
+          .catch(fail(request, response, next))
       }
     },
 
     optionalLogin: () =>
-      async function optionalLogin(request, response, next) {
-        try {
-          const login = await context.findLogin(request)
-          if (login !== undefined) attach(request, response, login)
-        } catch (error) {
-          if (!(error instanceof QlikOAuthError)) return next(error)
-          context.emit('denied', { code: error.code, message: error.message })
-        }
-        next()
+      function optionalLogin(request, response, next) {
+        return context
+          .findLogin(request)
+          .then(login => login && setLogin(request, response, login))
+          .catch((error: unknown) => {
+            if (!(error instanceof QlikOAuthError)) throw error
+            context.emit('denied', { code: error.code, message: error.message })
+          })
+          .then(() => next(), next)
       },
   }
 }
 
-/** Answers whoever is not logged in. */
-async function guarded(
-  context: AuthContext,
-  request: Request,
-  response: Response,
-  next: NextFunction,
-): Promise<Login | undefined> {
-  try {
-    const login = await context.findLogin(request)
-    if (login !== undefined) {
-      attach(request, response, login)
-      return login
-    }
-  } catch (error) {
-    if (isNavigation(request)) next(error)
-    else sendError(response, error)
-    return undefined
+/** Finds the login of a request, or sends the response for a request without one. */
+async function requiredLogin(context: AuthContext, request: Request, response: Response): Promise<Login | undefined> {
+  const login = await context.findLogin(request)
+  if (login !== undefined) {
+    setLogin(request, response, login)
+    return login
   }
   response.set('cache-control', 'no-store')
-  if (isNavigation(request))
-    response.redirect(302, `${loginPath}?returnTo=${encodeURIComponent(returnPath(request.originalUrl, context.home))}`)
-  else sendError(response, new QlikOAuthError('ERR_LOGIN_REQUIRED', 'Not logged in'))
+  if (isNavigation(request)) {
+    const returnTo = returnPath(request.originalUrl, context.settings.home)
+    response.redirect(302, `${loginPath}?returnTo=${encodeURIComponent(returnTo)}`)
+  } else {
+    sendError(response, new QlikOAuthError('ERR_LOGIN_REQUIRED', 'Not authenticated'))
+  }
   return undefined
 }
 
-function attach(request: Request, response: Response, login: Login): void {
+/** Express 4 ignores the promise of a middleware: an error that is not caught would end the process. */
+function fail(request: Request, response: Response, next: NextFunction): (error: unknown) => void {
+  return error => {
+    if (isNavigation(request)) next(error)
+    else sendError(response, error)
+  }
+}
+
+function setLogin(request: Request, response: Response, login: Login): void {
   request.qlik = requestLogin(login)
-  // What a page shows of its user is for nobody else.
+  // The page may show data of its user, so no shared cache may store it.
   if (!response.hasHeader('cache-control')) response.set('cache-control', 'private, no-cache')
   response.vary('cookie')
 }

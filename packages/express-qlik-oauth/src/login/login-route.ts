@@ -1,73 +1,83 @@
 import type { Request, Response } from 'express'
 import { QlikOAuthError } from 'qlik-oauth'
 import { createAuthorizationRequest } from 'qlik-oauth/internal'
+import { clientNetwork } from '../http/client-address.ts'
 import { httpError } from '../http/http-error.ts'
 import { isPrefetch } from '../http/navigation.ts'
+import { configurationError } from '../http/option-checks.ts'
 import type { AuthContext } from './auth-context.ts'
-import { transactionKey } from './login-state.ts'
+import { transactionKey } from './authorization-state.ts'
 import { returnPath } from './return-path.ts'
-import { clearInvalidCookie } from './session-life.ts'
-import { configuration, type TenantConfiguration } from './tenant-registry.ts'
+import { cookieOptions, isSecureRequest } from './session-cookie.ts'
+import { clearInvalidCookie } from './session-recovery.ts'
+import type { TenantConfiguration } from './tenant-registry.ts'
 import { type TransactionCookie, transactionCookieHash } from './transaction-cookie.ts'
 
-/** `GET /auth/login?returnTo=/path`: starts a login attempt and sends the browser to the tenant. */
+/**
+ * `GET /auth/login?returnTo=/path`: starts a login and redirects to the tenant.
+ *
+ * @throws ERR_CROSS_SITE, ERR_REQUEST_INVALID, ERR_RATE_LIMIT, ERR_LOGIN_LOOP, ERR_CONFIGURATION, ERR_STORE_UNAVAILABLE
+ */
 export async function loginRoute(context: AuthContext, request: Request, response: Response): Promise<void> {
-  const { tenants: sites, home } = context
-  if (isPrefetch(request)) return void response.set('cache-control', 'no-store').status(204).end()
-  // An image on a foreign page may not start logins; a link on one may.
-  if (request.headers['sec-fetch-site'] === 'cross-site' && request.headers['sec-fetch-mode'] !== 'navigate') {
-    throw httpError('ERR_CROSS_SITE', 'A login starts with a visit to this page.')
-  }
+  response.set('cache-control', 'no-store')
+  if (isPrefetch(request)) return void response.status(204).end()
+  // A link on another site may start a login; an image or a script there may not.
+  if (request.headers['sec-fetch-site'] === 'cross-site' && request.headers['sec-fetch-mode'] !== 'navigate')
+    throw httpError('ERR_CROSS_SITE', 'A login starts with a navigation to this address.')
   const parameters = new URL(request.originalUrl, 'http://app.invalid').searchParams
   const returns = parameters.getAll('returnTo')
-  const site = sites.of(request)
-  if (site === undefined) throw configuration('tenantOf does not say at which tenant this login is to take place.')
+  const tenant = context.tenants.ofRequest(request)
+  if (tenant === undefined) throw httpError('ERR_REQUEST_INVALID', 'The request names no known tenant to log in at.')
 
   clearInvalidCookie(context, request, response)
   refuseInsecure(context, request)
-  await limitRate(context, request)
-  await startTransaction(context, request, response, site, {
-    returnTo: returnPath(returns.length === 1 ? returns[0] : undefined, home),
+  await limitLogins(context, request)
+  await startTransaction(context, request, response, tenant, {
+    returnTo: returnPath(returns.length === 1 ? returns[0] : undefined, context.settings.home),
     restarts: 0,
   })
 }
 
-/** Writes the attempt, binds it to the browser, and redirects to the tenant's authorization endpoint. */
+/** Writes the authorization transaction, binds it to the browser, and redirects to the authorization endpoint. */
 export async function startTransaction(
-  { states, store, transactionCookies: browsers, peekLogin }: AuthContext,
+  { settings: { store }, states, transactionCookies, peekLogin }: AuthContext,
   request: Request,
   response: Response,
   { client, redirectUri }: TenantConfiguration,
   { returnTo, restarts }: { returnTo: string; restarts: number },
 ): Promise<void> {
-  const known = browsers.all(request)[0] ?? browsers.fresh()
-  // Somebody who is logged in and logs in once more, as another user say, is not going around in circles.
-  const browser = (await peekLogin(request)) === undefined ? counted(known) : { ...known, loops: 0, completed: 0 }
-  const state = states.seal({ returnTo, browser: transactionCookieHash(browser), restarts })
+  const previous = transactionCookies.all(request)[0] ?? transactionCookies.create()
+  // A logged-in user who logs in again, perhaps as another user, is not in a loop.
+  const isLoggedIn = (await peekLogin(request)) !== undefined
+  const cookie = isLoggedIn ? { ...previous, loops: 0, completed: 0 } : countLoop(previous)
+  const cookieHash = transactionCookieHash(cookie)
+  const state = states.seal({ returnTo, cookieHash, restarts })
   const { url, codeVerifier } = await createAuthorizationRequest(client, { redirectUri, state })
-  const attempt = {
+  const transaction = {
     tenant: client.tenant,
     clientId: client.clientId,
     codeVerifier,
     redirectUri,
     returnTo,
-    browser: transactionCookieHash(browser),
+    browser: cookieHash,
   }
-  await store.saveTransaction(transactionKey(state), attempt, transactionSeconds)
+  await store.saveTransaction(transactionKey(state), transaction, transactionSeconds)
 
-  response.append('set-cookie', browsers.set(browser))
-  response.set('cache-control', 'no-store').redirect(302, url)
+  response.append('set-cookie', transactionCookies.set(cookie))
+  response.redirect(302, url)
 }
 
-export const transactionSeconds = 600
+const transactionSeconds = 600
 
 /**
- * A login that starts right after one was completed did not stick: the browser refuses the cookie, or the application
- * asks again for another reason. After a few rounds the person is told instead of being sent around.
+ * A login that starts right after a completed one did not stick: the browser refuses the session cookie, or the
+ * application asks for another login. After a few rounds an error explains it instead of another redirect.
+ *
+ * @throws ERR_LOGIN_LOOP
  */
-function counted(browser: TransactionCookie): TransactionCookie {
-  const loops = Date.now() / 1000 - browser.completed < loopSeconds ? browser.loops + 1 : 0
-  if (loops < mostLoops) return { ...browser, loops, completed: 0 }
+function countLoop(cookie: TransactionCookie): TransactionCookie {
+  const loops = Date.now() / 1000 - cookie.completed < loopSeconds ? cookie.loops + 1 : 0
+  if (loops < maxLoops) return { ...cookie, loops, completed: 0 }
   throw new QlikOAuthError(
     'ERR_LOGIN_LOOP',
     'The login was completed several times in a row, and each time the application asked for it again. The session cookie does not come back: ' +
@@ -76,37 +86,35 @@ function counted(browser: TransactionCookie): TransactionCookie {
 }
 
 const loopSeconds = 20
-const mostLoops = 4
+const maxLoops = 4
 
 /**
- * Behind a balancer that ends TLS, express-session sets no Secure cookie unless it knows the request came over https:
- * the login would be lost.
+ * express-session sends a Secure cookie over https only. Behind a balancer that ends TLS it has to be told that the
+ * request came over https, or every login is lost.
  */
-function refuseInsecure({ session, emit }: AuthContext, request: Request): void {
-  const secured = session.cookie !== undefined && typeof session.cookie !== 'function' && session.cookie.secure === true
-  const forwarded =
-    session.proxy === true && String(request.headers['x-forwarded-proto'] ?? '').split(',', 1)[0] === 'https'
-  if (!secured || request.secure || forwarded) return
+function refuseInsecure({ settings: { session }, emit }: AuthContext, request: Request): void {
+  if (cookieOptions(session, request).secure !== true || isSecureRequest(request, session)) return
   const message =
-    'The session cookie is Secure, but this request did not come over https as far as Express knows. ' +
+    'The session cookie is Secure, but this request did not come over https as far as Express can tell. ' +
     "Behind a balancer that ends TLS, set app.set('trust proxy', 1) (TRUST_PROXY=1 in the demo)."
   emit('warning', { code: 'ERR_CONFIGURATION', message })
-  throw configuration(message)
+  throw configurationError(message)
 }
 
-async function limitRate({ store, loginRateLimit, emit }: AuthContext, request: Request): Promise<void> {
+/**
+ * Counts what makes an outsider's request write a transaction: logins, and stale callbacks that start one again.
+ *
+ * @throws ERR_RATE_LIMIT
+ */
+export async function limitLogins({ settings, emit }: AuthContext, request: Request): Promise<void> {
+  const { store, loginRateLimit } = settings
   if (loginRateLimit === 0) return
-  const address = network(request.ip ?? '')
-  if ((await store.increment(transactionKey(`login rate ${address}`), 60)) <= loginRateLimit) return
-  emit('denied', { code: 'ERR_RATE_LIMIT', message: 'Too many login attempts from one address' })
-  throw new QlikOAuthError('ERR_RATE_LIMIT', `More than ${loginRateLimit} login attempts within a minute`, {
-    retryAfterSeconds: 60,
+  const key = transactionKey(`login rate ${clientNetwork(request.ip)}`)
+  if ((await store.increment(key, rateWindowSeconds)) <= loginRateLimit) return
+  emit('denied', { code: 'ERR_RATE_LIMIT', message: 'Too many logins were started from one client network' })
+  throw new QlikOAuthError('ERR_RATE_LIMIT', `More than ${loginRateLimit} logins were started within a minute`, {
+    retryAfterSeconds: rateWindowSeconds,
   })
 }
 
-/** One household or server rarely has more than a /64 of IPv6 addresses, and rarely less. */
-function network(address: string): string {
-  return address.includes(':') && !address.includes('.')
-    ? address.split(':').slice(0, 4).join(':')
-    : address.replace(/^::ffff:/i, '')
-}
+const rateWindowSeconds = 60

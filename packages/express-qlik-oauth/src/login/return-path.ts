@@ -2,7 +2,7 @@
  * Decides where the browser goes after login.
  *
  * Only a path on this application is accepted; anything else would make the login route an open redirect. A path that
- * another decoding would turn into another host, or that leads back into the login itself, is refused as well.
+ * becomes another host when it is decoded again, or that leads back to the login, is refused too.
  *
  * @returns The path with its query and fragment, or `fallback` when `candidate` leads elsewhere.
  */
@@ -11,7 +11,7 @@ export function returnPath(candidate: unknown, fallback = '/'): string {
   const path = ownPath(candidate)
   if (path === undefined || /^\/auth(?:\/|$)/i.test(path)) return fallback
 
-  // Servers and scripts on the way may decode once or twice before somebody follows the path.
+  // Servers and scripts on the way may decode the path once or twice before the browser follows it.
   let decoded = candidate
   for (let times = 0; times < 2; times++) {
     decoded = percentDecoded(decoded)
@@ -25,9 +25,8 @@ const ownOrigin = 'http://app.invalid'
 const longestPath = 2048
 
 function ownPath(text: string): string | undefined {
-  // Browsers drop tab and line feed from a URL and read a backslash as a slash: nothing of the kind belongs into a
-  // path.
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is looked for
+  // Browsers remove tabs and line feeds from a URL and read a backslash as a slash.
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: the path must not contain control characters
   if (!/^\/(?![/\\])/.test(text) || /[\u0000-\u001f\u007f\\]/.test(text.split(/[?#]/, 1)[0] ?? '')) return undefined
   if (!URL.canParse(text, ownOrigin)) return undefined
 

@@ -4,28 +4,25 @@ import { sendError } from '../http/error-response.ts'
 import { httpError } from '../http/http-error.ts'
 import { isNavigation } from '../http/navigation.ts'
 import type { AuthContext } from './auth-context.ts'
+import { callbackPath, loginPath, logoutPath, sessionPath } from './auth-options.ts'
 import { callbackRoute } from './callback-route.ts'
 import { loginRoute } from './login-route.ts'
 import { logoutRoute } from './logout-route.ts'
-import { followLogin } from './session-life.ts'
-import { sessionRoute } from './session-route.ts'
-import { callbackPath, loginPath, logoutPath, sessionPath } from './tenant-registry.ts'
+import { clearInvalidCookie, recoverSession } from './session-recovery.ts'
 
-type Route = (context: AuthContext, request: Request, response: Response) => Promise<void>
-
-/** The routes of the login. Errors that a person sees go to Express's error handler; scripts get JSON. */
+/**
+ * The routes of the login. For every other request it keeps the session in step with the login.
+ *
+ * Errors of navigations go to Express's error handler; other clients get JSON.
+ */
 export function loginRoutes(context: AuthContext): RequestHandler {
-  const follow = followLogin(context)
-
   return function qlikRoutes(request, response, next) {
-    const found = routeOf(request)
-    if (found === undefined) return follow(request, response, next)
-    const { methods, route } = found
+    const entry = entryOf(request)
+    if (entry === undefined) return recoverSession(context, request, response).then(() => next(), next)
+    const { methods, route } = entry
     if (!methods.includes(request.method)) {
-      return sendError(
-        response,
-        httpError('ERR_METHOD_NOT_ALLOWED', `This address takes ${methods.join(' and ')} only.`, { allow: methods }),
-      )
+      const message = `This address accepts ${methods.join(' and ')} only.`
+      return sendError(response, httpError('ERR_METHOD_NOT_ALLOWED', message, { allow: methods }))
     }
     return route(context, request, response).catch((error: unknown) => {
       if (isNavigation(request) || !(error instanceof QlikOAuthError)) next(error)
@@ -36,28 +33,41 @@ export function loginRoutes(context: AuthContext): RequestHandler {
 
 interface Entry {
   readonly methods: readonly string[]
-  readonly route: Route
+  route(context: AuthContext, request: Request, response: Response): Promise<void>
 }
 
-function routeOf({ path }: Request): Entry | undefined {
-  if (path.startsWith(`${callbackPath}/`)) return routes.get(callbackPath)
-  return routes.get(path)
+function entryOf({ path }: Request): Entry | undefined {
+  return routes.get(path.startsWith(`${callbackPath}/`) ? callbackPath : path)
 }
 
-/**
- * Programs that look at links before people do ask with HEAD. It is safe (RFC 9110, section 9.2.1), so it may start no
- * attempt and use none up; refused with 405, many of them would try GET.
- */
-function withoutEffect(route: Route): Route {
-  return async (context, request, response) => {
-    if (request.method !== 'HEAD') return await route(context, request, response)
-    response.set('cache-control', 'no-store').status(204).end()
+/** Link checkers send HEAD. It must not start a login; 405 would make many of them try GET. */
+async function loginOrHead(context: AuthContext, request: Request, response: Response): Promise<void> {
+  if (request.method === 'HEAD') response.set('cache-control', 'no-store').status(204).end()
+  else await loginRoute(context, request, response)
+}
+
+/** `GET /auth/session`: reports the login to scripts. It does not extend the idle timeout, so pages may poll it. */
+async function sessionRoute(context: AuthContext, request: Request, response: Response): Promise<void> {
+  response.set('cache-control', 'no-store')
+  clearInvalidCookie(context, request, response)
+  const login = await context.peekLogin(request)
+  if (login === undefined) {
+    response.json({ authenticated: false })
+    return
   }
+  const { user, tokens, endsAt } = login.record
+  const { id, name, email } = user
+  response.json({
+    authenticated: true,
+    user: { id, name, email },
+    scope: tokens.scope,
+    expiresAt: new Date(endsAt).toISOString(),
+  })
 }
 
 const routes = new Map<string, Entry>([
-  [loginPath, { methods: ['GET', 'HEAD'], route: withoutEffect(loginRoute) }],
-  [callbackPath, { methods: ['GET', 'HEAD'], route: withoutEffect(callbackRoute) }],
+  [loginPath, { methods: ['GET', 'HEAD'], route: loginOrHead }],
+  [callbackPath, { methods: ['GET', 'HEAD'], route: callbackRoute }],
   [logoutPath, { methods: ['POST'], route: logoutRoute }],
   [sessionPath, { methods: ['GET', 'HEAD'], route: sessionRoute }],
 ])

@@ -1,20 +1,24 @@
+import type { CipherKey } from 'node:crypto'
 import type { IncomingMessage } from 'node:http'
-import { parse, type SerializeOptions } from 'cookie'
+import type { SerializeOptions } from 'cookie'
 import { unsign } from 'cookie-signature'
+import type { Request } from 'express'
 import type { CookieOptions, SessionOptions } from 'express-session'
 import { loginKey } from 'qlik-oauth/internal'
 
 /** The session id of a request, taken from a cookie with a valid signature. */
 export interface SessionId {
   readonly id: string
-  /** Name of the login that belongs to the session. */
+  /** Key of the login that belongs to the session. */
   readonly login: string
-  /** The signature is of an older secret; the cookie should be sent again. */
+  /** Whether an older secret signed the cookie; it should be signed again. */
   readonly outdated: boolean
 }
 
+export type SessionSecret = CipherKey
+
 /**
- * Name and options of the session cookie for an application at `publicUrl`: `__Host-sid`, Secure, on https; `sid` on
+ * Name and options of the session cookie for an application at `publicUrl`: `__Host-sid` with Secure on https, `sid` on
  * http://localhost, where browsers refuse the prefix. HttpOnly, SameSite=Lax, no Domain.
  *
  * @example session({ ...sessionCookie(publicUrl), secret, store, resave: false, saveUninitialized: false })
@@ -24,56 +28,131 @@ export function sessionCookie(publicUrl: string): { name: string; cookie: Cookie
   return { name: secure ? '__Host-sid' : 'sid', cookie: { path: '/', httpOnly: true, sameSite: 'lax', secure } }
 }
 
+/** Cookie name, as express-session reads it from its options. */
+export function sessionName({ name }: SessionOptions): string {
+  return name || 'connect.sid'
+}
+
+/** The secrets, newest first, in the types that express-session accepts. */
+export function sessionSecrets({ secret }: SessionOptions): readonly SessionSecret[] {
+  if (Array.isArray(secret)) return secret
+  return secret === undefined ? [] : [secret]
+}
+
 /**
- * Reads the session id as express-session would, without its store: the proxy and the upgrade need nothing else of it.
+ * Makes a function that reads the session ids of a request like express-session, without its store.
  *
- * @param sessions The options that `session()` is mounted with.
+ * express-session considers the first cookie with the session's name only. Cookies of other applications on the host,
+ * or with another path, may have that name too, so every cookie with a valid signature is returned, in order.
+ *
+ * @param session The options that `session()` is mounted with.
  */
-export function sessionIdReader(sessions: SessionOptions): (request: IncomingMessage) => SessionId | undefined {
-  const name = sessions.name ?? 'connect.sid'
-  const secrets = sessionSecrets(sessions)
-  // The same browsers come again and again, and an HMAC costs more than all else that is computed for a proxied
-  // request.
+export function sessionIdReader(session: SessionOptions): (request: IncomingMessage) => readonly SessionId[] {
+  const name = sessionName(session)
+  const secrets = sessionSecrets(session)
+  // The HMAC is the most expensive computation of a proxied request, and browsers send the same cookie every time.
   const verified = new Map<string, SessionId>()
 
-  return request => {
-    const header = request.headers.cookie
-    // A quick look first: anonymous requests with other cookies are not parsed.
-    if (header === undefined || !header.includes(name)) return undefined
-    const value = parse(header)[name]
-    if (value === undefined || !value.startsWith('s:') || value.length > longestCookie) return undefined
-    const known = verified.get(value)
-    if (known !== undefined) return known
+  function verify(value: string): SessionId | undefined {
+    if (!value.startsWith('s:') || value.length > maxCookieLength) return undefined
+    const cached = verified.get(value)
+    if (cached !== undefined) return cached
 
     for (const [index, secret] of secrets.entries()) {
       const id = unsign(value.slice(2), secret)
-      if (id === false) continue
-      const found = { id, login: loginKey(id), outdated: index > 0 }
-      const [oldest] = verified.size < mostVerified ? [] : verified.keys()
+      if (id === false || id === '') continue
+      const sessionId = { id, login: loginKey(id), outdated: index > 0 }
+      const [oldest] = verified.size < maxVerified ? [] : verified.keys()
       if (oldest !== undefined) verified.delete(oldest)
-      verified.set(value, found)
-      return found
+      verified.set(value, sessionId)
+      return sessionId
     }
     return undefined
   }
-}
 
-export function sessionSecrets(sessions: SessionOptions): readonly string[] {
-  return [sessions.secret].flat().map(String)
-}
-
-/** The attributes with which express-session sends its cookie, for sending or clearing it beside express-session. */
-export function cookieOptions({ cookie }: SessionOptions): SerializeOptions {
-  const { path = '/', httpOnly = true, domain, sameSite, secure } = typeof cookie === 'object' ? cookie : {}
-  return {
-    path,
-    httpOnly,
-    ...(domain === undefined ? {} : { domain }),
-    ...(sameSite === undefined ? {} : { sameSite }),
-    ...(typeof secure === 'boolean' ? { secure } : {}),
+  return request => {
+    const header = request.headers.cookie
+    if (header === undefined || !header.includes(name)) return none
+    const ids: SessionId[] = []
+    for (const value of cookieValues(header, name)) {
+      const sessionId = verify(value)
+      if (sessionId !== undefined && !ids.some(({ id }) => id === sessionId.id)) ids.push(sessionId)
+    }
+    return ids
   }
 }
 
-/** A session id is 32 characters and its signature 43; applications with their own `genid` have room. */
-const longestCookie = 1024
-const mostVerified = 10_000
+const none: readonly SessionId[] = []
+const maxCookieLength = 4096
+const maxVerified = 10_000
+/** Each value costs an HMAC, and each valid one a read of the login store. */
+const maxCookies = 8
+
+/** The values of all cookies with a name, in order, parsed like the `cookie` package that express-session uses. */
+export function cookieValues(header: string, name: string): string[] {
+  const values: string[] = []
+  for (let start = 0; start < header.length && values.length < maxCookies; ) {
+    const semicolon = header.indexOf(';', start)
+    const end = semicolon === -1 ? header.length : semicolon
+    const equals = header.indexOf('=', start)
+    if (equals === -1) break
+    if (equals < end && trimmed(header.slice(start, equals)) === name)
+      values.push(decoded(unquoted(trimmed(header.slice(equals + 1, end)))))
+    start = end + 1
+  }
+  return values
+}
+
+function trimmed(text: string): string {
+  return text.replace(/^[ \t]+|[ \t]+$/g, '')
+}
+
+function unquoted(text: string): string {
+  return text.startsWith('"') && text.endsWith('"') ? text.slice(1, -1) : text
+}
+
+function decoded(text: string): string {
+  if (!text.includes('%')) return text
+  try {
+    return decodeURIComponent(text)
+  } catch {
+    return text
+  }
+}
+
+/**
+ * The attributes for a session cookie that is sent or cleared beside express-session, with its values `'auto'` resolved
+ * for the request.
+ *
+ * @param isSecure Whether the request came over https as far as express-session can tell.
+ */
+export function cookieAttributes(options: CookieOptions, isSecure: boolean): SerializeOptions {
+  const { path = '/', httpOnly = true, domain, secure, sameSite, maxAge, expires, partitioned, priority } = options
+  // The type of express-session lacks this value of version 1.19.
+  const isAuto = (sameSite as unknown) === 'auto'
+  const expiry = typeof maxAge === 'number' ? new Date(Date.now() + maxAge) : expires
+  return {
+    path,
+    httpOnly,
+    secure: secure === 'auto' ? isSecure : secure === true,
+    ...(domain === undefined ? {} : { domain }),
+    ...(isAuto ? { sameSite: isSecure ? 'none' : 'lax' } : sameSite === undefined ? {} : { sameSite }),
+    ...(expiry ? { expires: expiry } : {}),
+    ...(partitioned === undefined ? {} : { partitioned }),
+    ...(priority === undefined ? {} : { priority }),
+  }
+}
+
+/** The cookie options of a request before it has a session. */
+export function cookieOptions({ cookie = {} }: SessionOptions, request: Request): CookieOptions {
+  return typeof cookie === 'function' ? cookie(request) : cookie
+}
+
+/** Whether express-session takes a request for https. */
+export function isSecureRequest(request: Request, { proxy }: SessionOptions): boolean {
+  if ('encrypted' in request.socket && request.socket.encrypted === true) return true
+  if (proxy === false) return false
+  if (proxy !== true) return request.secure === true
+  const [protocol = ''] = String(request.headers['x-forwarded-proto'] ?? '').split(',', 1)
+  return protocol.trim().toLowerCase() === 'https'
+}

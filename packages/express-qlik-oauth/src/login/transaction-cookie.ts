@@ -3,25 +3,25 @@ import type { IncomingMessage } from 'node:http'
 import { parse, serialize } from 'cookie'
 
 /**
- * What binds login attempts to the browser that started them.
+ * Binds authorization transactions to the browser that started them.
  *
- * All tabs share one cookie. Tabs that start at the very same moment, before any cookie is there, get one each; every
- * one of them counts, and the next attempt uses one that is there. `completed` and `loops` count logins that followed
- * right upon a completed one.
+ * All tabs share one cookie. Tabs that start at the same moment, before the browser has a cookie, get one each; all of
+ * them are valid. `completed` and `loops` count logins that start right after a completed one.
  */
 export interface TransactionCookie {
   readonly name: string
   readonly secret: string
   readonly loops: number
-  /** Seconds since the epoch of the last completed login; 0 for none. */
+  /** Seconds since the epoch at which a login was last completed; 0 for none. */
   readonly completed: number
 }
 
 export interface TransactionCookies {
   all(request: IncomingMessage): readonly TransactionCookie[]
-  fresh(): TransactionCookie
-  /** A value for `Set-Cookie`. */
+  create(): TransactionCookie
+  /** @returns A value for `Set-Cookie`. */
   set(cookie: TransactionCookie): string
+  /** @returns A value for `Set-Cookie` that removes the cookie. */
   clear(cookie: TransactionCookie): string
 }
 
@@ -35,21 +35,22 @@ export function transactionCookies(publicUrl: string): TransactionCookies {
       const cookies = Object.entries(parse(request.headers.cookie ?? ''))
       return cookies.flatMap(([name, value]) => (name.startsWith(prefix) ? (parsed(name, value) ?? []) : []))
     },
-    fresh: () => ({
+    create: () => ({
       name: prefix + randomBytes(4).toString('hex'),
       secret: randomBytes(16).toString('base64url'),
       loops: 0,
       completed: 0,
     }),
-    // It outlives the attempt: a person who comes back to the tenant's login page later is sent through a new attempt,
-    // not to an error.
     set: ({ name, secret, loops, completed }) =>
-      serialize(name, `${secret}.${loops}.${completed}`, { ...options, maxAge: 24 * 60 * 60 }),
+      serialize(name, `${secret}.${loops}.${completed}`, { ...options, maxAge: transactionCookieSeconds }),
     clear: ({ name }) => serialize(name, '', { ...options, maxAge: 0 }),
   }
 }
 
-/** What stands in the attempt instead of the cookie. */
+/** Longer than a transaction, so that a user who takes too long at the tenant starts again instead of failing. */
+export const transactionCookieSeconds = 24 * 60 * 60
+
+/** Stands in the transaction and in `state` for the cookie's secret. */
 export function transactionCookieHash(cookie: TransactionCookie): string {
   return createHash('sha256').update(cookie.secret).digest('base64url')
 }

@@ -1,0 +1,121 @@
+import type { SessionData, Store } from 'express-session'
+import { type LoginStore, QlikOAuthError } from 'qlik-oauth'
+import { type Logins, loginKey } from 'qlik-oauth/internal'
+
+/**
+ * Binds the application's session store to the logins.
+ *
+ * - `req.session.destroy()` and `regenerate()` end the login too. A session that was lost, by eviction for instance,
+ *   does not end it.
+ * - Session data that cannot be read counts as lost.
+ * - Errors become ERR_STORE_UNAVAILABLE, status 503. A store that is slow is waited for, unless the login store does
+ *   not respond either: then Redis is away, and the request gets 503 within a second instead of hanging.
+ */
+export function bindSessionStore(store: Store, logins: Logins, loginStore: LoginStore): void {
+  const get = store.get.bind(store)
+  const set = store.set.bind(store)
+  const destroy = store.destroy.bind(store)
+  const touch = store.touch?.bind(store)
+  const whileAvailable = availability(loginStore)
+
+  store.get = (sessionId, done) => {
+    const finish = whileAvailable(done)
+    const read = (error: unknown, session?: SessionData | null): void => {
+      if (isUnreadable(error, session)) finish(null, null)
+      else if (error) finish(sessionStoreError(error))
+      else finish(null, session)
+    }
+    try {
+      get(sessionId, read)
+    } catch (error) {
+      read(error)
+    }
+  }
+  store.set = (sessionId, session, done) => {
+    const finish = whileAvailable(error => done?.(error ? sessionStoreError(error) : undefined))
+    set(sessionId, session, finish)
+  }
+  if (touch !== undefined) {
+    // The response is complete by then; a session that was not touched is no reason to delay or break it.
+    store.touch = (sessionId, session, done) => {
+      const finish = whileAvailable(() => done?.())
+      touch(sessionId, session, finish)
+    }
+  }
+  store.destroy = (sessionId, done) => {
+    const ended = logins.end(loginKey(sessionId), 'session_destroyed')
+    const destroyed = new Promise<void>((resolve, reject) => {
+      destroy(
+        sessionId,
+        whileAvailable(error => (error ? reject(sessionStoreError(error)) : resolve())),
+      )
+    })
+    Promise.all([ended, destroyed]).then(
+      () => done?.(),
+      error => done?.(error),
+    )
+  }
+}
+
+export function sessionStoreError(cause: unknown): QlikOAuthError {
+  if (cause instanceof QlikOAuthError) return cause
+  return new QlikOAuthError('ERR_STORE_UNAVAILABLE', 'The session store is unavailable', {
+    cause,
+    retryAfterSeconds: 1,
+  })
+}
+
+function isUnreadable(error: unknown, session: unknown): boolean {
+  if (error) return error instanceof Error && error.name === 'SyntaxError'
+  if (session === null || session === undefined) return false
+  return typeof session !== 'object' || !('cookie' in session) || typeof session.cookie !== 'object' || !session.cookie
+}
+
+type Callback<Value> = (error?: unknown, value?: Value) => void
+
+/** Makes a function that wraps a callback: it is called once, with an error when the login store does not respond. */
+function availability(loginStore: LoginStore): <Value>(done: Callback<Value>) => Callback<Value> {
+  // Requests that wait at the same time share one check.
+  let checking: Promise<unknown> | undefined
+  const isAway = (): Promise<unknown> => {
+    checking ??= away(loginStore).finally(() => {
+      checking = undefined
+    })
+    return checking
+  }
+
+  return done => {
+    let isWaiting = true
+    const finish: typeof done = (error, value) => {
+      if (!isWaiting) return
+      isWaiting = false
+      clearTimeout(timer)
+      done(error, value)
+    }
+    const check = async (): Promise<void> => {
+      const error = await isAway()
+      if (error !== undefined) finish(error)
+      else if (isWaiting) timer = setTimeout(check, slowMs)
+    }
+    let timer = setTimeout(check, slowMs)
+    return finish
+  }
+}
+
+/** @returns The error when the login store does not respond in time. */
+async function away(loginStore: LoginStore): Promise<unknown> {
+  let timer: NodeJS.Timeout | undefined
+  const late = new Promise<Error>(resolve => {
+    timer = setTimeout(() => resolve(sessionStoreError(new Error('no response in time'))), pingMs)
+  })
+  const failed = loginStore.ping().then(
+    () => undefined,
+    (error: unknown) => error,
+  )
+  const error = await Promise.race([failed, late])
+  clearTimeout(timer)
+  return error
+}
+
+const slowMs = 350
+const pingMs = 500
