@@ -6,7 +6,7 @@ import type { Principal } from './http/principal.ts'
 import type { AuthContext } from './login/auth-context.ts'
 import { authSettings, type QlikAuthOptions } from './login/auth-options.ts'
 import { authorizationStates } from './login/authorization-state.ts'
-import type { Emit, QlikEventName, QlikEvents } from './login/events.ts'
+import type { QlikEventName, QlikEvents } from './login/events.ts'
 import { type Guards, guards } from './login/guards.ts'
 import { loginRoutes } from './login/routes.ts'
 import { sessionIdReader } from './login/session-cookie.ts'
@@ -152,9 +152,9 @@ export function qlikAuth(options: QlikAuthOptions): QlikAuth {
   return qlik
 }
 
-function emitter(events: EventEmitter): Emit {
+function emitter(events: EventEmitter) {
   const warned = new Set<string>()
-  return (name, event) => {
+  return (name: QlikEventName, event: QlikEvents[QlikEventName]): void => {
     if (name === 'warning' && 'message' in event) {
       if (warned.has(event.message)) return
       warned.add(event.message)

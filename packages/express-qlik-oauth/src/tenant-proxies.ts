@@ -45,8 +45,7 @@ export function tenantProxies(context: TenantProxiesContext): ProxyServer {
   proxyServer({ authenticate, publicUrl, mount, proxy, sockets })
   const proxies = new Map(
     tenants.all.map(
-      (tenant, index) =>
-        [tenant.client.tenant, forTenant(index, tenant.client.tenant, () => proxyOf(tenant))] as const,
+      (tenant, index) => [tenant.client.tenant, forTenant(index, tenant.client.tenant, () => proxyOf(tenant))] as const,
     ),
   )
   // A request without a login gets 401, whatever the path rules and limits of the tenants are.

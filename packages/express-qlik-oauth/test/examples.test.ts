@@ -122,7 +122,7 @@ describe('examples', () => {
     const south = await tab.get(`${origin}/south`)
     expect([south.status, south.headers.get('location')]).toEqual([302, '/auth/login?tenant=south&returnTo=/south'])
     expect((await tab.get(origin + items)).status).toBe(200)
-    expect((await tab.get(`${origin}/auth/login?tenant=east`)).status).toBe(500)
+    expect((await tab.get(`${origin}/auth/login?tenant=east`)).status).toBe(400)
     const write = (one: Browser) => one.post(`${origin}/qlik/api/v1/spaces`, '{}')
     expect([(await write(tab)).status, (await write(await logIn(origin, '/south'))).status]).toEqual([415, 405])
   })

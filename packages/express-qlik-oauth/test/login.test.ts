@@ -379,14 +379,27 @@ describe('session', () => {
     ['/private', 302],
     ['/auth/session', 200],
     ['/auth/login', 302],
-  ])('is nobody, and the cookie is taken away at %s, when the signature is wrong', async (path, status) => {
+  ])(
+    'counts a cookie with a wrong signature as none at %s, and clears it under a name that is only its own',
+    async (path, status) => {
+      const application = await start({ publicUrl: 'https://app.example.com', trustProxy: 1 })
+      const headers = { cookie: '__Host-sid=s%3Aforged.AAAA', 'x-forwarded-proto': 'https' }
+      const response = await browser().get(application.origin + path, headers)
+      expect([response.status, response.headers.get('cache-control')]).toEqual([status, 'no-store'])
+      expect(response.headers.getSetCookie().filter(cookie => cookie.startsWith('__Host-sid='))).toEqual([
+        '__Host-sid=; Max-Age=0; Path=/; HttpOnly; Secure; SameSite=Lax',
+      ])
+      expect(application.named('denied')).toHaveLength(1)
+    },
+  )
+
+  it('leaves a cookie with a wrong signature alone where another application may own it', async () => {
     const application = await start()
-    const answer = await browser().get(application.origin + path, { cookie: 'sid=s%3Aforged.AAAA' })
-    expect([answer.status, answer.headers.get('cache-control')]).toEqual([status, 'no-store'])
-    expect(answer.headers.getSetCookie().filter(cookie => cookie.startsWith('sid='))).toEqual([
-      expect.stringMatching(/^sid=; Max-Age=0/),
-    ])
-    expect(application.named('denied')).toHaveLength(1)
+    for (const path of ['/', '/private', '/auth/session', '/auth/login']) {
+      const response = await browser().get(application.origin + path, { cookie: 'sid=s%3Aforged.AAAA' })
+      expect(response.headers.getSetCookie().filter(cookie => cookie.startsWith('sid='))).toEqual([])
+    }
+    expect(application.named('denied')).toHaveLength(4)
   })
 
   it('is nobody for the proxy when the signature is wrong, which sets no cookie whatever happens', async () => {
@@ -414,9 +427,7 @@ describe('session', () => {
     const tab = await loggedIn(old)
     const rotated = await start({
       store,
-      tenant: tenant.origin,
-      clientId: old.named('login').length === 1 ? `test-${new URL(old.origin).host}` : '',
-      clientSecret: 'secret-of-the-test-application',
+      clientId: `test-${new URL(old.origin).host}`,
       session: { secret: ['the-newest-session-secret', 'the-older-session-secret'], store: sessions },
     })
     const answer = await browser().get(`${rotated.origin}/private`, { cookie: tab.header(old.origin) })

@@ -154,7 +154,7 @@ describe('tenants with host names of their own', () => {
     const at = async (path: string) => (await fetch(urls.west + path, { headers, redirect: 'manual' })).status
     expect(await at(items)).toBe(403)
     expect(await at('/private')).toBe(401)
-    expect(await at('/auth/login')).toBe(500)
+    expect(await at('/auth/login')).toBe(400)
     expect(await at(`${new URL(redirectUri('north')).pathname}?code=a&state=b`)).toBe(400)
     expect(await (await fetch(`${urls.west}/auth/session`, { headers })).json()).toEqual({ authenticated: false })
     await expect(socketAt('west', tab)).rejects.toThrow('404')

@@ -1,5 +1,6 @@
 import type { IncomingMessage } from 'node:http'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals'
+import { MemoryStore } from 'express-session'
 import { memoryLoginStore } from 'qlik-oauth'
 import { createTenant, type SimulatedTenant } from 'qlik-tenant-simulator'
 import { qlikAuth } from '../src/index.ts'
@@ -148,7 +149,7 @@ describe('many tenants', () => {
   it('say so when a login names none of them', async () => {
     for (const choice of ['', '?tenant=west']) {
       const answer = await browser().get(`${application.origin}/auth/login${choice}`)
-      expect([answer.status, await answer.text()]).toEqual([500, 'ERR_CONFIGURATION'])
+      expect([answer.status, await answer.text()]).toEqual([400, 'ERR_REQUEST_INVALID'])
     }
   })
 
@@ -165,7 +166,7 @@ describe('many tenants', () => {
       tenants: [{ tenant: 'https://acme.eu.qlikcloud.com', clientId: 'a' }],
       tenantOf: () => undefined,
       publicUrl: 'https://app.example.com',
-      session: { secret: 'a-session-secret-for-tests' },
+      session: { secret: 'a-session-secret-for-tests', store: new MemoryStore() },
       store: memoryLoginStore(),
     }
     expect(() => qlikAuth({ ...options, ...wrong } as never)).toThrow(

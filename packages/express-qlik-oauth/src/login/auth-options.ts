@@ -187,7 +187,9 @@ const optionNames: readonly (keyof CommonOptions | keyof OneTenant)[] = [
 export function loginStore(store: unknown): LoginStore {
   const expected = 'redisLoginStore(redis, { keys }), memoryLoginStore(), or another LoginStore'
   if (hasMethods(store, ['call']) || hasMethods(store, ['sendCommand']))
-    throw configurationError(`store must be ${expected}, got a Redis client. Wrap it: redisLoginStore(redis, { keys }).`)
+    throw configurationError(
+      `store must be ${expected}, got a Redis client. Wrap it: redisLoginStore(redis, { keys }).`,
+    )
   if (!hasMethods(store, storeMethods)) {
     const missing = isObject(store) ? storeMethods.filter(name => typeof store[name] !== 'function') : []
     const received = isObject(store) ? `an object without ${missing.join(', ')}` : quoted(store)
@@ -225,7 +227,10 @@ function mountBesideRoutes(value: unknown = '/qlik'): string {
   throw configurationError(`mount must lie outside /auth, where the login routes are, got ${quoted(mount)}.`)
 }
 
-function checkedSession(session: unknown, publicUrl: string): { sessionStore: Store; secrets: readonly SessionSecret[] } {
+function checkedSession(
+  session: unknown,
+  publicUrl: string,
+): { sessionStore: Store; secrets: readonly SessionSecret[] } {
   if (!isObject(session)) throw invalidOption('session', 'the options that session() is mounted with', session)
   const { store, name } = session as Partial<SessionOptions>
   if (!hasMethods(store, ['get', 'set', 'destroy', 'createSession', 'regenerate'])) {

@@ -89,8 +89,7 @@ async function restart(
 ): Promise<void> {
   const { tenants, settings } = context
   const tenant =
-    tenants.ofRequest(request) ??
-    tenants.all.find(({ redirectUri }) => new URL(redirectUri).pathname === request.path)
+    tenants.ofRequest(request) ?? tenants.all.find(({ redirectUri }) => new URL(redirectUri).pathname === request.path)
   const mayRestart =
     restarts === 0 &&
     tenant !== undefined &&

@@ -2,7 +2,7 @@ import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import express, { type ErrorRequestHandler, type Express } from 'express'
 import session, { MemoryStore, type SessionOptions } from 'express-session'
-import { type LoginStore, memoryLoginStore } from 'qlik-oauth'
+import { memoryLoginStore, type QlikClientOptions } from 'qlik-oauth'
 import type { SimulatedTenant } from 'qlik-tenant-simulator'
 import {
   type QlikAuth,
@@ -11,6 +11,8 @@ import {
   type QlikEvents,
   qlikAuth,
   sessionCookie,
+  type TenantOptions,
+  type TenantRequest,
 } from '../../src/index.ts'
 
 export interface Application {
@@ -23,10 +25,15 @@ export interface Application {
   close(): Promise<void>
 }
 
-export interface ApplicationOptions extends Partial<Omit<QlikAuthOptions, 'session'>> {
+/** Options of `qlikAuth`; without `tenants` it gets a client registered at the simulated tenant. */
+export interface ApplicationOptions
+  extends Partial<Omit<QlikAuthOptions, keyof QlikClientOptions | 'tenants' | 'tenantOf' | 'session'>> {
+  readonly clientId?: string
+  readonly clientSecret?: string
+  readonly tenants?: readonly TenantOptions[]
+  readonly tenantOf?: (request: TenantRequest) => string | undefined
   readonly session?: Partial<SessionOptions>
-  readonly store?: LoginStore
-  /** Adds the application's own routes, behind the session and the login routes. */
+  /** Adds the application's own routes, after the session and the login routes. */
   readonly extend?: (app: Express, qlik: QlikAuth) => void
   readonly trustProxy?: number
 }
@@ -34,9 +41,10 @@ export interface ApplicationOptions extends Partial<Omit<QlikAuthOptions, 'sessi
 export const sessionSecret = 'a-session-secret-for-tests'
 
 /**
- * An application as the README mounts it, on a free port, with a client registered for it at the simulated tenant.
+ * Starts an application that is mounted as in the README, on a free port, with a client registered at the simulated
+ * tenant.
  *
- * @param given Options, or what makes them of the port.
+ * @param given Options, or a function that makes them for the port.
  */
 export async function startApplication(
   tenant: SimulatedTenant,
@@ -46,10 +54,18 @@ export async function startApplication(
   await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve))
   const { port } = server.address() as AddressInfo
   const options = typeof given === 'function' ? given(port) : given
-  const { session: sessionOptions = {}, extend, trustProxy, ...rest } = options
+  const {
+    session: sessionOptions = {},
+    extend,
+    trustProxy,
+    tenants,
+    tenantOf,
+    clientId,
+    clientSecret,
+    ...rest
+  } = options
   const origin = `http://localhost:${port}`
   const publicUrl = options.publicUrl ?? origin
-  const client = registered(tenant, publicUrl)
 
   const sessions: SessionOptions = {
     ...sessionCookie(publicUrl),
@@ -59,13 +75,18 @@ export async function startApplication(
     saveUninitialized: false,
     ...sessionOptions,
   }
-  const qlik = qlikAuth({
-    ...(rest.tenants === undefined ? client : {}),
-    publicUrl,
-    store: memoryLoginStore(),
-    ...rest,
-    session: sessions,
-  })
+  const common = { publicUrl, store: memoryLoginStore(), ...rest, session: sessions }
+  const client = registered(tenant, publicUrl)
+  const qlik = qlikAuth(
+    tenants !== undefined && tenantOf !== undefined
+      ? { ...common, tenants, tenantOf }
+      : {
+          ...common,
+          tenant: client.tenant,
+          clientId: clientId ?? client.clientId,
+          clientSecret: clientSecret ?? client.clientSecret,
+        },
+  )
   const events: { name: QlikEventName; event: QlikEvents[QlikEventName] }[] = []
   for (const name of eventNames) qlik.on(name, event => events.push({ name, event }))
 
