@@ -1,4 +1,4 @@
-import { type IncomingMessage, type Server, ServerResponse } from 'node:http'
+import { type IncomingMessage, type Server, ServerResponse, STATUS_CODES } from 'node:http'
 import { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { errorResponse } from './error-response.ts'
@@ -42,9 +42,10 @@ function listen(server: Server): Set<UpgradeHandler> {
 /** Serves a request to switch protocols as a plain request. Node has detached its parser, so the connection ends with it. */
 function ignoreUpgrade(server: Server, request: IncomingMessage, socket: Duplex): void {
   const { 'content-length': length = '0', 'transfer-encoding': encoding } = request.headers
-  if (!(socket instanceof Socket) || length !== '0' || encoding !== undefined)
-    return refuse(socket, httpError('ERR_REQUEST_INVALID', 'A request with a body cannot ask for another protocol.'))
-
+  if (!(socket instanceof Socket) || length !== '0' || encoding !== undefined) {
+    refuse(socket, httpError('ERR_REQUEST_INVALID', 'A request with a body cannot ask for another protocol.'))
+    return
+  }
   const response = new ServerResponse(request)
   response.shouldKeepAlive = false
   response.assignSocket(socket)
@@ -60,7 +61,7 @@ function refuse(socket: Duplex, error: unknown): void {
   const { status, headers, body } = errorResponse(error)
   const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`)
   socket.on('error', () => {}).resume()
-  socket.end(`HTTP/1.1 ${status} \r\n${lines.join('')}connection: close\r\n\r\n${body}`)
+  socket.end(`HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ''}\r\n${lines.join('')}connection: close\r\n\r\n${body}`)
   // A client may leave its side open; see the lingering close of nginx.
   const timer = setTimeout(() => socket.destroy(), 1000)
   socket.once('close', () => clearTimeout(timer))
