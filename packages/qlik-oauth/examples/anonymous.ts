@@ -1,7 +1,7 @@
 /**
- * A public page reads what an app's anonymous link opens: no user, no secret, one access code.
+ * Requests tokens for a public page with the access code of an app's anonymous link, without a user or a secret.
  *
- * Set QLIK_TENANT_URL, QLIK_ANONYMOUS_CLIENT_ID and QLIK_ACCESS_CODE; without them a simulated tenant is started.
+ * Set QLIK_TENANT_URL, QLIK_ANONYMOUS_CLIENT_ID and QLIK_ACCESS_CODE. Without them, a simulated tenant is started.
  */
 import { anonymousTokens, currentUser, memoryLoginStore, qlikClient } from 'qlik-oauth'
 import { createTenant } from 'qlik-tenant-simulator'

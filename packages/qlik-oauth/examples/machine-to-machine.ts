@@ -1,7 +1,7 @@
 /**
- * A script that acts as itself: client credentials, one token for all its requests and all its processes.
+ * Calls Qlik Cloud as a machine (client credentials), with one token for all requests and processes.
  *
- * Set QLIK_TENANT_URL, QLIK_M2M_CLIENT_ID and QLIK_M2M_CLIENT_SECRET; without them a simulated tenant is started.
+ * Set QLIK_TENANT_URL, QLIK_M2M_CLIENT_ID and QLIK_M2M_CLIENT_SECRET. Without them, a simulated tenant is started.
  */
 import { machineTokens, memoryLoginStore, qlikClient, tenantApi } from 'qlik-oauth'
 import { createTenant } from 'qlik-tenant-simulator'
@@ -14,12 +14,12 @@ const {
 } = process.env
 
 const machine = qlikClient({ tenant, clientId, clientSecret })
-// Several processes share a token through redisLoginStore.
+// With redisLoginStore, processes share the token.
 const api = tenantApi({ tokens: machineTokens({ client: machine, store: memoryLoginStore() }) })
 
 const me = await api.json({ path: '/api/v1/users/me' })
 console.log(`I am ${me.subject} at ${tenant}.`)
 for await (const app of api.list('/api/v1/items?resourceType=app')) console.log(`App: ${app.name}`)
 
-await machine.close()
+await Promise.all([api.close(), machine.close()])
 await simulator?.close()

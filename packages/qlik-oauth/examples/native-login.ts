@@ -1,9 +1,7 @@
 /**
- * A program on the user's own machine: the user logs in with the browser, and the program gets tokens that stand for
- * them.
+ * Logs a user in from a program on the user's own machine, in the browser.
  *
- * Set QLIK_TENANT_URL and QLIK_NATIVE_CLIENT_ID; without them a simulated tenant is started, and its first user logs in
- * by themselves.
+ * Set QLIK_TENANT_URL and QLIK_NATIVE_CLIENT_ID. Without them, a simulated tenant is started and its first user logs in.
  */
 import { loopbackLogin, openSystemBrowser, qlikClient } from 'qlik-oauth'
 import { createTenant } from 'qlik-tenant-simulator'
@@ -19,17 +17,17 @@ const { tokens, user } = await loopbackLogin({
 })
 
 console.log(`Logged in as ${user.name ?? user.id}.`)
-console.log(`Granted: ${tokens.scope}. The access token ends at ${new Date(tokens.expiresAt).toISOString()}.`)
+console.log(`Granted: ${tokens.scope}. The access token expires at ${new Date(tokens.expiresAt).toISOString()}.`)
 if (tokens.refreshToken !== undefined)
-  console.log('A refresh token came with it: keep it where only the user can read it.')
+  console.log('The tenant issued a refresh token: keep it where only the user can read it.')
 
 await native.close()
 await simulator?.close()
 
-/** Does what a user does with the browser. */
-async function simulatedUser(address: string): Promise<void> {
+/** Logs the first simulated user in, in place of a browser. */
+async function simulatedUser(url: string): Promise<void> {
   const [first] = simulator?.users ?? []
   if (simulator === undefined || first === undefined) return
-  const page = await fetch(await simulator.authorize(address, first.id))
+  const page = await fetch(await simulator.authorize(url, first.id))
   await page.text()
 }

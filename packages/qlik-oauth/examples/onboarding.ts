@@ -1,9 +1,9 @@
 /**
- * A new customer gets a tenant: a region client creates it, works inside it as its administrator, registers a client
+ * Creates a tenant for a new customer with a region client, configures it as its administrator, registers an OAuth client
  * there and imports an app.
  *
- * Set QLIK_REGION, QLIK_REGION_CLIENT_ID, QLIK_REGION_CLIENT_SECRET and QLIK_LICENSE_KEY; this creates a real tenant
- * then. Without them a simulated region is used.
+ * Set QLIK_REGION, QLIK_REGION_CLIENT_ID, QLIK_REGION_CLIENT_SECRET and QLIK_LICENSE_KEY to create a real tenant. Without
+ * them, a simulated region is used.
  */
 import { machineTokens, memoryLoginStore, oauthClients, regionClient, tenantApi } from 'qlik-oauth'
 import { createTenant } from 'qlik-tenant-simulator'
@@ -27,7 +27,7 @@ const provider = regionClient({
 const tenant = await provider.createTenant({ licenseKey })
 console.log(`Created ${tenant.origin} in ${tenant.datacenter}.`)
 
-// The same client inside the new tenant: other host, other token.
+// The same client inside the new tenant has another host and another token.
 const inside = provider.at(tenant.origin)
 const tokens = machineTokens({ client: inside, store })
 const api = tenantApi({ tokens })
@@ -35,7 +35,8 @@ const api = tenantApi({ tokens })
 const space = await api.json({ method: 'POST', path: '/api/v1/spaces', json: { name: 'Analytics', type: 'shared' } })
 console.log(`Configured the space ${space.name}.`)
 
-const { clientId: registered } = await oauthClients({ tokens }).create({
+const clients = oauthClients({ tokens })
+const { clientId: registered } = await clients.create({
   appType: 'web',
   clientName: 'Customer portal',
   redirectUris: ['https://portal.example.com/auth/callback'],
@@ -48,4 +49,5 @@ const path = `/api/v1/apps/import?name=Sales&spaceId=${encodeURIComponent(String
 await api.request({ method: 'POST', path, headers, body: Buffer.from('the bytes of a .qvf file') })
 console.log('Imported the app Sales.')
 
-await Promise.all([inside.close(), provider.client.close(), simulator?.close()])
+await Promise.all([clients.close(), api.close(), inside.close(), provider.close()])
+await simulator?.close()

@@ -1,8 +1,8 @@
 /**
- * Registers the OAuth client of a web application that signs its token requests: no secret exists anywhere.
+ * Registers the OAuth client of a web application that authenticates with a private key instead of a secret.
  *
- * Set QLIK_TENANT_URL, QLIK_M2M_CLIENT_ID and QLIK_M2M_CLIENT_SECRET of an administrator; without them a simulated
- * tenant is started.
+ * Set QLIK_TENANT_URL, QLIK_M2M_CLIENT_ID and QLIK_M2M_CLIENT_SECRET of an administrator. Without them, a simulated tenant
+ * is started.
  */
 import { generateClientKeys, machineTokens, memoryLoginStore, oauthClients, qlikClient } from 'qlik-oauth'
 import { createTenant } from 'qlik-tenant-simulator'
@@ -17,7 +17,7 @@ const {
 const administrator = qlikClient({ tenant, clientId, clientSecret })
 const registered = oauthClients({ tokens: machineTokens({ client: administrator, store: memoryLoginStore() }) })
 
-// Keep the private key as you would a secret; privateKeyJwt({ key: privateKey }) signs with it.
+// Keep the private key secret; privateKeyJwt({ key: privateKey }) authenticates with it.
 const { publicKey } = await generateClientKeys('ES384')
 const created = await registered.create({
   appType: 'web',
@@ -32,5 +32,5 @@ console.log(`Registered ${created.clientName} as ${created.clientId}, with the k
 for await (const { appType, clientName } of registered.list({ filter: 'appType eq "web"' }))
   console.log(`${appType}: ${clientName}`)
 
-await administrator.close()
+await Promise.all([registered.close(), administrator.close()])
 await simulator?.close()

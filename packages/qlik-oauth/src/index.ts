@@ -1,27 +1,19 @@
-export type { EndReason, LoginEvents } from './logins/login-events.ts'
-export { type LoopbackLogin, type LoopbackLoginOptions, loopbackLogin } from './native/loopback-login.ts'
-export { openSystemBrowser } from './native/system-browser.ts'
-export { type QlikClient, type QlikClientOptions, qlikClient } from './protocol/client.ts'
+// biome-ignore-all assist/source/organizeImports: the public names are grouped by what they are for.
+
+/* Clients, grants and the token endpoint. */
+export { type ClientTier, type QlikClient, type QlikClientOptions, qlikClient } from './protocol/client.ts'
 export {
   type ClientAuthentication,
   type ClientCredentials,
   type ClientKeys,
-  clientSecret,
   clientSecretBasic,
+  clientSecretPost,
   generateClientKeys,
+  type KeyAlgorithm,
   type PrivateKeyOptions,
   privateKeyJwt,
   publicClient,
 } from './protocol/client-authentication.ts'
-export {
-  type ErrorCode,
-  type ErrorDetails,
-  errorCatalogue,
-  QlikOAuthError,
-  type TenantErrorDetail,
-  TenantResponseError,
-  TokenResponseError,
-} from './protocol/errors.ts'
 export {
   anonymousEmbedGrant,
   authorizationCodeGrant,
@@ -31,10 +23,38 @@ export {
   refreshTokenGrant,
   type UserLookup,
 } from './protocol/grants.ts'
-export { currentUser, isQlikBot, type QlikUser } from './protocol/qlik-user.ts'
-export type { Tier } from './protocol/tier.ts'
-export { requestTokens, revokeToken, type TokenRequestOptions } from './protocol/token-endpoint.ts'
+export { requestTokens, type TokenRequestOptions } from './protocol/token-endpoint.ts'
 export type { TokenSet } from './protocol/token-set.ts'
+export { revokeToken } from './protocol/revocation.ts'
+export { currentUser, isQlikBot, type QlikUser } from './protocol/qlik-user.ts'
+
+/* Errors, those of express-qlik-oauth included. */
+export {
+  type ErrorCode,
+  type ErrorDetails,
+  errorCatalogue,
+  QlikOAuthError,
+  type TenantErrorDetail,
+  TenantResponseError,
+  TokenResponseError,
+} from './protocol/errors.ts'
+
+/* Token sources. */
+export type { AccessTokenOptions, TokenSource } from './tokens/token-source.ts'
+export type { SharedTokenOptions, TokenCache } from './tokens/cached-tokens.ts'
+export { type MachineTokensOptions, machineTokens } from './tokens/machine-tokens.ts'
+export { type ImpersonatedTokensOptions, impersonatedTokens } from './tokens/impersonated-tokens.ts'
+export { type AnonymousTokensOptions, anonymousTokens } from './tokens/anonymous-tokens.ts'
+
+/* Logins in native applications; express-qlik-oauth has those of web applications. */
+export { type LoopbackLogin, type LoopbackLoginOptions, loopbackLogin } from './native/loopback-login.ts'
+export { openSystemBrowser } from './native/system-browser.ts'
+export type { EndReason, LoginEvents } from './logins/login-events.ts'
+
+/* Stores of logins and tokens. */
+export { type MemoryLoginStoreOptions, memoryLoginStore } from './stores/memory-login-store.ts'
+export { type RedisLoginStoreEvent, type RedisLoginStoreOptions, redisLoginStore } from './stores/redis-login-store.ts'
+export type { RedisClient, RedisSubscriber } from './stores/redis-commands.ts'
 export type {
   AuthorizationTransaction,
   ChangeSubscription,
@@ -44,25 +64,19 @@ export type {
   LoginStore,
   StoredLogin,
 } from './stores/login-store.ts'
-export { type MemoryLoginStoreOptions, memoryLoginStore } from './stores/memory-login-store.ts'
-export type { RedisClient, RedisSubscriber } from './stores/redis-commands.ts'
-export { type RedisLoginStoreEvent, type RedisLoginStoreOptions, redisLoginStore } from './stores/redis-login-store.ts'
+
+/* The REST API of a tenant, its OAuth clients, and the tenants of a region. */
+export { type TenantApi, type TenantApiOptions, type TenantApiRequest, tenantApi } from './tenant/tenant-api.ts'
 export {
-  type AppType,
   type ConsentMethod,
+  type JsonPatchOperation,
+  type NewClientSecret,
   type NewOAuthClient,
-  type NewSecret,
+  type OAuthAppType,
   type OAuthClient,
   type OAuthClientSettings,
   type OAuthClients,
   oauthClients,
-  type PatchOperation,
 } from './tenant/oauth-clients.ts'
-export { organizationOrigin, regionOfDataCenter, registerOrigin } from './tenant/region.ts'
-export { type RegionClient, type RegionClientOptions, regionClient, type Tenant } from './tenant/region-client.ts'
-export { type ApiRequest, type TenantApi, type TenantApiOptions, tenantApi } from './tenant/tenant-api.ts'
-export { type AnonymousTokensOptions, anonymousTokens } from './tokens/anonymous-tokens.ts'
-export type { SharedTokenOptions, TokenCache } from './tokens/cached-tokens.ts'
-export { type ImpersonatedTokensOptions, impersonatedTokens } from './tokens/impersonated-tokens.ts'
-export { type MachineTokensOptions, machineTokens } from './tokens/machine-tokens.ts'
-export type { AccessTokenOptions, TokenSource } from './tokens/token-source.ts'
+export { type RegionClient, type RegionClientOptions, type RegionTenant, regionClient } from './tenant/region-client.ts'
+export { organizationOrigin, regionOfDataCenter, regionOrigin } from './tenant/region.ts'

@@ -12,8 +12,17 @@ export {
   createAuthorizationRequest,
   validateAuthorizationResponse,
 } from './protocol/authorization.ts'
+export {
+  configurationError,
+  invalidOption,
+  quoted,
+  rejectUnknownOptions,
+  scopeList,
+  wholeNumber,
+} from './protocol/option-checks.ts'
 export { revokeTokens } from './protocol/revocation.ts'
-export { missingScopes, scopeList } from './protocol/scope.ts'
-export { isLoopback, pathOnTenant, quoted, tenantOrigin } from './protocol/tenant-origin.ts'
+export { retryAfterSeconds } from './protocol/tenant-http.ts'
+export { isLoopback, pathOnTenant, tenantOrigin } from './protocol/tenant-origin.ts'
+export { missingScopes } from './protocol/token-set.ts'
 export { keyRing, type Seal } from './stores/seal.ts'
 export { withAccessToken } from './tokens/with-access-token.ts'

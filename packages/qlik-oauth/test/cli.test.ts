@@ -36,7 +36,7 @@ const machine = () => ({
 })
 
 describe('qlik-oauth login', () => {
-  it('logs in through the browser, acts as that user, and logs out', async () => {
+  it('logs a user in through the browser, acts as the user, and logs out', async () => {
     const admin = tenant.users.find(({ roles }) => roles?.includes('TenantAdmin'))
     const loggedIn = await login(admin?.id ?? '')
     expect(loggedIn).toMatchObject({ code: 0, stdout: `Logged in at ${tenant.origin} as ${admin?.name}.\n` })
@@ -47,11 +47,11 @@ describe('qlik-oauth login', () => {
     expect(JSON.parse(who.stdout)).toMatchObject({ tenant: tenant.origin, user: { id: admin?.id }, machine: false })
 
     expect(await cli(['logout'])).toMatchObject({ code: 0, stdout: `Logged out at ${tenant.origin}.\n` })
-    expect(await cli(['whoami'])).toMatchObject({ code: 3, stderr: expect.stringContaining('Nobody is logged in') })
+    expect(await cli(['whoami'])).toMatchObject({ code: 3, stderr: expect.stringContaining('Not logged in') })
     expect(tenant.requests.filter(({ path }) => path === '/oauth/revoke')).toHaveLength(2)
   })
 
-  it('renews the tokens once for several commands at the same time', async () => {
+  it('renews the tokens once for commands that run at the same time', async () => {
     await login(tenant.users[0]?.id ?? '')
     const file = join(home, 'config', 'qlik-oauth', 'logins.json')
     const saved = JSON.parse(await readFile(file, 'utf8'))
@@ -64,13 +64,13 @@ describe('qlik-oauth login', () => {
     expect(tenant.tokenRequests('refresh_token')).toHaveLength(before + 1)
   })
 
-  it('ends with exit code 130 when it is interrupted', async () => {
+  it('exits with 130 when it is interrupted', async () => {
     const { child, ended } = await waitingLogin()
     child.kill('SIGINT')
     expect(await ended).toMatchObject({ code: 130, stdout: '' })
   })
 
-  it('refuses a file of logins that others can read', async () => {
+  it('refuses a file of logins that other users can read', async () => {
     const file = join(home, 'config', 'qlik-oauth', 'logins.json')
     await chmod(file, 0o644)
     expect(await cli(['whoami'])).toMatchObject({ code: 2, stderr: expect.stringContaining('chmod 600') })
@@ -79,7 +79,7 @@ describe('qlik-oauth login', () => {
 })
 
 describe('qlik-oauth as a machine', () => {
-  it('uses one token for many commands', async () => {
+  it('shares one token between commands', async () => {
     const before = tenant.tokenRequests('client_credentials').length
     const first = await cli(['whoami'], { env: machine() })
     expect(first).toMatchObject({ code: 0, stdout: expect.stringContaining('a machine') })
@@ -87,7 +87,7 @@ describe('qlik-oauth as a machine', () => {
     expect(tenant.tokenRequests('client_credentials')).toHaveLength(before + 1)
   })
 
-  it('calls the REST API, with a body from standard input, and follows redirects on the tenant', async () => {
+  it('calls the REST API, sends standard input, and follows redirects on the tenant', async () => {
     const me = await cli(['api', 'GET', '/api/v1/users/me'], { env: machine() })
     expect(JSON.parse(me.stdout)).toMatchObject({ subject: 'qlikbot\\demo-m2m' })
     const created = await cli(['api', 'POST', '/api/v1/spaces'], {
@@ -97,9 +97,9 @@ describe('qlik-oauth as a machine', () => {
     expect(JSON.parse(created.stdout)).toMatchObject({ name: 'Sales' })
   })
 
-  it('says with exit code 3 that the tenant refused, and prints its answer', async () => {
+  it('exits with 3 when the tenant refuses the request, and prints the response', async () => {
     const refused = await cli(['api', 'GET', '/api/v1/apps/nowhere'], { env: machine() })
-    expect(refused).toMatchObject({ code: 3, stderr: expect.stringContaining('answered 404') })
+    expect(refused).toMatchObject({ code: 3, stderr: expect.stringContaining('returned 404') })
     expect(JSON.parse(refused.stdout)).toHaveProperty('errors')
     const wrong = await cli(['token', '--json'], {
       env: { ...machine(), QLIK_M2M_CLIENT_SECRET: 'wrong', XDG_CACHE_HOME: join(home, 'other') },
@@ -110,7 +110,7 @@ describe('qlik-oauth as a machine', () => {
     })
   })
 
-  it('says with exit code 4 that nobody answers', async () => {
+  it('exits with 4 when the tenant is unreachable', async () => {
     const closed = await createTenant()
     await closed.close()
     expect(await cli(['whoami'], { env: { ...machine(), QLIK_TENANT_URL: closed.origin } })).toMatchObject({ code: 4 })
@@ -118,7 +118,7 @@ describe('qlik-oauth as a machine', () => {
 })
 
 describe('qlik-oauth clients', () => {
-  it('registers a web client and writes what the demo needs', async () => {
+  it('registers a web client and writes the variables of the demo', async () => {
     const file = join(home, '.env')
     await writeFile(file, 'PORT=3000\nQLIK_CLIENT_ID=\n')
     const created = await cli(
@@ -139,14 +139,14 @@ describe('qlik-oauth clients', () => {
     expect(created.stdout + created.stderr).not.toContain(registered?.clientSecret)
   })
 
-  it('asks the tenant for nothing when the file has values already, unless forced', async () => {
+  it('does not call the tenant when the file already has values, unless forced', async () => {
     const file = join(home, 'taken.env')
     await writeFile(file, 'QLIK_CLIENT_SECRET=precious\n')
     const parameters = ['clients', 'create', '--type', 'web', '--write-env', file]
     const before = tenant.clients.length
     expect(await cli(parameters, { env: machine() })).toMatchObject({
       code: 2,
-      stderr: expect.stringContaining('QLIK_CLIENT_SECRET already'),
+      stderr: expect.stringContaining('already has a value for QLIK_CLIENT_SECRET.'),
     })
     expect(tenant.clients).toHaveLength(before)
     expect(await readFile(file, 'utf8')).toBe('QLIK_CLIENT_SECRET=precious\n')
@@ -177,12 +177,12 @@ describe('qlik-oauth clients', () => {
 })
 
 describe('qlik-oauth keys', () => {
-  it('makes a key pair that a machine client can act with', async () => {
+  it('generates a key pair with which a machine client authenticates', async () => {
     const [secretKey, publicKey] = [join(home, 'private.jwk'), join(home, 'public.jwk')]
-    const made = await cli(['keys', 'generate', '--out', secretKey])
-    expect(JSON.parse(made.stdout)).not.toHaveProperty('d')
+    const generated = await cli(['keys', 'generate', '--out', secretKey])
+    expect(JSON.parse(generated.stdout)).not.toHaveProperty('d')
     expect((await stat(secretKey)).mode & 0o777).toBe(0o600)
-    await writeFile(publicKey, made.stdout)
+    await writeFile(publicKey, generated.stdout)
     const parameters = [
       'clients',
       'create',
@@ -199,12 +199,12 @@ describe('qlik-oauth keys', () => {
     expect(await cli(['whoami'], { env })).toMatchObject({ code: 0, stdout: expect.stringContaining(clientId) })
     expect(await cli(['keys', 'generate', '--out', secretKey])).toMatchObject({
       code: 2,
-      stderr: expect.stringContaining('exists already'),
+      stderr: expect.stringContaining('the file exists'),
     })
   })
 })
 
-describe('qlik-oauth misused', () => {
+describe('invalid command lines', () => {
   it.each([
     [['clints'], 'Did you mean clients?'],
     [['clients', 'lst'], 'Did you mean list?'],
@@ -213,30 +213,30 @@ describe('qlik-oauth misused', () => {
     [['api', 'GET', 'https://evil.example/'], 'must begin with one slash'],
     [['api', 'GET', '//evil.example/'], 'must begin with one slash'],
     [['whoami', '--tenant', 'acme.eu.qlikcloud.com'], 'Did you mean "https://acme.eu.qlikcloud.com"?'],
-  ])('answers %j with exit code 2 and advice', async (parameters, advice) => {
+  ])('exits with 2 and a hint for %j', async (parameters, advice) => {
     expect(await cli(parameters, { env: machine() })).toMatchObject({
       code: 2,
       stderr: expect.stringContaining(advice),
     })
   })
 
-  it('explains itself', async () => {
+  it('print the help', async () => {
     expect(await cli(['--help'])).toMatchObject({ code: 0, stdout: expect.stringContaining('Exit codes') })
   })
 })
 
-it('told no secret to anybody who did not ask for one', () => {
-  const told = outputs.join('\n')
-  for (const secret of tenant.issuedSecrets()) expect(told).not.toContain(secret)
+it('no command prints a secret that was not requested', () => {
+  const printed = outputs.join('\n')
+  for (const secret of tenant.issuedSecrets()) expect(printed).not.toContain(secret)
 })
 
-/** Runs a command in this process, which is quick. */
+/** Runs a command in this process. */
 async function cli(
   parameters: readonly string[],
   { env = {}, input = '' }: { env?: Record<string, string>; input?: string } = {},
 ): Promise<Outcome> {
   const [stdout, stderr] = [new PassThrough(), new PassThrough()]
-  const said = Promise.all([text(stdout), text(stderr)])
+  const output = Promise.all([text(stdout), text(stderr)])
   const code = await run(parameters, {
     env: { ...directories(), ...env },
     stdin: Readable.from([input]),
@@ -246,11 +246,11 @@ async function cli(
   })
   stdout.end()
   stderr.end()
-  const [out, err] = await said
-  return noted(parameters, { code, stdout: out, stderr: err })
+  const [out, err] = await output
+  return recorded(parameters, { code, stdout: out, stderr: err })
 }
 
-/** Runs a command as users do. */
+/** Runs a command in a process of its own. */
 function start(parameters: readonly string[]): { child: ChildProcess; ended: Promise<Outcome> } {
   const main = fileURLToPath(new URL('../src/cli/main.ts', import.meta.url))
   const child = spawn(
@@ -261,14 +261,14 @@ function start(parameters: readonly string[]): { child: ChildProcess; ended: Pro
       stdio: ['ignore', 'pipe', 'pipe'],
     },
   )
-  const said = { stdout: '', stderr: '' }
+  const output = { stdout: '', stderr: '' }
   child.stdout.on('data', chunk => {
-    said.stdout += chunk
+    output.stdout += chunk
   })
   child.stderr.on('data', chunk => {
-    said.stderr += chunk
+    output.stderr += chunk
   })
-  const ended = once(child, 'close').then(([code]) => noted(parameters, { code, ...said }))
+  const ended = once(child, 'close').then(([code]) => recorded(parameters, { code, ...output }))
   return { child, ended }
 }
 
@@ -276,28 +276,28 @@ function directories() {
   return { XDG_CONFIG_HOME: join(home, 'config'), XDG_CACHE_HOME: join(home, 'cache') }
 }
 
-function noted(parameters: readonly string[], outcome: Outcome): Outcome {
-  const asked = parameters[0] === 'token' || parameters.includes('create') || parameters.includes('rotate-secret')
-  outputs.push(asked ? outcome.stderr : outcome.stdout + outcome.stderr)
+function recorded(parameters: readonly string[], outcome: Outcome): Outcome {
+  const requested = parameters[0] === 'token' || parameters.includes('create') || parameters.includes('rotate-secret')
+  outputs.push(requested ? outcome.stderr : outcome.stdout + outcome.stderr)
   return outcome
 }
 
-/** Starts a login up to the point where the user is asked to go to an address. */
+/** Starts a login and waits for the URL that the user has to open. */
 async function waitingLogin(): Promise<{ child: ChildProcess; ended: Promise<Outcome>; address: string }> {
   const { child, ended } = start(['login', '--tenant', tenant.origin, '--client-id', 'demo-native', '--no-browser'])
   const address = await new Promise<string>((resolve, reject) => {
-    let said = ''
+    let output = ''
     child.stderr?.on('data', chunk => {
-      said += chunk
-      const [url] = /http\S+authorize\S+(?=\n)/.exec(said) ?? []
+      output += chunk
+      const [url] = /http\S+authorize\S+(?=\n)/.exec(output) ?? []
       if (url !== undefined) resolve(url)
     })
-    child.once('close', () => reject(new Error(`login ended: ${said}`)))
+    child.once('close', () => reject(new Error(`login ended: ${output}`)))
   })
   return { child, ended, address }
 }
 
-/** Logs in as a user would who reads the address and goes there. */
+/** Logs a user in who opens the printed URL. */
 async function login(userId: string): Promise<Outcome> {
   const { ended, address } = await waitingLogin()
   await fetch(await tenant.authorize(address, userId))

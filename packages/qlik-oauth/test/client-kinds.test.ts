@@ -2,8 +2,8 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
 import {
   anonymousTokens,
   authorizationCodeGrant,
-  clientSecret,
   clientSecretBasic,
+  clientSecretPost,
   currentUser,
   generateClientKeys,
   impersonatedTokens,
@@ -35,16 +35,16 @@ afterAll(async () => {
   await tenant.close()
 })
 
-function own(options: Omit<QlikClientOptions, 'tenant'> & { tenant?: string }): QlikClient {
-  const made = qlikClient({ tenant: tenant.origin, ...options })
-  clients.push(made)
-  return made
+function createClient(options: Omit<QlikClientOptions, 'tenant'> & { tenant?: string }): QlikClient {
+  const client = qlikClient({ tenant: tenant.origin, ...options })
+  clients.push(client)
+  return client
 }
 
-const machine = () => own({ clientId: 'demo-m2m', clientSecret: 'demo-m2m-secret' })
+const machine = () => createClient({ clientId: 'demo-m2m', clientSecret: 'demo-m2m-secret' })
 const api = (tokens: TokenSource) => tenantApi({ tokens })
 
-describe('tokens of each kind at a tenant', () => {
+describe('the tokens of each kind of client', () => {
   it('stand for the client itself', async () => {
     const me = await api(machineTokens({ client: machine(), store: memoryLoginStore() })).json({
       path: '/api/v1/users/me',
@@ -54,7 +54,7 @@ describe('tokens of each kind at a tenant', () => {
 
   it('stand for the user named by id or by subject', async () => {
     const [user] = tenant.users
-    const impersonator = own({ clientId: 'demo-impersonation', clientSecret: 'demo-impersonation-secret' })
+    const impersonator = createClient({ clientId: 'demo-impersonation', clientSecret: 'demo-impersonation-secret' })
     const tokensOf = impersonatedTokens({ client: impersonator, store: memoryLoginStore() })
     for (const named of [{ userId: user?.id ?? '' }, { subject: user?.subject ?? '' }]) {
       expect(await currentUser(impersonator, await tokensOf(named).accessToken())).toMatchObject({ id: user?.id })
@@ -66,7 +66,7 @@ describe('tokens of each kind at a tenant', () => {
   })
 
   it('stand for anonymous visitors', async () => {
-    const page = own({ clientId: 'demo-anonymous' })
+    const page = createClient({ clientId: 'demo-anonymous' })
     const tokens = anonymousTokens({ client: page, store: memoryLoginStore(), accessCode: 'demo-access-code' })
     expect(await currentUser(page, await tokens.accessToken())).toHaveProperty('id')
     const wrong = anonymousTokens({ client: page, store: memoryLoginStore(), accessCode: 'guessed' })
@@ -91,8 +91,8 @@ describe('client authentication', () => {
           ? { clientSecret: secret }
           : { allowedAuthMethods: ['private_key_jwt'], publicKeys: [keys.publicKey] }),
       })
-      const basicOrBody = method === 'Basic' ? clientSecretBasic(secret) : clientSecret(secret)
-      const web = own({
+      const basicOrBody = method === 'Basic' ? clientSecretBasic(secret) : clientSecretPost(secret)
+      const web = createClient({
         clientId,
         authentication: keys === undefined ? basicOrBody : privateKeyJwt({ key: keys.privateKey }),
       })
@@ -115,62 +115,59 @@ describe('client authentication', () => {
 describe('registered clients', () => {
   const registered = () => oauthClients({ tokens: machineTokens({ client: machine(), store: memoryLoginStore() }) })
 
-  it('live from creation to deletion', async () => {
-    const directory = registered()
-    const { clientId, clientSecret: secret } = await directory.create({
+  it('are created, changed and deleted', async () => {
+    const admin = registered()
+    const { clientId, clientSecret: secret } = await admin.create({
       appType: 'web',
       clientName: 'Reports',
       allowedScopes: ['user_default'],
     })
     expect(secret).toEqual(expect.any(String))
-    expect(await directory.read(clientId)).toMatchObject({ clientId, clientName: 'Reports' })
-    expect(await directory.read(clientId)).not.toHaveProperty('clientSecret')
+    expect(await admin.read(clientId)).toMatchObject({ clientId, clientName: 'Reports' })
+    expect(await admin.read(clientId)).not.toHaveProperty('clientSecret')
 
-    expect(await directory.patch(clientId, [{ op: 'replace', path: '/clientName', value: 'Better reports' }])).toEqual(
-      {},
-    )
-    expect((await directory.read(clientId)).clientName).toBe('Better reports')
+    expect(await admin.patch(clientId, [{ op: 'replace', path: '/clientName', value: 'Better reports' }])).toEqual({})
+    expect((await admin.read(clientId)).clientName).toBe('Better reports')
 
-    const { hint } = await directory.createSecret(clientId)
-    await directory.deleteSecret(clientId, hint)
-    await directory.setConsentMethod(clientId, 'trusted')
-    expect(await directory.connectionConfig(clientId)).toEqual({ consentMethod: 'trusted' })
-    await directory.deleteConnectionConfig(clientId)
-    await directory.publish(clientId)
+    const { hint } = await admin.createSecret(clientId)
+    await admin.deleteSecret(clientId, hint)
+    await admin.setConsentMethod(clientId, 'trusted')
+    expect(await admin.connectionConfig(clientId)).toEqual({ consentMethod: 'trusted' })
+    await admin.deleteConnectionConfig(clientId)
+    await admin.publish(clientId)
 
-    await directory.delete(clientId)
-    await expect(directory.read(clientId)).rejects.toMatchObject({
+    await admin.delete(clientId)
+    await expect(admin.read(clientId)).rejects.toMatchObject({
       code: 'ERR_TENANT_REFUSED',
       responseStatus: 404,
       errors: [{ code: 'HTTP-404' }],
     })
   })
 
-  it('hand out the secret that a change makes the tenant generate', async () => {
+  it('return the secret that the tenant generates for a change', async () => {
     const { publicKey } = await generateClientKeys()
-    const directory = registered()
-    const { clientId } = await directory.create({
+    const admin = registered()
+    const { clientId } = await admin.create({
       appType: 'web',
       clientName: 'Keys',
       allowedAuthMethods: ['private_key_jwt'],
       publicKeys: [publicKey],
     })
-    const changed = await directory.patch(clientId, [
+    const changed = await admin.patch(clientId, [
       { op: 'replace', path: '/allowedAuthMethods', value: ['client_secret'] },
     ])
     expect(changed.clientSecret).toEqual(expect.any(String))
   })
 
   it('are listed over all pages, and filtered', async () => {
-    const directory = registered()
-    for (const name of ['One', 'Two', 'Three']) await directory.create({ appType: 'spa', clientName: `Page ${name}` })
+    const admin = registered()
+    for (const name of ['One', 'Two', 'Three']) await admin.create({ appType: 'spa', clientName: `Page ${name}` })
     const names = []
-    for await (const { clientName } of directory.list({ filter: 'clientName sw "Page "', limit: 1 }))
-      names.push(clientName)
+    for await (const { clientName } of admin.list({ filter: 'clientName sw "Page "', limit: 1 })) names.push(clientName)
     expect(names).toEqual(['Page One', 'Page Three', 'Page Two'])
   })
 
-  it('are not looked for on another host, whatever the tenant links to', async () => {
+  it('are not requested from another host that the tenant links to', async () => {
     const elsewhere = await createTenant()
     const href = `${elsewhere.origin}/api/v1/oauth-clients?page=2`
     tenant.faults.next({ path: '/api/v1/oauth-clients', body: { data: [], links: { next: { href } } } })
@@ -182,14 +179,14 @@ describe('registered clients', () => {
     await elsewhere.close()
   })
 
-  it('are reached with a renewed token after the old one was revoked', async () => {
-    const directory = registered()
-    await directory.list().next()
+  it('are read with a renewed token after the old one was revoked', async () => {
+    const admin = registered()
+    await admin.list().next()
     tenant.revokeAccessTokens()
-    expect((await directory.list().next()).done).toBe(false)
+    expect((await admin.list().next()).done).toBe(false)
   })
 
-  it('tell how long to wait', async () => {
+  it('report Retry-After', async () => {
     tenant.faults.next({ path: '/api/v1/oauth-clients', retryAfter: 9 })
     await expect(registered().list().next()).rejects.toMatchObject({
       code: 'ERR_TENANT_REFUSED',
@@ -198,7 +195,7 @@ describe('registered clients', () => {
     })
   })
 
-  it.each(['', '.', '..'])('cannot be called %j', async clientId => {
+  it.each(['', '.', '..'])('cannot have the id %j', async clientId => {
     await expect(registered().read(clientId)).rejects.toMatchObject({ code: 'ERR_CONFIGURATION' })
   })
 })
@@ -216,10 +213,10 @@ describe('a region', () => {
     await region.deactivateTenant(id)
     await region.reactivateTenant(id)
     await expect(region.deactivateTenant('unknown')).rejects.toMatchObject({ errors: [{ code: 'TENANTS-8' }] })
-    await Promise.all([inside.close(), region.client.close()])
+    await Promise.all([inside.close(), region.close()])
   })
 
-  it('does not reach into another one', async () => {
+  it('does not work in another region', async () => {
     const region = regionClient({ ...credentials, region: 'eu' })
     await expect(region.createTenant({ licenseKey: 'license', datacenter: 'us-east-1' })).rejects.toMatchObject({
       code: 'ERR_TIER',
@@ -234,7 +231,7 @@ describe('a region', () => {
     }
     expect(() => region.at('https://register.eu.qlikcloud.com')).toThrow(expect.objectContaining({ code: 'ERR_TIER' }))
     expect(region.at('https://acme.eu.qlikcloud.com').tier).toBe('region')
-    await region.client.close()
+    await region.close()
   })
 
   it('stays in the domain where it is registered', async () => {
@@ -245,7 +242,7 @@ describe('a region', () => {
     })
     expect(() => region.at('https://acme.us.qlikcloud.com')).toThrow(expect.objectContaining({ code: 'ERR_TIER' }))
     expect(region.at('https://acme.us.qlikcloudgov.com').tier).toBe('region')
-    await region.client.close()
+    await region.close()
   })
 
   it.each([
@@ -253,20 +250,17 @@ describe('a region', () => {
     ['sg', 'ap-southeast-1'],
     ['se', 'eu-north-1'],
     ['eu', 'constructor'],
-  ])(
-    '%s leaves it to the tenant whether a data center is its own where that is not sure: %s',
-    async (name, datacenter) => {
-      const region = regionClient({ ...credentials, region: name, registerOrigin: tenant.regionOrigin })
-      const before = tenant.requests.length
-      await region
-        .createTenant({ licenseKey: 'license', datacenter })
-        .catch(error => expect(error).toMatchObject({ code: 'ERR_TENANT_REFUSED' }))
-      expect(tenant.requests.slice(before)).toContainEqual(
-        expect.objectContaining({ method: 'POST', path: '/api/v1/tenants' }),
-      )
-      await region.client.close()
-    },
-  )
+  ])('%s lets the tenant decide about a data center whose region is not confirmed: %s', async (name, datacenter) => {
+    const region = regionClient({ ...credentials, region: name, registerOrigin: tenant.regionOrigin })
+    const before = tenant.requests.length
+    await region
+      .createTenant({ licenseKey: 'license', datacenter })
+      .catch(error => expect(error).toMatchObject({ code: 'ERR_TENANT_REFUSED' }))
+    expect(tenant.requests.slice(before)).toContainEqual(
+      expect.objectContaining({ method: 'POST', path: '/api/v1/tenants' }),
+    )
+    await region.close()
+  })
 })
 
 describe('the tier of a client', () => {
@@ -277,11 +271,11 @@ describe('the tier of a client', () => {
     ['https://register.eu.qlikcloud.com.evil.example', 'tenant'],
     ['https://console.qlikcloud.com', 'organization'],
   ])('of %s is %s', (origin, tier) => {
-    expect(own({ tenant: origin, clientId: 'x' }).tier).toBe(tier)
+    expect(createClient({ tenant: origin, clientId: 'x' }).tier).toBe(tier)
   })
 
-  it('of an organization gets machine tokens, and nobody logs in with it', async () => {
-    const organization = own({
+  it('of an organization gets machine tokens, and cannot impersonate users', async () => {
+    const organization = createClient({
       tenant: tenant.organizationOrigin,
       tier: 'organization',
       clientId: 'demo-organization',

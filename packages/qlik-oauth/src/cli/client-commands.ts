@@ -1,23 +1,20 @@
 import { readFile } from 'node:fs/promises'
 import { type Command, Option } from 'commander'
 import type { JWK } from 'jose'
-import { QlikOAuthError } from '../protocol/errors.ts'
+import { messageOf } from '../protocol/errors.ts'
 import { parseJson } from '../protocol/json.ts'
+import { configurationError } from '../protocol/option-checks.ts'
 import {
-  type AppType,
   type NewOAuthClient,
+  type OAuthAppType,
   type OAuthClient,
   type OAuthClients,
   oauthClients,
 } from '../tenant/oauth-clients.ts'
-import { acting } from './acting.ts'
+import { clientVariables, defaultScope } from './client-variables.ts'
+import { withIdentity } from './command-identity.ts'
 import { environmentFile } from './environment-file.ts'
-import { columns, confirmed, print, remark, type Terminal } from './terminal.ts'
-
-interface GlobalOptions {
-  readonly tenant?: string
-  readonly json?: boolean
-}
+import { columns, confirmed, type GlobalOptions, print, printMessage, type Terminal } from './terminal.ts'
 
 interface EnvironmentOptions extends GlobalOptions {
   readonly writeEnv?: string
@@ -25,7 +22,7 @@ interface EnvironmentOptions extends GlobalOptions {
 }
 
 interface CreateOptions extends EnvironmentOptions {
-  readonly type: AppType
+  readonly type: OAuthAppType
   readonly name: string
   readonly description?: string
   readonly redirectUri?: readonly string[]
@@ -36,11 +33,9 @@ interface CreateOptions extends EnvironmentOptions {
   readonly trusted?: boolean
 }
 
-/** clients create, list, show, delete and rotate-secret: the OAuth clients registered at the tenant. */
+/** The commands `clients create|list|show|delete|rotate-secret`: the OAuth clients registered at the tenant. */
 export function addClientCommands(program: Command, terminal: Terminal): void {
-  const clients = program
-    .command('clients')
-    .description('register and manage OAuth clients (as a tenant administrator)')
+  const clients = program.command('clients').description('register and manage OAuth clients, as a tenant administrator')
 
   clients
     .command('create')
@@ -50,11 +45,11 @@ export function addClientCommands(program: Command, terminal: Terminal): void {
         .choices(['web', 'native', 'spa', 'anonymous-embed'])
         .makeOptionMandatory(),
     )
-    .option('--name <name>', 'what users see when they are asked for consent', 'Express application')
+    .option('--name <name>', 'name that users see when they are asked for consent', 'Express application')
     .option('--description <text>')
-    .option('--redirect-uri <uri...>', 'where logins return to (default for web: http://localhost:3000/auth/callback)')
-    .option('--origin <origin...>', 'origins of pages that may use its tokens')
-    .option('--scope <names>', 'scopes it may ask for, separated by spaces')
+    .option('--redirect-uri <uri...>', 'redirect URIs (default for web: http://localhost:3000/auth/callback)')
+    .option('--origin <origin...>', 'origins of pages that may call the tenant with its tokens')
+    .option('--scope <names>', 'allowed scopes, separated by spaces')
     .addOption(
       new Option('--grant <grant...>', 'further grants of a web client').choices([
         'client_credentials',
@@ -65,32 +60,32 @@ export function addClientCommands(program: Command, terminal: Terminal): void {
       '--public-key <file>',
       'file with the public JWK, for private_key_jwt instead of a secret (see: keys generate)',
     )
-    .option('--trusted', 'ask users for no consent')
-    .option(
-      '--write-env <file>',
-      'write tenant, client id and secret as environment variables instead of printing them',
-    )
-    .option('--force', 'replace variables that the file has already')
+    .option('--trusted', 'do not ask users for consent')
+    .option('--write-env <file>', 'write tenant, client id and secret to a .env file instead of printing them')
+    .option('--force', 'replace variables that the file already has')
     .action(async (_options: unknown, command: Command) => {
       const options = command.optsWithGlobals<CreateOptions>()
       const settings = await settingsFrom(options)
-      const { tenant, registered } = await directory(terminal, options)
-      const variables = variableNames(settings)
-      const file =
-        options.writeEnv === undefined
-          ? undefined
-          : await environmentFile(options.writeEnv, variables.all, options.force ?? false)
-
-      const created = await registered.create(settings)
-      if (file !== undefined) await file.write(variables.values(tenant, created))
-      const { clientSecret, ...shown } = created
-      const answer = file === undefined ? created : shown
-      print(terminal, options.json ?? false, answer, () => [
-        ...details(created),
-        ...(file === undefined && clientSecret !== undefined ? [`secret       ${clientSecret}`] : []),
-      ])
-      if (file !== undefined) remark(terminal, `Wrote ${variables.all.join(', ')} to ${options.writeEnv}.`)
-      else if (clientSecret !== undefined) remark(terminal, 'The secret is shown this once.')
+      await withClients(terminal, options, async (registered, tenant) => {
+        const variables = clientVariables(settings)
+        const file = await fileFor(options, variables.names)
+        const created = await registered.create(settings)
+        const { clientSecret, ...withoutSecret } = created
+        if (file !== undefined) {
+          await file.write(variables.values(tenant, created)).catch(cause => {
+            throw configurationError(
+              `The client ${created.clientId} was registered, but its secret was not written: ${messageOf(cause)} Run: qlik-oauth clients rotate-secret ${created.clientId}`,
+              cause,
+            )
+          })
+        }
+        print(terminal, options.json ?? false, file === undefined ? created : withoutSecret, () => [
+          ...details(created),
+          ...(file === undefined && clientSecret !== undefined ? [`secret       ${clientSecret}`] : []),
+        ])
+        if (file !== undefined) printMessage(terminal, `Wrote ${variables.names.join(', ')} to ${options.writeEnv}.`)
+        else if (clientSecret !== undefined) printMessage(terminal, 'The secret is not shown again.')
+      })
     })
 
   clients
@@ -98,16 +93,18 @@ export function addClientCommands(program: Command, terminal: Terminal): void {
     .description('list the clients')
     .option('--filter <scim>', 'such as: appType eq "web"')
     .action(async (_options: unknown, command: Command) => {
-      const { filter, json = false, ...where } = command.optsWithGlobals<GlobalOptions & { filter?: string }>()
-      const { registered } = await directory(terminal, where)
-      const found: OAuthClient[] = []
-      for await (const client of registered.list(filter === undefined ? {} : { filter })) found.push(client)
-      print(terminal, json, found, () =>
-        columns([
-          ['ID', 'TYPE', 'NAME'],
-          ...found.map(({ clientId, appType, clientName }) => [clientId, appType, clientName]),
-        ]),
-      )
+      const options = command.optsWithGlobals<GlobalOptions & { filter?: string }>()
+      const { filter, json = false } = options
+      await withClients(terminal, options, async registered => {
+        const found: OAuthClient[] = []
+        for await (const client of registered.list(filter === undefined ? {} : { filter })) found.push(client)
+        print(terminal, json, found, () =>
+          columns([
+            ['ID', 'TYPE', 'NAME'],
+            ...found.map(({ clientId, appType, clientName }) => [clientId, appType, clientName]),
+          ]),
+        )
+      })
     })
 
   clients
@@ -115,71 +112,80 @@ export function addClientCommands(program: Command, terminal: Terminal): void {
     .description('show one client')
     .argument('<client-id>')
     .action(async (clientId: string, _options: unknown, command: Command) => {
-      const { json = false, ...where } = command.optsWithGlobals<GlobalOptions>()
-      const { registered } = await directory(terminal, where)
-      const client = await registered.read(clientId)
-      print(terminal, json, client, () => details(client))
+      const options = command.optsWithGlobals<GlobalOptions>()
+      await withClients(terminal, options, async registered => {
+        const client = await registered.read(clientId)
+        print(terminal, options.json ?? false, client, () => details(client))
+      })
     })
 
   clients
     .command('delete')
-    .description('delete a client; its tokens end with it')
+    .description('delete a client; its tokens become invalid')
     .argument('<client-id>')
-    .option('--yes', 'do not ask')
+    .option('--yes', 'do not ask for confirmation')
     .action(async (clientId: string, _options: unknown, command: Command) => {
-      const { json = false, yes = false, ...where } = command.optsWithGlobals<GlobalOptions & { yes?: boolean }>()
-      const { tenant, registered } = await directory(terminal, where)
-      if (!yes && !(await confirmed(terminal, `Delete the client ${clientId} of ${tenant}?`))) return
-      await registered.delete(clientId)
-      print(terminal, json, { clientId, deleted: true }, () => [`Deleted ${clientId}.`])
+      const options = command.optsWithGlobals<GlobalOptions & { yes?: boolean }>()
+      const { json = false, yes = false } = options
+      await withClients(terminal, options, async (registered, tenant) => {
+        if (!yes && !(await confirmed(terminal, `Delete the client ${clientId} of ${tenant}?`))) return
+        await registered.delete(clientId)
+        print(terminal, json, { clientId, deleted: true }, () => [`Deleted ${clientId}.`])
+      })
     })
 
   clients
     .command('rotate-secret')
-    .description('add a secret to a client; the old ones work until they are deleted')
+    .description('add a secret to a client; the old ones stay valid until they are deleted')
     .argument('<client-id>')
-    .option('--delete-old', 'delete the old secrets at once: processes that still use them fail')
-    .option('--write-env <file>', 'write the new secret as an environment variable instead of printing it')
-    .option('--force', 'replace variables that the file has already')
+    .option('--delete-old', 'delete the old secrets at once; processes that use them fail')
+    .option('--write-env <file>', 'write the new secret to a .env file instead of printing it')
+    .option('--force', 'replace variables that the file already has')
     .action(async (clientId: string, _options: unknown, command: Command) => {
       const options = command.optsWithGlobals<EnvironmentOptions & { deleteOld?: boolean }>()
-      const { tenant, registered } = await directory(terminal, options)
-      const client = await registered.read(clientId)
-      const variables = variableNames(client)
-      const file =
-        options.writeEnv === undefined
-          ? undefined
-          : await environmentFile(options.writeEnv, variables.all, options.force ?? false)
+      await withClients(terminal, options, async (registered, tenant) => {
+        const client = await registered.read(clientId)
+        const variables = clientVariables(client)
+        const file = await fileFor(options, variables.names)
 
-      const { clientSecret, hint } = await registered.createSecret(clientId)
-      if (file !== undefined) await file.write(variables.values(tenant, { ...client, clientSecret }))
-      const old = options.deleteOld === true ? (client.clientSecrets ?? []) : []
-      for (const secret of old) await registered.deleteSecret(clientId, secret.hint)
+        const { clientSecret, hint } = await registered.createSecret(clientId)
+        await file?.write(variables.values(tenant, { ...client, clientSecret }))
+        const deleted = options.deleteOld === true ? (client.clientSecrets ?? []).map(secret => secret.hint) : []
+        for (const old of deleted) await registered.deleteSecret(clientId, old)
 
-      const deleted = old.map(secret => secret.hint)
-      print(
-        terminal,
-        options.json ?? false,
-        { clientId, hint, deleted, ...(file === undefined ? { clientSecret } : {}) },
-        () => [file === undefined ? clientSecret : `Wrote the new secret to ${options.writeEnv}.`],
-      )
-      if (deleted.length > 0) remark(terminal, `Deleted the secrets that begin with ${deleted.join(', ')}.`)
+        const shown = { clientId, hint, deleted, ...(file === undefined ? { clientSecret } : {}) }
+        print(terminal, options.json ?? false, shown, () => [
+          file === undefined ? clientSecret : `Wrote the new secret to ${options.writeEnv}.`,
+        ])
+        if (deleted.length > 0) printMessage(terminal, `Deleted the secrets that begin with ${deleted.join(', ')}.`)
+      })
     })
 }
 
-async function directory(
+function withClients<T>(
   terminal: Terminal,
   { tenant }: Pick<GlobalOptions, 'tenant'>,
-): Promise<{ tenant: string; registered: OAuthClients }> {
-  const { tokens } = await acting(terminal, tenant)
-  return { tenant: tokens.tenant, registered: oauthClients({ tokens }) }
+  command: (registered: OAuthClients, tenant: string) => Promise<T>,
+): Promise<T> {
+  return withIdentity(terminal, tenant, async ({ tokens }) => {
+    const registered = oauthClients({ tokens })
+    try {
+      return await command(registered, tokens.tenant)
+    } finally {
+      await registered.close()
+    }
+  })
+}
+
+function fileFor({ writeEnv, force = false }: EnvironmentOptions, names: readonly string[]) {
+  return writeEnv === undefined ? undefined : environmentFile(writeEnv, names, force)
 }
 
 async function settingsFrom(options: CreateOptions): Promise<NewOAuthClient> {
   const { type, name, description, origin, grant, publicKey, trusted } = options
-  const machine = grant !== undefined && options.redirectUri === undefined
-  const redirectUris = options.redirectUri ?? (machine ? undefined : usualRedirectUris[type])
-  const scope = options.scope ?? (machine || type === 'anonymous-embed' ? 'user_default' : usualScope)
+  const isMachine = grant !== undefined && options.redirectUri === undefined
+  const redirectUris = options.redirectUri ?? (isMachine ? undefined : defaultRedirectUris[type])
+  const scope = options.scope ?? (isMachine || type === 'anonymous-embed' ? 'user_default' : defaultScope)
   return {
     appType: type,
     clientName: name,
@@ -195,9 +201,7 @@ async function settingsFrom(options: CreateOptions): Promise<NewOAuthClient> {
   }
 }
 
-const usualScope = 'user_default offline_access'
-
-const usualRedirectUris: Readonly<Partial<Record<AppType, readonly string[]>>> = {
+const defaultRedirectUris: Readonly<Partial<Record<OAuthAppType, readonly string[]>>> = {
   web: ['http://localhost:3000/auth/callback'],
   native: ['http://127.0.0.1/callback'],
 }
@@ -205,45 +209,8 @@ const usualRedirectUris: Readonly<Partial<Record<AppType, readonly string[]>>> =
 async function publicJwk(file: string): Promise<JWK> {
   const key = parseJson(await readFile(file, 'utf8'))
   if (typeof key?.kty === 'string' && typeof key.kid === 'string' && !('d' in key)) return { ...key, kty: key.kty }
-  throw new QlikOAuthError(
-    'ERR_CONFIGURATION',
-    `--public-key must name a file with a public JWK that has a kid; ${file} is none.`,
-  )
+  throw configurationError(`--public-key must name the file of a public JWK with a kid; ${file} has none.`)
 }
-
-/** The environment variables in which an application expects a client of this kind. */
-function variableNames({ appType, allowedGrantTypes = [] }: Pick<NewOAuthClient, 'appType' | 'allowedGrantTypes'>) {
-  const prefix = appType === 'web' ? webPrefix(allowedGrantTypes) : otherPrefixes[appType]
-  const login = prefix === 'QLIK_'
-  const all = [
-    'QLIK_TENANT_URL',
-    `${prefix}CLIENT_ID`,
-    ...(appType === 'web' ? [`${prefix}CLIENT_SECRET`] : []),
-    ...(login ? ['QLIK_SCOPE'] : []),
-  ]
-  return {
-    all,
-    values(
-      tenant: string,
-      client: Pick<OAuthClient, 'clientId' | 'allowedScopes'> & { clientSecret?: string },
-    ): Record<string, string> {
-      const { clientId, clientSecret, allowedScopes } = client
-      return {
-        QLIK_TENANT_URL: tenant,
-        [`${prefix}CLIENT_ID`]: clientId,
-        ...(clientSecret === undefined ? {} : { [`${prefix}CLIENT_SECRET`]: clientSecret }),
-        ...(login ? { QLIK_SCOPE: allowedScopes?.join(' ') ?? usualScope } : {}),
-      }
-    },
-  }
-}
-
-function webPrefix(grants: readonly string[]): string {
-  if (grants.includes('client_credentials')) return 'QLIK_M2M_'
-  return grants.includes('urn:qlik:oauth:user-impersonation') ? 'QLIK_IMPERSONATION_' : 'QLIK_'
-}
-
-const otherPrefixes = { spa: 'QLIK_SPA_', native: 'QLIK_NATIVE_', 'anonymous-embed': 'QLIK_ANONYMOUS_' } as const
 
 function details(client: OAuthClient): readonly string[] {
   const rows: [string, string | undefined][] = [

@@ -2,7 +2,7 @@ import { CommanderError } from 'commander'
 import { type ErrorCode, messageOf, QlikOAuthError } from '../protocol/errors.ts'
 import type { Terminal } from './terminal.ts'
 
-/** What the exit code tells a script. Shown in the help. */
+/** Exit codes for scripts. The help lists them. */
 export const exitCodes = {
   done: 0,
   unexpected: 1,
@@ -29,15 +29,14 @@ const exitCodeOf: Readonly<Partial<Record<ErrorCode, number>>> = {
   ERR_STORE_UNAVAILABLE: exitCodes.unreachable,
 }
 
-/** Says what went wrong, in one line. @returns The exit code. */
+/** Prints an error to standard error: one line, or JSON with --json. @returns The exit code. */
 export function reportFailure({ stderr, signal }: Terminal, json: boolean, error: unknown): number {
-  // Commander has said it already, with a suggestion where it has one.
+  // Commander has printed its errors already.
   if (error instanceof CommanderError) return error.exitCode === 0 ? exitCodes.done : exitCodes.usage
   if (signal.aborted) return exitCodes.interrupted
 
   const code = error instanceof QlikOAuthError ? error.code : undefined
-  stderr.write(
-    json ? `${JSON.stringify({ error: { code, message: messageOf(error) } })}\n` : `qlik-oauth: ${messageOf(error)}\n`,
-  )
-  return (code !== undefined ? exitCodeOf[code] : undefined) ?? exitCodes.unexpected
+  const message = messageOf(error)
+  stderr.write(json ? `${JSON.stringify({ error: { code, message } })}\n` : `qlik-oauth: ${message}\n`)
+  return (code === undefined ? undefined : exitCodeOf[code]) ?? exitCodes.unexpected
 }

@@ -1,39 +1,72 @@
-import { mkdir, open, rm, stat, utimes } from 'node:fs/promises'
-import { dirname } from 'node:path'
+import { randomUUID } from 'node:crypto'
+import { mkdir, readdir, rename, rm, rmdir, unlink, writeFile } from 'node:fs/promises'
+import { basename, join } from 'node:path'
 import { isObject } from '../protocol/json.ts'
 import type { Lock } from '../stores/login-store.ts'
 import { isMissing } from './private-file.ts'
 
 /**
- * Takes a lock that is a file: for several commands of one user at once. A lock that its holder has not renewed for
- * `leaseMs` belongs to a process that died.
+ * Acquires a lock between the commands of one user. A holder that does not renew it within `leaseMs` loses it.
+ *
+ * The lock is a directory with one file, whose name holds the end of the lease and the holder. To renew the lock or to
+ * take an expired one over is to rename that file, which succeeds for one process only; a holder that lost the lock
+ * finds its file gone. (proper-lockfile removes an expired lock and creates its own in two steps, and releases a lock
+ * without checking the holder, so two processes can hold it at once.)
  */
 export async function fileLock(path: string, leaseMs: number): Promise<Lock | 'held'> {
-  await mkdir(dirname(path), { recursive: true, mode: 0o700 })
-  if (await isStale(path, leaseMs)) await rm(path, { force: true })
-  try {
-    await (await open(path, 'wx', 0o600)).close()
-  } catch (error) {
-    if (isObject(error) && error.code === 'EEXIST') return 'held'
-    throw error
-  }
+  const holder = randomUUID()
+  const lease = () => join(path, `${Date.now() + leaseMs}.${holder}`)
+  let own = lease()
+
+  const [current] = (await ifExists(readdir(path))) ?? []
+  const acquired = current === undefined ? await create(path, own) : await takeOverExpired(join(path, current), own)
+  if (!acquired) return 'held'
   return {
     async renew() {
-      const now = new Date()
-      return utimes(path, now, now).then(
-        () => true,
-        () => false,
-      )
+      const next = lease()
+      const renewed = await renamed(own, next)
+      if (renewed) own = next
+      return renewed
     },
-    release: () => rm(path, { force: true }),
+    async release() {
+      await ifExists(unlink(own))
+      // Fails when another process has acquired the lock in between.
+      await rmdir(path).catch(() => {})
+    },
   }
 }
 
-async function isStale(path: string, leaseMs: number): Promise<boolean> {
+/** @returns False when another process has created the lock. */
+async function create(path: string, own: string): Promise<boolean> {
+  const draft = `${path}.${randomUUID()}`
+  await mkdir(draft, { recursive: true, mode: 0o700 })
+  await writeFile(join(draft, basename(own)), '')
   try {
-    return Date.now() - (await stat(path)).mtimeMs > leaseMs
+    // Succeeds where there is no directory; except on Windows, also onto an empty one.
+    await rename(draft, path)
+    return true
   } catch (error) {
-    if (isMissing(error)) return false
+    await rm(draft, { recursive: true, force: true })
+    if (!isObject(error) || !['EEXIST', 'ENOTEMPTY', 'EPERM'].includes(String(error.code))) throw error
+    // Removes an empty directory only: the next attempt creates the lock.
+    await rmdir(path).catch(() => {})
+    return false
+  }
+}
+
+async function takeOverExpired(current: string, own: string): Promise<boolean> {
+  return Number.parseInt(basename(current), 10) < Date.now() && (await renamed(current, own))
+}
+
+async function renamed(from: string, to: string): Promise<boolean> {
+  return (await ifExists(rename(from, to).then(() => true))) ?? false
+}
+
+async function ifExists<T>(result: Promise<T>): Promise<T | undefined> {
+  try {
+    return await result
+  } catch (error) {
+    if (isMissing(error)) return undefined
     throw error
   }
 }

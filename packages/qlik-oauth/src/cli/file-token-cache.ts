@@ -5,7 +5,7 @@ import type { TokenCache } from '../tokens/cached-tokens.ts'
 import { fileLock } from './file-lock.ts'
 import { readPrivateFile, writePrivateFile } from './private-file.ts'
 
-/** Keeps machine tokens between commands, so that a script of a hundred commands does not use up a hundred tokens. */
+/** Keeps machine tokens between commands, so that the commands of a script share one token. */
 export function fileTokenCache(directory: string): TokenCache {
   return {
     saveTokens: (key, tokens) => writePrivateFile(join(directory, `${key}.json`), JSON.stringify(tokens)),
@@ -16,7 +16,7 @@ export function fileTokenCache(directory: string): TokenCache {
   }
 }
 
-/** Reads a token set from a file that somebody may have edited. */
+/** Reads a token set from JSON. @returns `undefined` for anything else. */
 export function tokenSet(json: Record<string, unknown> | undefined): TokenSet | undefined {
   const { accessToken, refreshToken, scope, issuedAt, expiresAt } = json ?? {}
   if (typeof accessToken !== 'string' || typeof issuedAt !== 'number' || typeof expiresAt !== 'number') return undefined

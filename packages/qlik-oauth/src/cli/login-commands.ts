@@ -4,17 +4,13 @@ import { loopbackLogin } from '../native/loopback-login.ts'
 import { openSystemBrowser } from '../native/system-browser.ts'
 import { qlikClient } from '../protocol/client.ts'
 import { QlikOAuthError } from '../protocol/errors.ts'
+import { configurationError } from '../protocol/option-checks.ts'
 import { currentUser, isQlikBot } from '../protocol/qlik-user.ts'
 import { revokeTokens } from '../protocol/revocation.ts'
-import { acting, chosenTenant } from './acting.ts'
+import { selectedTenant, withIdentity } from './command-identity.ts'
 import { clientOf, savedLogins } from './saved-logins.ts'
-import { columns, print, readInput, remark, type Terminal } from './terminal.ts'
+import { columns, type GlobalOptions, print, printMessage, readInput, type Terminal } from './terminal.ts'
 import { configDirectory } from './user-directories.ts'
-
-interface GlobalOptions {
-  readonly tenant?: string
-  readonly json?: boolean
-}
 
 interface LoginOptions extends GlobalOptions {
   readonly clientId?: string
@@ -24,82 +20,64 @@ interface LoginOptions extends GlobalOptions {
   readonly browser: boolean
 }
 
-/** login, logout, whoami and token: who this user is at the tenant. */
+/** The commands `login`, `logout`, `whoami` and `token`. */
 export function addLoginCommands(program: Command, terminal: Terminal): void {
   const logins = savedLogins(configDirectory(terminal))
 
   program
     .command('login')
     .description('log in at a tenant with a native client, in the browser')
-    .option('--client-id <id>', 'the native client (or set QLIK_NATIVE_CLIENT_ID)')
-    .option('--scope <names>', 'scopes to ask for, separated by spaces', 'user_default admin_classic offline_access')
+    .option('--client-id <id>', 'id of the native client (or set QLIK_NATIVE_CLIENT_ID)')
+    .option('--scope <names>', 'scopes to request, separated by spaces', 'user_default admin_classic offline_access')
     .option(
       '--redirect-uri <uri>',
-      'redirect URI of the client; without a port, a free one is taken (default: http://127.0.0.1/callback)',
+      'redirect URI of the client; without a port, a free port is used (default: http://127.0.0.1/callback)',
     )
     .option('--secret-file <file>', 'file with the secret of a native client that has one; - reads standard input')
-    .option('--no-browser', 'print the address instead of opening a browser')
+    .option('--no-browser', 'print the URL instead of opening a browser')
     .action(async (_options: unknown, command: Command) => {
-      const {
-        tenant,
-        clientId,
+      const options = command.optsWithGlobals<LoginOptions>()
+      const { scope, redirectUri, secretFile, browser, json = false } = options
+      const secret = secretFile === undefined ? undefined : await readSecret(terminal, secretFile)
+      const credentials = secret === undefined ? {} : { clientSecret: secret }
+      const tenant = options.tenant ?? terminal.env.QLIK_TENANT_URL
+      const clientId = options.clientId ?? terminal.env.QLIK_NATIVE_CLIENT_ID
+      const client = qlikClient({
+        tenant: required(tenant, '--tenant', 'the origin of the tenant, such as https://acme.eu.qlikcloud.com'),
+        clientId: required(clientId, '--client-id', 'the id of a native OAuth client of the tenant'),
         scope,
-        redirectUri,
-        secretFile,
-        browser,
-        json = false,
-      } = command.optsWithGlobals<LoginOptions>()
-      const secret = secretFile === undefined ? undefined : await secretIn(terminal, secretFile)
-      const native = qlikClient({
-        tenant: needed(
-          tenant ?? terminal.env.QLIK_TENANT_URL,
-          '--tenant',
-          'the address of the tenant, such as https://acme.eu.qlikcloud.com',
-        ),
-        clientId: needed(
-          clientId ?? terminal.env.QLIK_NATIVE_CLIENT_ID,
-          '--client-id',
-          'the id of a native OAuth client of the tenant',
-        ),
-        scope,
-        ...(secret === undefined ? {} : { clientSecret: secret }),
+        ...credentials,
       })
       try {
         const { tokens, user } = await loopbackLogin({
-          client: native,
+          client,
           signal: terminal.signal,
           ...(redirectUri === undefined ? {} : { redirectUri }),
-          openBrowser: url => show(terminal, url, browser),
+          openBrowser: url => showUrl(terminal, url, browser),
         })
-        await logins.save({
-          tenant: native.tenant,
-          clientId: native.clientId,
-          scope: native.scope,
-          tokens,
-          user,
-          ...(secret === undefined ? {} : { clientSecret: secret }),
-        })
-        print(terminal, json, { tenant: native.tenant, user, scope: tokens.scope }, () => [
-          `Logged in at ${native.tenant} as ${user.name ?? user.id}.`,
+        const { tenant, clientId, scope } = client
+        await logins.save({ tenant, clientId, scope, tokens, user, ...credentials })
+        print(terminal, json, { tenant, user, scope: tokens.scope }, () => [
+          `Logged in at ${tenant} as ${user.name ?? user.id}.`,
         ])
       } finally {
-        await native.close()
+        await client.close()
       }
     })
 
   program
     .command('logout')
-    .description('end the login: revoke its tokens at the tenant and forget them')
+    .description('end the login and revoke its tokens at the tenant')
     .action(async (_options: unknown, command: Command) => {
       const { tenant, json = false } = command.optsWithGlobals<GlobalOptions>()
-      const login = await logins.find(chosenTenant(terminal, tenant))
-      if (login === undefined) throw new QlikOAuthError('ERR_LOGIN_REQUIRED', 'Nobody is logged in.')
+      const login = await logins.find(selectedTenant(terminal, tenant))
+      if (login === undefined) throw new QlikOAuthError('ERR_LOGIN_REQUIRED', 'Not logged in.')
       await logins.remove(login.tenant)
-      const native = clientOf(login)
-      await revokeTokens(native, login.tokens, message =>
-        remark(terminal, `The login is forgotten here, but its tokens live on: ${message}`),
+      const client = clientOf(login)
+      await revokeTokens(client, login.tokens, message =>
+        printMessage(terminal, `The login was deleted here, but its tokens stay valid at the tenant: ${message}`),
       )
-      await native.close()
+      await client.close()
       print(terminal, json, { tenant: login.tenant }, () => [`Logged out at ${login.tenant}.`])
     })
 
@@ -107,41 +85,46 @@ export function addLoginCommands(program: Command, terminal: Terminal): void {
     .command('whoami')
     .description('show the user that commands act as')
     .action(async (_options: unknown, command: Command) => {
-      const { tenant, json = false } = command.optsWithGlobals<GlobalOptions>()
-      const { client: own, tokens } = await acting(terminal, tenant)
-      const user = await currentUser(own, await tokens.accessToken(), terminal.signal)
-      print(terminal, json, { tenant: own.tenant, clientId: own.clientId, user, machine: isQlikBot(user) }, () =>
-        columns([
-          ['tenant', own.tenant],
-          ['client', own.clientId],
-          ['user', `${user.name ?? ''} (${user.id})${isQlikBot(user) ? ', a machine' : ''}`.trim()],
-          ...(user.email === undefined ? [] : [['email', user.email]]),
-        ]),
-      )
+      const { tenant: selected, json = false } = command.optsWithGlobals<GlobalOptions>()
+      await withIdentity(terminal, selected, async ({ client, tokens }) => {
+        const { tenant, clientId } = client
+        const user = await currentUser(client, await tokens.accessToken(), terminal.signal)
+        const machine = isQlikBot(user)
+        print(terminal, json, { tenant, clientId, user, machine }, () =>
+          columns([
+            ['tenant', tenant],
+            ['client', clientId],
+            ['user', `${user.name ?? ''} (${user.id})${machine ? ', a machine' : ''}`.trim()],
+            ...(user.email === undefined ? [] : [['email', user.email]]),
+          ]),
+        )
+      })
     })
 
   program
     .command('token')
-    .description('print an access token that is valid now; whoever sees it can use it')
+    .description('print a valid access token; keep it secret')
     .action(async (_options: unknown, command: Command) => {
-      const { tenant, json = false } = command.optsWithGlobals<GlobalOptions>()
-      const { tokens } = await acting(terminal, tenant)
-      const accessToken = await tokens.accessToken()
-      print(terminal, json, { tenant: tokens.tenant, accessToken }, () => [accessToken])
+      const { tenant: selected, json = false } = command.optsWithGlobals<GlobalOptions>()
+      await withIdentity(terminal, selected, async ({ tokens }) => {
+        const accessToken = await tokens.accessToken({ signal: terminal.signal })
+        print(terminal, json, { tenant: tokens.tenant, accessToken }, () => [accessToken])
+      })
     })
 }
 
-async function show(terminal: Terminal, url: string, browser: boolean): Promise<void> {
-  remark(terminal, browser ? 'Log in with your browser. If it does not open, go to:' : 'Log in at:')
-  remark(terminal, url)
+async function showUrl(terminal: Terminal, url: string, browser: boolean): Promise<void> {
+  printMessage(terminal, browser ? 'Log in with your browser. If it does not open, go to:' : 'Log in at:')
+  printMessage(terminal, url)
+  // Without a browser on this machine, the user opens the URL elsewhere.
   if (browser) await openSystemBrowser(url).catch(() => {})
 }
 
-async function secretIn(terminal: Terminal, file: string): Promise<string> {
+async function readSecret(terminal: Terminal, file: string): Promise<string> {
   return file === '-' ? readInput(terminal, 'the client secret') : (await readFile(file, 'utf8')).trim()
 }
 
-function needed(value: string | undefined, option: string, what: string): string {
+function required(value: string | undefined, option: string, meaning: string): string {
   if (value !== undefined && value !== '') return value
-  throw new QlikOAuthError('ERR_CONFIGURATION', `${option} is missing: ${what}.`)
+  throw configurationError(`${option} is missing: ${meaning}.`)
 }

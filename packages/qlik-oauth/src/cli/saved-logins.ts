@@ -1,9 +1,11 @@
 import { randomUUID } from 'node:crypto'
 import { join } from 'node:path'
+import { unlessAborted } from '../protocol/abort.ts'
 import { type QlikClient, qlikClient } from '../protocol/client.ts'
 import { QlikOAuthError } from '../protocol/errors.ts'
 import { refreshTokenGrant } from '../protocol/grants.ts'
 import { isObject, parseJson } from '../protocol/json.ts'
+import { configurationError } from '../protocol/option-checks.ts'
 import { requestTokens } from '../protocol/token-endpoint.ts'
 import { needsRefresh, type TokenSet } from '../protocol/token-set.ts'
 import { singleFlight } from '../stores/single-flight.ts'
@@ -22,31 +24,31 @@ export interface SavedLogin {
   readonly tokens: TokenSet
 }
 
-/** The logins of this user, in one file that only they can read. */
+/** The logins of this user, in one file that only the user can read. */
 export interface SavedLogins {
   readonly path: string
-  /** @param tenant @default the tenant logged in to last */
+  /** @param tenant @default the tenant of the last login */
   find(tenant: string | undefined): Promise<SavedLogin | undefined>
   save(login: SavedLogin): Promise<void>
   remove(tenant: string): Promise<void>
-  /** Renews its tokens once, however many commands run at the same time, and saves them. */
+  /** Renews the tokens once for all commands that run at the same time, and saves them. */
   tokens(login: SavedLogin): TokenSource
 }
 
+/** @param directory Where the file `logins.json` is. */
 export function savedLogins(directory: string): SavedLogins {
   const path = join(directory, 'logins.json')
   const lock = (_key: string, leaseMs: number) => fileLock(`${path}.lock`, leaseMs)
   const limits = { store: { lock }, leaseMs: 5000, waitMs: 45_000 }
   const renewOnce = singleFlight<TokenSet>(limits)
-  const writeAlone = singleFlight<true>(limits)
+  const writeOnce = singleFlight<true>(limits)
 
   /** Newest first. */
   async function read(): Promise<readonly SavedLogin[]> {
     const text = await readPrivateFile(path)
     if (text === undefined) return []
     const { logins } = parseJson(text) ?? {}
-    if (!Array.isArray(logins))
-      throw new QlikOAuthError('ERR_CONFIGURATION', `${path} cannot be read. Delete it and log in again.`)
+    if (!Array.isArray(logins)) throw configurationError(`${path} is not valid. Delete it and log in again.`)
     return logins.map(savedLogin).filter(login => login !== undefined)
   }
 
@@ -56,18 +58,18 @@ export function savedLogins(directory: string): SavedLogins {
   }
 
   async function change(edit: (logins: readonly SavedLogin[]) => readonly SavedLogin[]): Promise<void> {
-    await writeAlone(randomUUID(), { lookup: async () => undefined, execute: () => write(edit) })
+    await writeOnce(randomUUID(), { lookup: async () => undefined, execute: () => write(edit) })
   }
 
-  function renewed(login: SavedLogin, rejected: string | undefined): Promise<TokenSet> {
+  function renew(login: SavedLogin, rejected: string | undefined): Promise<TokenSet> {
     const current = async () => (await find(login.tenant)) ?? login
     return renewOnce(login.tenant, {
       async lookup() {
         const { tokens } = await current()
-        return tokens.accessToken === rejected || needsRefresh(tokens, Date.now(), leewayMs) ? undefined : tokens
+        return isDue(tokens, rejected) ? undefined : tokens
       },
       async execute() {
-        const tokens = await refreshed(await current())
+        const tokens = await requestRefresh(await current())
         await write(logins => logins.map(one => (one.tenant === login.tenant ? { ...one, tokens } : one)))
         return tokens
       },
@@ -87,9 +89,8 @@ export function savedLogins(directory: string): SavedLogins {
       let { tokens } = login
       return {
         tenant: login.tenant,
-        async accessToken({ rejected } = {}) {
-          if (tokens.accessToken === rejected || needsRefresh(tokens, Date.now(), leewayMs))
-            tokens = await renewed(login, rejected)
+        async accessToken({ rejected, signal } = {}) {
+          if (isDue(tokens, rejected)) tokens = await unlessAborted(renew(login, rejected), signal)
           return tokens.accessToken
         },
       }
@@ -97,41 +98,36 @@ export function savedLogins(directory: string): SavedLogins {
   }
 }
 
+function isDue(tokens: TokenSet, rejected: string | undefined): boolean {
+  return tokens.accessToken === rejected || needsRefresh(tokens, Date.now(), leewayMs)
+}
+
 const leewayMs = 60_000
 
-/** The client that a login was made with. */
-export function clientOf({
-  tenant,
-  clientId,
-  clientSecret,
-  scope,
-}: Pick<SavedLogin, 'tenant' | 'clientId' | 'clientSecret' | 'scope'>): QlikClient {
+/** The client of a login. */
+export function clientOf(login: Pick<SavedLogin, 'tenant' | 'clientId' | 'clientSecret' | 'scope'>): QlikClient {
+  const { tenant, clientId, clientSecret, scope } = login
   return qlikClient({ tenant, clientId, scope, ...(clientSecret === undefined ? {} : { clientSecret }) })
 }
 
-async function refreshed(login: SavedLogin): Promise<TokenSet> {
-  const used = login.tokens.refreshToken
-  if (used === undefined) throw over(login)
-  const native = clientOf(login)
+async function requestRefresh(login: SavedLogin): Promise<TokenSet> {
+  const { refreshToken, scope } = login.tokens
+  if (refreshToken === undefined) throw loginEnded(login)
+  const client = clientOf(login)
   try {
-    const tokens = await requestTokens(native, refreshTokenGrant(used))
-    return { refreshToken: used, ...(login.tokens.scope === undefined ? {} : { scope: login.tokens.scope }), ...tokens }
+    const tokens = await requestTokens(client, refreshTokenGrant(refreshToken))
+    return { refreshToken, ...(scope === undefined ? {} : { scope }), ...tokens }
   } catch (cause) {
-    if (cause instanceof QlikOAuthError && cause.code === 'ERR_TOKEN_REFUSED') throw over(login, cause)
+    if (cause instanceof QlikOAuthError && cause.code === 'ERR_TOKEN_REFUSED') throw loginEnded(login, cause)
     throw cause
   } finally {
-    await native.close()
+    await client.close()
   }
 }
 
-function over({ tenant }: SavedLogin, cause?: unknown): QlikOAuthError {
-  return new QlikOAuthError(
-    'ERR_SESSION_EXPIRED',
-    `The login at ${tenant} has ended. Log in again: qlik-oauth login --tenant ${tenant}`,
-    {
-      cause,
-    },
-  )
+function loginEnded({ tenant }: SavedLogin, cause?: unknown): QlikOAuthError {
+  const message = `The login at ${tenant} has ended. Run: qlik-oauth login --tenant ${tenant}`
+  return new QlikOAuthError('ERR_SESSION_EXPIRED', message, { cause })
 }
 
 function savedLogin(json: unknown): SavedLogin | undefined {

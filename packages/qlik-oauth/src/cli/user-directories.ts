@@ -1,18 +1,23 @@
 import { homedir } from 'node:os'
 import { isAbsolute, join } from 'node:path'
+import envPaths from 'env-paths'
 import type { Terminal } from './terminal.ts'
 
-/** Where the user's logins are kept, by the XDG Base Directory Specification. */
+/** The directory of the saved logins: below $XDG_CONFIG_HOME where it is set, else at the usual place of the system. */
 export function configDirectory({ env }: Pick<Terminal, 'env'>): string {
-  return directory(env.XDG_CONFIG_HOME, '.config')
+  return directory(env.XDG_CONFIG_HOME, system.config, '.config')
 }
 
-/** Where tokens are kept that can be asked for again. */
+/** The directory of tokens that can be requested again: below $XDG_CACHE_HOME, else at the system's usual place. */
 export function cacheDirectory({ env }: Pick<Terminal, 'env'>): string {
-  return directory(env.XDG_CACHE_HOME, '.cache')
+  return directory(env.XDG_CACHE_HOME, system.cache, '.cache')
 }
 
-function directory(named: string | undefined, fallback: string): string {
-  // The specification has relative paths ignored.
-  return join(named !== undefined && isAbsolute(named) ? named : join(homedir(), fallback), 'qlik-oauth')
+const name = 'qlik-oauth'
+const system = envPaths(name, { suffix: '' })
+
+function directory(xdg: string | undefined, systemPath: string, fallback: string): string {
+  // The XDG Base Directory Specification requires relative paths to be ignored; env-paths does not ignore them.
+  if (xdg !== undefined && isAbsolute(xdg)) return join(xdg, name)
+  return isAbsolute(systemPath) ? systemPath : join(homedir(), fallback, name)
 }

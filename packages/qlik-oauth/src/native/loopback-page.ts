@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import type { ServerResponse } from 'node:http'
 
-/** Answers with a page that says one thing, holds nothing else, and is kept nowhere. */
+/** Sends a page with one message. It runs no script, loads nothing, and is not cached. */
 export function sendLoopbackPage(response: ServerResponse, status: number, title: string, text: string): void {
   const html = `<!doctype html>
 <html lang="en">

@@ -1,31 +1,20 @@
-import { spawn } from 'node:child_process'
-import { once } from 'node:events'
-import { QlikOAuthError } from '../protocol/errors.ts'
+import { configurationError } from '../protocol/option-checks.ts'
 
 /**
- * Opens an address in the user's own browser. No shell sees it.
+ * Opens a URL in the user's default browser; on WSL, in the browser of Windows. Resolves when the browser was asked to
+ * open it: show the URL as well, for a machine without a browser.
  *
- * @throws ERR_CONFIGURATION where there is no browser to open: show the user the address instead.
+ * @throws ERR_CONFIGURATION for anything but an http or https URL, and when the system cannot open URLs.
  */
 export async function openSystemBrowser(url: string): Promise<void> {
-  // Only an address of the web: the openers would start programs for others.
-  if (!/^https?:$/.test(new URL(url).protocol))
-    throw new QlikOAuthError('ERR_CONFIGURATION', 'A browser opens http and https addresses only')
-  const [command, ...parameters] = openers[process.platform] ?? openers.linux
-  const child = spawn(command, [...parameters, url], { stdio: 'ignore', detached: true, shell: false })
-  child.unref()
+  // Other schemes would start other programs.
+  if (!URL.canParse(url) || !/^https?:$/.test(new URL(url).protocol))
+    throw configurationError('openSystemBrowser opens http and https URLs only.')
+  // Loaded here, because servers that import this package never open a browser.
+  const { default: open } = await import('open')
   try {
-    await once(child, 'spawn')
+    await open(new URL(url).href)
   } catch (cause) {
-    throw new QlikOAuthError('ERR_CONFIGURATION', `No browser could be opened with ${command}`, { cause })
+    throw configurationError('The system could not open a browser.', cause)
   }
-}
-
-type Opener = readonly [command: string, ...parameters: string[]]
-
-const openers: { readonly linux: Opener } & Readonly<Record<string, Opener | undefined>> = {
-  linux: ['xdg-open'],
-  darwin: ['open'],
-  // "start" belongs to the shell, which would read "&" in the address as the end of a command.
-  win32: ['rundll32', 'url.dll,FileProtocolHandler'],
 }

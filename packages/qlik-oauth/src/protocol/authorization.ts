@@ -3,8 +3,9 @@ import type { QlikClient } from './client.ts'
 import { QlikOAuthError } from './errors.ts'
 
 export interface AuthorizationRequest {
-  /** Where the browser goes. */
+  /** Where to send the browser. */
   readonly url: string
+  /** Secret of PKCE that redeems the code. RFC 7636, section 4.1. */
   readonly codeVerifier: string
 }
 
@@ -13,17 +14,19 @@ export interface AuthorizationRequestOptions {
   readonly state: string
   readonly prompt?: 'none' | 'login' | 'consent'
   readonly loginHint?: string
-  /** Seconds after which a login at the tenant counts as too old. */
+  /** Seconds after which the tenant authenticates the user again. */
   readonly maxAge?: number
 }
 
 /**
- * Builds an authorization request with PKCE S256, which Qlik documents as required for confidential clients too. RFC
- * 6749 section 4.1.1, RFC 7636.
+ * Builds an authorization request with PKCE S256. Qlik documents PKCE as required for confidential clients too. RFC 6749
+ * section 4.1.1, RFC 7636 section 4.3.
+ *
+ * @throws The errors of `client.metadata`.
  */
 export async function createAuthorizationRequest(
   client: QlikClient,
-  options: AuthorizationRequestOptions,
+  { redirectUri, state, prompt, loginHint, maxAge }: AuthorizationRequestOptions,
 ): Promise<AuthorizationRequest> {
   const { authorizationEndpoint } = await client.metadata()
   const codeVerifier = oauth.generateRandomCodeVerifier()
@@ -31,61 +34,61 @@ export async function createAuthorizationRequest(
   const parameters = {
     response_type: 'code',
     client_id: client.clientId,
-    redirect_uri: options.redirectUri,
+    redirect_uri: redirectUri,
     scope: client.scope,
-    state: options.state,
+    state,
     code_challenge: await oauth.calculatePKCECodeChallenge(codeVerifier),
     code_challenge_method: 'S256',
-    ...(options.prompt === undefined ? {} : { prompt: options.prompt }),
-    ...(options.loginHint === undefined ? {} : { login_hint: options.loginHint }),
-    ...(options.maxAge === undefined ? {} : { max_age: String(options.maxAge) }),
+    ...(prompt === undefined ? {} : { prompt }),
+    ...(loginHint === undefined ? {} : { login_hint: loginHint }),
+    ...(maxAge === undefined ? {} : { max_age: String(maxAge) }),
   }
-  // Qlik separates scopes by spaces; "+" is a space in forms only, "%20" is one everywhere.
+  // "+" is a space in form bodies only, "%20" everywhere.
   url.search = new URLSearchParams(parameters).toString().replaceAll('+', '%20')
   return { url: url.href, codeVerifier }
 }
 
 /**
- * Checks an authorization response: nothing twice, the right `state`, the right `iss` (RFC 9207). The state has been
- * looked up by the caller; it is compared again here.
+ * Checks an authorization response: no repeated parameter, the expected `state`, the issuer of the tenant as `iss` (RFC
+ * 9207).
  *
+ * @param state The state of the authorization request, which the caller looked the transaction up by.
  * @returns The authorization code.
- * @throws ERR_LOGIN_DENIED when the tenant reports an error, ERR_CALLBACK_INVALID for everything else.
+ * @throws ERR_LOGIN_DENIED for an error response of the tenant, ERR_CALLBACK_INVALID for any other invalid response; the
+ * errors of `client.metadata`.
  */
 export async function validateAuthorizationResponse(
   client: QlikClient,
   parameters: URLSearchParams,
   state: string,
 ): Promise<string> {
-  // RFC 6749, section 3.1: no parameter twice. Which one would count is nobody's choice.
-  if (
-    ['code', 'state', 'iss', 'error'].some(name => parameters.getAll(name).length > 1 || parameters.has(`${name}[]`))
-  ) {
-    throw new QlikOAuthError('ERR_CALLBACK_INVALID', 'The authorization response names a parameter twice')
-  }
-  const metadata = await client.metadata()
-  const server = { issuer: metadata.issuer, authorization_response_iss_parameter_supported: metadata.issPromised }
-  const iss = parameters.getAll('iss')
-  if (iss.length === 1 ? iss[0] !== metadata.issuer : metadata.issPromised) {
-    throw new QlikOAuthError(
-      'ERR_CALLBACK_INVALID',
-      `The authorization response names another issuer than ${metadata.issuer}, or none`,
-    )
-  }
+  // RFC 6749, section 3.1: parameters must not be repeated.
+  const repeated = (name: string) => parameters.getAll(name).length > 1 || parameters.has(`${name}[]`)
+  if (['code', 'state', 'iss', 'error'].some(repeated))
+    throw invalidResponse('The authorization response repeats a parameter')
+
+  const { issuer, issSupported } = await client.metadata()
+  const iss = parameters.get('iss')
+  if (iss === null ? issSupported : iss !== issuer)
+    throw invalidResponse(`The authorization response does not name the issuer ${issuer}`)
   try {
+    const server = { issuer, authorization_response_iss_parameter_supported: issSupported }
     oauth.validateAuthResponse(server, { client_id: client.clientId }, parameters, state)
   } catch (cause) {
     if (cause instanceof oauth.AuthorizationResponseError) throw denied(cause.error)
-    throw new QlikOAuthError('ERR_CALLBACK_INVALID', 'The authorization response is not well-formed')
+    throw invalidResponse('The authorization response is malformed')
   }
   const code = parameters.get('code')
-  if (code === null || code === '')
-    throw new QlikOAuthError('ERR_CALLBACK_INVALID', 'The authorization response carries no code')
+  if (code === null || code === '') throw invalidResponse('The authorization response has no code')
   return code
 }
 
+function invalidResponse(message: string): QlikOAuthError {
+  return new QlikOAuthError('ERR_CALLBACK_INVALID', message)
+}
+
 function denied(error: string): QlikOAuthError {
-  // The tenant's words come through the browser, so only an error of the RFC's alphabet is repeated.
+  // The value comes from the browser: only an error code in the alphabet of RFC 6749, section 4.1.2.1 is repeated.
   const name = /^[a-z_]{1,40}$/.test(error) ? error : 'an unknown error'
-  return new QlikOAuthError('ERR_LOGIN_DENIED', `The tenant ended the login with ${name}`)
+  return new QlikOAuthError('ERR_LOGIN_DENIED', `The tenant denied the login: ${name}`)
 }

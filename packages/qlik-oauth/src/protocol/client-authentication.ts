@@ -1,90 +1,85 @@
 import { randomUUID } from 'node:crypto'
 import { exportJWK, generateKeyPair, importJWK, importPKCS8, type JWK, SignJWT } from 'jose'
-import { QlikOAuthError } from './errors.ts'
+import { configurationError, invalidOption } from './option-checks.ts'
 
-/** What one token request carries to prove which client sends it. */
+/** What one token request carries to authenticate the client. */
 export interface ClientCredentials {
   readonly parameters: Readonly<Record<string, string>>
   readonly headers?: Readonly<Record<string, string>>
 }
 
-/** A way for a client to prove itself to the token endpoint. */
+/** How a client authenticates at the token endpoint. RFC 6749, section 2.3. */
 export interface ClientAuthentication {
-  /** A public client proves nothing. */
+  /** False for a public client, which does not authenticate. */
   readonly confidential: boolean
   /** @param audience Absolute URL of the token endpoint. */
   authenticate(clientId: string, audience: string): Promise<ClientCredentials>
 }
 
-/** Sends the secret in the body, as Qlik's own examples do (`client_secret_post`). */
-export function clientSecret(secret: string): ClientAuthentication {
-  checkSecret(secret)
+/**
+ * Sends the secret in the body, as Qlik's examples do (`client_secret_post`).
+ *
+ * @throws ERR_CONFIGURATION for anything but a non-empty string.
+ */
+export function clientSecretPost(clientSecret: string): ClientAuthentication {
+  checkSecret(clientSecret)
   return {
     confidential: true,
-    authenticate: async clientId => ({ parameters: { client_id: clientId, client_secret: secret } }),
+    authenticate: async clientId => ({ parameters: { client_id: clientId, client_secret: clientSecret } }),
   }
 }
 
 /**
- * Sends id and secret in an Authorization header (`client_secret_basic`), both form-encoded as RFC 6749 section 2.3.1
- * demands.
+ * Sends client id and secret in the `Authorization` header (`client_secret_basic`), both form-encoded. RFC 6749, section
+ * 2.3.1.
+ *
+ * @throws ERR_CONFIGURATION for anything but a non-empty string.
  */
-export function clientSecretBasic(secret: string): ClientAuthentication {
-  checkSecret(secret)
+export function clientSecretBasic(clientSecret: string): ClientAuthentication {
+  checkSecret(clientSecret)
   return {
     confidential: true,
-    authenticate: async clientId => ({
-      parameters: { client_id: clientId },
-      headers: {
-        authorization: `Basic ${Buffer.from(`${formEncode(clientId)}:${formEncode(secret)}`).toString('base64')}`,
-      },
-    }),
+    async authenticate(clientId) {
+      const credentials = Buffer.from(`${formEncode(clientId)}:${formEncode(clientSecret)}`).toString('base64')
+      return { parameters: { client_id: clientId }, headers: { authorization: `Basic ${credentials}` } }
+    },
   }
 }
 
-/** Sends the client id alone: single-page and native clients, which can keep no secret. */
+/** Sends the client id alone, for single-page and native applications, which cannot keep a secret. */
 export function publicClient(): ClientAuthentication {
   return { confidential: false, authenticate: async clientId => ({ parameters: { client_id: clientId } }) }
 }
 
+/** A signature algorithm that Qlik accepts for `private_key_jwt`. */
+export type KeyAlgorithm = 'ES384' | 'RS256' | 'RS512'
+
 export interface PrivateKeyOptions {
   /** The private key: a JWK, or PKCS#8 in PEM. */
   readonly key: JWK | string
-  /** Id under which the public key is registered at the tenant. @default the JWK's own `kid` */
+  /** Id under which the public key is registered at the tenant. @default the `kid` of the JWK */
   readonly keyId?: string
-  /** @default the JWK's own `alg` */
-  readonly algorithm?: 'ES384' | 'RS256' | 'RS512'
+  /** @default the `alg` of the JWK */
+  readonly algorithm?: KeyAlgorithm
 }
 
 /**
- * Signs an assertion with the client's private key (`private_key_jwt`, RFC 7523): five minutes long, a new `jti` each
- * time.
+ * Signs a client assertion with the private key (`private_key_jwt`, RFC 7523). Each assertion has a `jti` of its own and
+ * is valid for five minutes.
  *
- * @throws ERR_CONFIGURATION when key id or algorithm are missing, or the key cannot be read.
+ * @throws ERR_CONFIGURATION without a key id or algorithm; at the first token request for a key that cannot be read.
  */
 export function privateKeyJwt({ key, keyId, algorithm }: PrivateKeyOptions): ClientAuthentication {
   const kid = keyId ?? (typeof key === 'object' ? key.kid : undefined)
   const alg = algorithm ?? (typeof key === 'object' ? key.alg : undefined)
   if (kid === undefined)
-    throw new QlikOAuthError(
-      'ERR_CONFIGURATION',
-      'privateKey needs a keyId: the id under which the public key is registered at the tenant.',
-    )
-  if (alg !== 'ES384' && alg !== 'RS256' && alg !== 'RS512') {
-    throw new QlikOAuthError(
-      'ERR_CONFIGURATION',
-      `privateKey needs the algorithm ES384, RS256 or RS512, got ${JSON.stringify(alg)}.`,
-    )
-  }
+    throw configurationError('privateKeyJwt needs a keyId: the id of the public key that is registered at the tenant.')
+  if (alg !== 'ES384' && alg !== 'RS256' && alg !== 'RS512')
+    throw invalidOption('algorithm of privateKeyJwt', 'ES384, RS256 or RS512', alg)
   const signingKey = (typeof key === 'string' ? importPKCS8(key, alg) : importJWK(key, alg)).catch(cause => {
-    throw new QlikOAuthError(
-      'ERR_CONFIGURATION',
-      `privateKey cannot be read as a private key for ${alg}: give a JWK or PKCS#8 PEM.`,
-      {
-        cause,
-      },
-    )
+    throw configurationError(`key of privateKeyJwt must be a private key for ${alg}: a JWK or PKCS#8 in PEM.`, cause)
   })
+  // The first token request reports the failure.
   signingKey.catch(() => {})
 
   return {
@@ -111,38 +106,36 @@ export function privateKeyJwt({ key, keyId, algorithm }: PrivateKeyOptions): Cli
 }
 
 export interface ClientKeys {
-  /** For `privateKeyJwt({ key })`; stays with the application. */
+  /** For `privateKeyJwt({ key })`. Keep it secret. */
   readonly privateKey: JWK
   /** For `publicKeys` of the registered client. */
   readonly publicKey: JWK
 }
 
 /**
- * Makes a key pair for `private_key_jwt`: a P-384 curve for ES384, 3072 bits for RSA. Both halves carry the same `kid`.
+ * Generates a key pair for `private_key_jwt`: on the curve P-384 for ES384, with 3072 bits for RSA. Both keys have the
+ * same `kid`.
  *
- * @param keyId @default a random one
+ * @param algorithm @default 'ES384'
+ * @param keyId @default a random UUID
  */
 export async function generateClientKeys(
-  algorithm: 'ES384' | 'RS256' | 'RS512' = 'ES384',
+  algorithm: KeyAlgorithm = 'ES384',
   keyId: string = randomUUID(),
 ): Promise<ClientKeys> {
   const pair = await generateKeyPair(algorithm, { extractable: true, modulusLength: 3072 })
-  const described = async (key: typeof pair.privateKey): Promise<JWK> => ({
+  const exported = async (key: typeof pair.privateKey): Promise<JWK> => ({
     ...(await exportJWK(key)),
     kid: keyId,
     alg: algorithm,
     use: 'sig',
   })
-  return { privateKey: await described(pair.privateKey), publicKey: await described(pair.publicKey) }
+  return { privateKey: await exported(pair.privateKey), publicKey: await exported(pair.publicKey) }
 }
 
 function checkSecret(secret: unknown): void {
-  if (typeof secret !== 'string' || secret === '') {
-    throw new QlikOAuthError(
-      'ERR_CONFIGURATION',
-      'clientSecret must be a text. A client without a secret is a publicClient().',
-    )
-  }
+  if (typeof secret === 'string' && secret !== '') return
+  throw configurationError('clientSecret must be a non-empty string. A client without a secret is a publicClient().')
 }
 
 function formEncode(value: string): string {

@@ -1,76 +1,116 @@
-import { type ClientAuthentication, clientSecret, publicClient } from './client-authentication.ts'
+import { type ClientAuthentication, clientSecretPost, publicClient } from './client-authentication.ts'
 import { QlikOAuthError } from './errors.ts'
 import { type Metadata, tenantMetadata } from './metadata.ts'
-import { scopeList } from './scope.ts'
+import { nonEmptyString, scopeList, wholeNumber } from './option-checks.ts'
 import { type TenantHttp, tenantHttp } from './tenant-http.ts'
-import { quoted, tenantOrigin } from './tenant-origin.ts'
-import { type Tier, tierOf } from './tier.ts'
+import { tenantOrigin } from './tenant-origin.ts'
 
 export interface QlikClientOptions {
   /** Origin of the tenant, such as `https://acme.eu.qlikcloud.com`; `http:` on loopback only. */
   readonly tenant: string
   readonly clientId: string
+  /** Sent in the body of token requests (`client_secret_post`). */
   readonly clientSecret?: string
-  /** How the client proves itself. @default the secret in the body; without a secret, a public client */
+  /**
+   * How the client authenticates. Excludes `clientSecret`.
+   *
+   * @default `clientSecretPost(clientSecret)`; without a secret, `publicClient()`
+   */
   readonly authentication?: ClientAuthentication
   /**
-   * Scopes to ask for, separated by spaces. Granted ones are read from the answer.
+   * Scopes that logins request, separated by spaces. The token response says which were granted.
    *
    * @default 'user_default offline_access'
    */
   readonly scope?: string
-  /** Where the client is registered. @default read from the host */
-  readonly tier?: Tier
-  /** Issuer the tenant's metadata must name, where it is not the tenant's origin. @default the tenant's origin */
+  /** Where the client is registered. @default derived from the host */
+  readonly tier?: ClientTier
+  /** Issuer that the tenant's metadata must name. @default the origin of the tenant */
   readonly issuer?: string
-  /** Limit for one request to the token endpoint or for the user. @default 20000 */
+  /** Milliseconds for one request to the tenant, its response included. @default 20000 */
   readonly timeoutMs?: number
 }
 
 /**
- * An OAuth client registered at one Qlik Cloud host: checked options, connections, and what the tenant says of itself.
+ * Where a client is registered. A `tenant` client works inside its tenant, a `region` client manages tenants and works
+ * inside them as a machine, an `organization` client works as a machine at Qlik's console.
  */
+export type ClientTier = 'tenant' | 'region' | 'organization'
+
+/** An OAuth client that is registered at one Qlik Cloud host, with its connections to that host. */
 export interface QlikClient {
+  /** Origin of the tenant. */
   readonly tenant: string
   readonly clientId: string
-  readonly tier: Tier
+  readonly tier: ClientTier
   readonly authentication: ClientAuthentication
+  /** Requested scopes, separated by spaces. */
   readonly scope: string
   readonly http: TenantHttp
-  /** The tenant's OAuth endpoints; asked for once and kept. */
+  /**
+   * The tenant's OAuth endpoints, requested once an hour.
+   *
+   * @throws ERR_ISSUER, ERR_TENANT_RESPONSE, ERR_TENANT_UNREACHABLE, ERR_TENANT_TIMEOUT; the reason of the signal.
+   */
   metadata(signal?: AbortSignal): Promise<Metadata>
-  /** Ends the connections. */
+  /** Closes the connections; requests in progress fail. */
   close(): Promise<void>
 }
 
-/** @throws ERR_CONFIGURATION for every option that is not what it must be. */
+/**
+ * Describes an OAuth client that is registered at a Qlik Cloud host. No request is sent yet.
+ *
+ * @throws ERR_CONFIGURATION for an invalid option.
+ * @example
+ * const client = qlikClient({ tenant: 'https://acme.eu.qlikcloud.com', clientId, clientSecret })
+ */
 export function qlikClient(options: QlikClientOptions): QlikClient {
   const tenant = tenantOrigin(options.tenant)
-  if (typeof options.clientId !== 'string' || options.clientId === '') {
-    throw new QlikOAuthError(
-      'ERR_CONFIGURATION',
-      `clientId must be the id of an OAuth client of ${tenant}, got ${quoted(options.clientId)}.`,
-    )
-  }
-  const { timeoutMs = 20_000 } = options
-  if (!Number.isFinite(timeoutMs) || timeoutMs <= 0) {
-    throw new QlikOAuthError(
-      'ERR_CONFIGURATION',
-      `timeoutMs must be a number of milliseconds above 0, got ${quoted(timeoutMs)}.`,
-    )
-  }
-
-  const http = tenantHttp(tenant, timeoutMs)
+  const http = tenantHttp(tenant, wholeNumber('timeoutMs', options.timeoutMs, 20_000))
   return {
     tenant,
-    clientId: options.clientId,
+    clientId: nonEmptyString('clientId', options.clientId),
     tier: options.tier ?? tierOf(tenant),
     authentication:
       options.authentication ??
-      (options.clientSecret === undefined ? publicClient() : clientSecret(options.clientSecret)),
+      (options.clientSecret === undefined ? publicClient() : clientSecretPost(options.clientSecret)),
     scope: scopeList(options.scope ?? 'user_default offline_access').join(' '),
     http,
     metadata: tenantMetadata(http, options.issuer ?? tenant),
     close: () => http.close(),
   }
+}
+
+function tierOf(origin: string): ClientTier {
+  if (regionDomain(origin) !== undefined) return 'region'
+  return new URL(origin).hostname === 'console.qlikcloud.com' ? 'organization' : 'tenant'
+}
+
+/**
+ * The domain of a region's tenants, such as `eu.qlikcloud.com`, from the origin of its register host.
+ *
+ * @returns `undefined` for another host. Qlik's libraries also know `qlikcloudgov.com`; whether it has region clients is
+ * not confirmed.
+ */
+export function regionDomain(origin: string): string | undefined {
+  return /^register\.([a-z]+\.(?:qlikcloud|qlikcloudgov)\.com)$/.exec(new URL(origin).hostname)?.[1]
+}
+
+/**
+ * Refuses an operation that clients of this tier cannot carry out, before the tenant does.
+ *
+ * @param operation As in "A region client cannot log users in".
+ * @throws ERR_TIER
+ */
+export function requireTier(client: Pick<QlikClient, 'tier' | 'tenant'>, tier: ClientTier, operation: string): void {
+  if (client.tier === tier) return
+  const [actual, required] = [client.tier, tier].map(name => `${name === 'organization' ? 'an' : 'a'} ${name} client`)
+  throw new QlikOAuthError(
+    'ERR_TIER',
+    `${capitalized(actual)} (${client.tenant}) cannot ${operation}: use ${required}.`,
+  )
+}
+
+function capitalized(text = ''): string {
+  return text.charAt(0).toUpperCase() + text.slice(1)
 }

@@ -1,81 +1,79 @@
+import { unlessAborted } from './abort.ts'
 import { QlikOAuthError } from './errors.ts'
 import { parseJson } from './json.ts'
 import type { TenantHttp } from './tenant-http.ts'
+import { pathOnTenant } from './tenant-origin.ts'
 
-/** The part of RFC 8414 metadata that is used here. */
+/** The authorization server metadata that is used here. RFC 8414, section 2. */
 export interface Metadata {
   readonly issuer: string
   readonly authorizationEndpoint: string
   readonly tokenEndpoint: string
   readonly revocationEndpoint: string
   readonly jwksUri: string
-  /** The tenant promises `iss` in authorization responses (RFC 9207), so its absence is an attack. */
-  readonly issPromised: boolean
+  /** Whether the tenant sends `iss` in every authorization response. RFC 9207, section 3. */
+  readonly issSupported: boolean
 }
 
 /**
- * Reads `/.well-known/oauth-authorization-server` once and keeps it for an hour. A tenant that has no such document is
- * used with the endpoints of Qlik's reference.
+ * Requests `/.well-known/oauth-authorization-server` and keeps the metadata for an hour. A failure is not kept. For a
+ * tenant without such a document, the endpoints of Qlik's reference are used.
  *
- * @throws ERR_ISSUER when the document names another issuer or endpoints on another host; it is never used then.
+ * @param issuer The issuer that the document must name.
+ * @returns A function that waits for the metadata; its signal ends the wait, not the request of other callers. It throws
+ * ERR_ISSUER for another issuer and for endpoints on another host.
  */
 export function tenantMetadata(http: TenantHttp, issuer: string): (signal?: AbortSignal) => Promise<Metadata> {
-  let kept: { metadata: Promise<Metadata>; until: number } | undefined
+  let cached: { metadata: Promise<Metadata>; until: number } | undefined
 
-  return () => {
-    if (kept !== undefined && Date.now() < kept.until) return kept.metadata
-    const metadata = read(http, issuer)
-    const mine = { metadata, until: Date.now() + hour }
-    kept = mine
-    metadata.catch(() => {
-      if (kept === mine) kept = undefined
-    })
-    return metadata
+  return signal => {
+    if (cached === undefined || Date.now() >= cached.until) {
+      const entry = { metadata: requestMetadata(http, issuer), until: Date.now() + cacheMs }
+      cached = entry
+      entry.metadata.catch(() => {
+        if (cached === entry) cached = undefined
+      })
+    }
+    return unlessAborted(cached.metadata, signal)
   }
 }
 
-const hour = 60 * 60 * 1000
+const cacheMs = 60 * 60 * 1000
 
-async function read(http: TenantHttp, issuer: string): Promise<Metadata> {
+async function requestMetadata(http: TenantHttp, issuer: string): Promise<Metadata> {
   const response = await http.request({ path: '/.well-known/oauth-authorization-server' })
   if (response.status >= 500) {
-    throw new QlikOAuthError(
-      'ERR_TENANT_RESPONSE',
-      `${http.origin} answered ${response.status} when asked for its OAuth metadata`,
-    )
+    throw new QlikOAuthError('ERR_TENANT_RESPONSE', `${http.origin} returned ${response.status} for its OAuth metadata`)
   }
   const document = response.status === 200 ? parseJson(response.text) : undefined
-  const documented = {
+  const defaults = {
     issuer,
     authorizationEndpoint: `${http.origin}/oauth/authorize`,
     tokenEndpoint: `${http.origin}/oauth/token`,
     revocationEndpoint: `${http.origin}/oauth/revoke`,
     jwksUri: `${http.origin}/.well-known/jwks.json`,
-    issPromised: false,
+    issSupported: false,
   }
-  if (document === undefined) return documented
+  if (document === undefined) return defaults
 
-  if (typeof document.issuer !== 'string' || trimmed(document.issuer) !== trimmed(issuer)) {
-    throw new QlikOAuthError('ERR_ISSUER', `The OAuth metadata of ${http.origin} names another issuer than ${issuer}`)
-  }
+  if (typeof document.issuer !== 'string' || withoutSlash(document.issuer) !== withoutSlash(issuer))
+    throw new QlikOAuthError('ERR_ISSUER', `The OAuth metadata of ${http.origin} does not name the issuer ${issuer}`)
+
   const endpoint = (name: string, fallback: string): string => {
     const url = document[name] ?? fallback
-    if (typeof url === 'string' && URL.canParse(url) && new URL(url).origin === http.origin) return url
-    throw new QlikOAuthError(
-      'ERR_ISSUER',
-      `The OAuth metadata of ${http.origin} has a ${name} that is not on this host`,
-    )
+    if (typeof url === 'string' && URL.canParse(url) && pathOnTenant(url, http.origin) !== undefined) return url
+    throw new QlikOAuthError('ERR_ISSUER', `${name} in the OAuth metadata of ${http.origin} is not on that host`)
   }
   return {
     issuer: document.issuer,
-    authorizationEndpoint: endpoint('authorization_endpoint', documented.authorizationEndpoint),
-    tokenEndpoint: endpoint('token_endpoint', documented.tokenEndpoint),
-    revocationEndpoint: endpoint('revocation_endpoint', documented.revocationEndpoint),
-    jwksUri: endpoint('jwks_uri', documented.jwksUri),
-    issPromised: document.authorization_response_iss_parameter_supported === true,
+    authorizationEndpoint: endpoint('authorization_endpoint', defaults.authorizationEndpoint),
+    tokenEndpoint: endpoint('token_endpoint', defaults.tokenEndpoint),
+    revocationEndpoint: endpoint('revocation_endpoint', defaults.revocationEndpoint),
+    jwksUri: endpoint('jwks_uri', defaults.jwksUri),
+    issSupported: document.authorization_response_iss_parameter_supported === true,
   }
 }
 
-function trimmed(url: string): string {
+function withoutSlash(url: string): string {
   return url.replace(/\/+$/, '')
 }

@@ -1,8 +1,9 @@
 import type { QlikClient } from './client.ts'
 import { QlikOAuthError } from './errors.ts'
 import { parseJson } from './json.ts'
+import { getFollowingRedirects } from './tenant-http.ts'
 
-/** A user of the tenant, as `GET /api/v1/users/me` tells. With narrow scopes Qlik leaves fields out. */
+/** A user of the tenant, as `GET /api/v1/users/me` returns it. With narrow scopes Qlik omits fields. */
 export interface QlikUser {
   readonly id: string
   readonly name?: string
@@ -12,54 +13,32 @@ export interface QlikUser {
 }
 
 /**
- * Asks the tenant whose access token this is. Tokens are opaque and carry no identity.
+ * Requests the user that an access token belongs to. Access tokens are opaque and carry no identity. Qlik documents a
+ * redirect to `/api/v1/users/{id}`, which is followed on the tenant's host.
  *
- * @throws ERR_TENANT_RESPONSE and the errors of the connection.
+ * @throws ERR_TENANT_RESPONSE for anything but a user; ERR_TENANT_UNREACHABLE, ERR_TENANT_TIMEOUT.
  */
 export async function currentUser(client: QlikClient, accessToken: string, signal?: AbortSignal): Promise<QlikUser> {
-  let path = '/api/v1/users/me'
-  // The reference documents a redirect to /users/{id} without its status; the token follows on this host only.
-  for (let hops = 0; hops < 3; hops++) {
-    const answer = await client.http.request({ path, headers: { authorization: `Bearer ${accessToken}` }, signal })
-    if (answer.status === 200) return qlikUser(parseJson(answer.text), client.tenant)
-    const location = answer.headers.location
-    if (answer.status < 300 || answer.status > 399 || typeof location !== 'string') {
-      throw new QlikOAuthError(
-        'ERR_TENANT_RESPONSE',
-        `${client.tenant} answered ${answer.status} when asked for the user`,
-      )
-    }
-    const next = URL.canParse(location, client.tenant + path) ? new URL(location, client.tenant + path) : undefined
-    if (next?.origin !== client.tenant)
-      throw new QlikOAuthError('ERR_TENANT_RESPONSE', `${client.tenant} redirects the user to another host`)
-    path = next.pathname + next.search
+  const headers = { authorization: `Bearer ${accessToken}` }
+  const response = await getFollowingRedirects(client.http, { path: '/api/v1/users/me', headers, signal })
+  const json = response.status === 200 ? parseJson(response.text) : undefined
+  const id = field(json?.id)
+  if (json === undefined || id === undefined) {
+    throw new QlikOAuthError(
+      'ERR_TENANT_RESPONSE',
+      `${client.tenant} returned ${response.status} for the current user${response.status === 200 ? ', without a user' : ''}`,
+    )
   }
-  throw new QlikOAuthError('ERR_TENANT_RESPONSE', `${client.tenant} redirects the user endlessly`)
+  const { name, email, subject, tenantId } = json
+  const fields = { name: field(name), email: field(email), subject: field(subject), tenantId: field(tenantId) }
+  return { id, ...Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined)) }
 }
 
-function qlikUser(json: Record<string, unknown> | undefined, tenant: string): QlikUser {
-  const id = text(json?.id)
-  if (json === undefined || id === undefined)
-    throw new QlikOAuthError('ERR_TENANT_RESPONSE', `${tenant} answered something that is not a user`)
-  const fields = {
-    name: text(json.name),
-    email: text(json.email),
-    subject: text(json.subject),
-    tenantId: text(json.tenantId),
-  }
-  return {
-    id,
-    ...(Object.fromEntries(
-      Object.entries(fields).filter(([, value]) => value !== undefined),
-    ) satisfies Partial<QlikUser>),
-  }
-}
-
-function text(value: unknown): string | undefined {
+function field(value: unknown): string | undefined {
   return typeof value === 'string' && value !== '' ? value.slice(0, 512) : undefined
 }
 
-/** Qlik gives machine-to-machine clients a user of their own, whose subject is `qlikbot\<client id>`. */
+/** Whether a user is the own user of a machine-to-machine client; its subject is `qlikbot\<client id>`. */
 export function isQlikBot(user: Pick<QlikUser, 'subject'>): boolean {
   return user.subject?.startsWith('qlikbot\\') ?? false
 }

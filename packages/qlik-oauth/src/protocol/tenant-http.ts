@@ -1,7 +1,10 @@
 import { type Dispatcher, Pool } from 'undici'
+import { anySignal } from './abort.ts'
 import { QlikOAuthError } from './errors.ts'
+import { pathOnTenant } from './tenant-origin.ts'
 
 export interface TenantRequest {
+  /** @default 'GET' */
   readonly method?: 'GET' | 'POST' | 'PATCH' | 'DELETE' | 'PUT'
   /** Path on the tenant, with its query. */
   readonly path: string
@@ -16,22 +19,27 @@ export interface TenantResponse {
   readonly text: string
 }
 
-/** Sends small requests to one Qlik Cloud host over kept-alive connections. Redirects are never followed. */
+/** Sends requests with small responses to one Qlik Cloud host over kept-alive connections. */
 export interface TenantHttp {
   readonly origin: string
-  /** @throws ERR_TENANT_UNREACHABLE, ERR_TENANT_TIMEOUT */
+  /**
+   * Sends the request once, and returns a redirect as it is.
+   *
+   * @throws ERR_TENANT_UNREACHABLE, ERR_TENANT_TIMEOUT; the reason of the request's signal.
+   */
   request(request: TenantRequest): Promise<TenantResponse>
+  /** Closes the connections; requests in progress fail. */
   close(): Promise<void>
 }
 
 /**
  * @param origin As `tenantOrigin` returns it.
- * @param timeoutMs Limit for a whole request, answer included.
+ * @param timeoutMs Limit for a request with its response.
  */
 export function tenantHttp(origin: string, timeoutMs = 20_000): TenantHttp {
   const pool: Dispatcher = new Pool(origin, {
     connections: 32,
-    maxResponseSize: longestBody,
+    maxResponseSize: maxResponseBytes,
     connect: { timeout: Math.min(timeoutMs, 10_000) },
   })
 
@@ -45,27 +53,77 @@ export function tenantHttp(origin: string, timeoutMs = 20_000): TenantHttp {
           path,
           headers: { accept: 'application/json', ...headers },
           body: body ?? null,
-          signal: signal === undefined ? limit : AbortSignal.any([limit, signal]),
+          signal: anySignal(limit, signal),
           headersTimeout: timeoutMs,
           bodyTimeout: timeoutMs,
         })
         return { status: response.statusCode, headers: response.headers, text: await response.body.text() }
       } catch (cause) {
         signal?.throwIfAborted()
-        const where = `${method} ${origin}${pathOnly(path)}`
+        const where = `${method} ${origin}${withoutQuery(path)}`
         if (limit.aborted)
-          throw new QlikOAuthError('ERR_TENANT_TIMEOUT', `No answer within ${timeoutMs} ms: ${where}`, { cause })
-        throw new QlikOAuthError('ERR_TENANT_UNREACHABLE', `No usable answer: ${where}`, { cause })
+          throw new QlikOAuthError('ERR_TENANT_TIMEOUT', `No response within ${timeoutMs} ms: ${where}`, { cause })
+        throw new QlikOAuthError('ERR_TENANT_UNREACHABLE', `No valid response: ${where}`, { cause })
       }
     },
     close: () => pool.destroy(),
   }
 }
 
-/** Answers to these small requests are a few kilobytes; a longer one is not what was asked for. */
-const longestBody = 1024 * 1024
+const maxResponseBytes = 1024 * 1024
 
-/** A query may hold what must not stand in a log. */
-function pathOnly(path: string): string {
+/** The path for messages and logs: a query may hold secrets. */
+export function withoutQuery(path: string): string {
   return path.split('?', 1)[0] ?? ''
+}
+
+/**
+ * Sends a GET request and follows redirects on the same host. A redirect to another host is an error, because the
+ * request carries an access token.
+ *
+ * @throws ERR_TENANT_RESPONSE for a redirect to another host and after three redirects; the errors of `http.request`.
+ */
+export async function getFollowingRedirects(
+  http: TenantHttp,
+  request: Omit<TenantRequest, 'method' | 'body'>,
+): Promise<TenantResponse> {
+  let { path } = request
+  for (let redirects = 0; redirects <= maxRedirects; redirects++) {
+    const response = await http.request({ ...request, path })
+    if (response.status < 300 || response.status >= 400) return response
+    const next = pathOnTenant(response.headers.location, http.origin, path)
+    if (next === undefined)
+      throw new QlikOAuthError(
+        'ERR_TENANT_RESPONSE',
+        `${http.origin} redirects GET ${withoutQuery(path)} to another host, or nowhere; the token is not sent there`,
+      )
+    path = next
+  }
+  throw new QlikOAuthError(
+    'ERR_TENANT_RESPONSE',
+    `${http.origin} redirects GET ${withoutQuery(request.path)} too often`,
+  )
+}
+
+const maxRedirects = 3
+
+/**
+ * Reads `Retry-After` as seconds or as an HTTP date, which is measured against the response's own `Date` where there is
+ * one. RFC 9110, section 10.2.3.
+ *
+ * @returns Whole seconds from 1 to 3600; `undefined` without a valid header or for a date in the past.
+ */
+export function retryAfterSeconds(
+  headers: Readonly<Record<string, string | string[] | undefined>>,
+  now = Date.now(),
+): number | undefined {
+  const { 'retry-after': value, date } = headers
+  if (typeof value !== 'string') return undefined
+  const seconds = /^\d+$/.test(value) ? Number(value) : (httpDate(value) - (httpDate(date) || now)) / 1000
+  return seconds > 0 ? Math.min(Math.ceil(seconds), 3600) : undefined
+}
+
+/** @returns Milliseconds since the epoch; NaN for anything but an HTTP date. */
+function httpDate(value: unknown): number {
+  return typeof value === 'string' && /^[A-Z][a-z]+,? .+(?: GMT|\d{4})$/.test(value) ? Date.parse(value) : Number.NaN
 }

@@ -1,63 +1,51 @@
-import { QlikOAuthError } from './errors.ts'
+import ipaddr from 'ipaddr.js'
+import { configurationError, invalidOption, quoted } from './option-checks.ts'
 
 /**
  * Checks the origin of a Qlik Cloud host, such as `https://acme.eu.qlikcloud.com`.
  *
  * `http:` is accepted on loopback only, where the tenant simulator listens.
  *
- * @param name How the message calls the value.
+ * @param name The option that messages name. @default 'tenant'
  * @returns The origin, without a trailing slash.
  * @throws ERR_CONFIGURATION
  */
 export function tenantOrigin(value: unknown, name = 'tenant'): string {
-  const wanted = `${name} must be the origin of a Qlik Cloud tenant, such as "https://acme.eu.qlikcloud.com"`
-  if (typeof value !== 'string' || value === '')
-    throw new QlikOAuthError('ERR_CONFIGURATION', `${wanted}, got ${quoted(value)}.`)
-  if (!URL.canParse(value) || !/^https?:\/\//i.test(value)) {
-    throw new QlikOAuthError(
-      'ERR_CONFIGURATION',
-      `${wanted}, got ${quoted(value)}. Did you mean "https://${value.replace(/^[^a-z0-9]+/i, '')}"?`,
-    )
-  }
+  const expected = 'the origin of a Qlik Cloud tenant, such as "https://acme.eu.qlikcloud.com"'
+  const invalid = (hint: string) => configurationError(`${name} must be ${expected}, got ${quoted(value)}. ${hint}`)
+  if (typeof value !== 'string' || value === '') throw invalidOption(name, expected, value)
+  if (!URL.canParse(value) || !/^https?:\/\//i.test(value))
+    throw invalid(`Did you mean "https://${value.replace(/^[^a-z0-9]+/i, '')}"?`)
 
   const url = new URL(value)
-  if (url.username !== '' || url.password !== '') {
-    throw new QlikOAuthError('ERR_CONFIGURATION', `${wanted}, without a user name or password in it.`)
-  }
-  if (url.pathname !== '/' || url.search !== '' || url.hash !== '') {
-    throw new QlikOAuthError('ERR_CONFIGURATION', `${wanted}, got ${quoted(value)}. Did you mean "${url.origin}"?`)
-  }
-  if (url.protocol === 'http:' && !isLoopback(url.hostname)) {
-    throw new QlikOAuthError(
-      'ERR_CONFIGURATION',
-      `${wanted}, got ${quoted(value)}. Tokens travel over https only; http is for loopback.`,
-    )
-  }
+  if (url.username !== '' || url.password !== '')
+    throw configurationError(`${name} must be ${expected}, without a user name or password.`)
+  if (url.pathname !== '/' || url.search !== '' || url.hash !== '') throw invalid(`Did you mean "${url.origin}"?`)
+  if (url.protocol === 'http:' && !isLoopback(url.hostname))
+    throw invalid('Tokens are sent over https only; http is accepted on loopback.')
   return url.origin
 }
 
-/** Tells whether a host name of the URL standard is this machine. */
+/**
+ * Whether a host name refers to this machine: a loopback address, `localhost` or a name below it (RFC 6761, section
+ * 6.3).
+ *
+ * @param hostname As the URL standard serializes it, with IPv6 addresses in brackets.
+ */
 export function isLoopback(hostname: string): boolean {
-  return (
-    hostname === 'localhost' ||
-    hostname.endsWith('.localhost') ||
-    hostname === '[::1]' ||
-    /^127(\.\d{1,3}){3}$/.test(hostname)
-  )
-}
-
-/** Quotes what was given, shortened, for a message. */
-export function quoted(value: unknown): string {
-  const text = JSON.stringify(value) ?? String(value)
-  return text.length > 120 ? `${text.slice(0, 120)}…` : text
+  if (hostname === 'localhost' || hostname.endsWith('.localhost')) return true
+  const address = hostname.replace(/^\[(.*)\]$/, '$1')
+  // ipaddr.js also reads shorthands such as `127.1`, which the URL standard never serializes.
+  const valid = ipaddr.IPv4.isValidFourPartDecimal(address) || ipaddr.IPv6.isValid(address)
+  return valid && ipaddr.process(address).range() === 'loopback'
 }
 
 /**
- * Resolves a reference of the tenant (`Location`, a link of a page of results) for a request with a token, which never
- * leaves the tenant's origin.
+ * Resolves a reference that the tenant sent (`Location`, the link to the next page). An access token is never sent to
+ * another origin.
  *
  * @param base Path that relative references are resolved against.
- * @returns Path and query on the tenant; `undefined` for another origin or no URL at all.
+ * @returns Path and query on the tenant; `undefined` for another origin and for an invalid URL.
  */
 export function pathOnTenant(reference: unknown, tenant: string, base = '/'): string | undefined {
   if (typeof reference !== 'string' || !URL.canParse(reference, tenant + base)) return undefined

@@ -3,24 +3,26 @@ import type { QlikClient } from './client.ts'
 import { messageOf, QlikOAuthError, TokenResponseError } from './errors.ts'
 import type { Grant } from './grants.ts'
 import { isObject } from './json.ts'
+import { retryAfterSeconds, type TenantResponse } from './tenant-http.ts'
 import { toRfcTokenResponse } from './token-response.ts'
 import { lifetimeSeconds, type TokenSet } from './token-set.ts'
 
 export interface TokenRequestOptions {
   readonly signal?: AbortSignal | undefined
-  /** Absolute URL of a token endpoint other than the one in the tenant's metadata. */
+  /** Absolute URL of a token endpoint on the tenant's host. @default the one of the tenant's metadata */
   readonly endpoint?: string
-  /** Sends JSON instead of a form. @default only where a parameter is an object, which a form cannot carry */
+  /** Sends JSON instead of a form. @default true where a parameter is an object, which a form cannot carry */
   readonly json?: boolean
+  /** Milliseconds since the epoch. @default Date.now */
   readonly now?: () => number
 }
 
 /**
- * Sends a grant to the token endpoint. It is sent once; whether to try again is the caller's decision.
+ * Sends a grant to the token endpoint, once. The caller decides whether to retry.
  *
- * @throws TokenResponseError (ERR_TOKEN_REFUSED) when the tenant refused in the protocol's terms; ERR_TOKEN_RESPONSE
- * for an answer that is not a token response; ERR_TENANT_UNREACHABLE and ERR_TENANT_TIMEOUT when there is none;
- * ERR_TOKEN_UNAVAILABLE for 429 and 5xx.
+ * @throws TokenResponseError (ERR_TOKEN_REFUSED) for an error response of RFC 6749; ERR_TOKEN_UNAVAILABLE for 429 and
+ * 5xx; ERR_TOKEN_RESPONSE for any other response without tokens; ERR_TENANT_UNREACHABLE and ERR_TENANT_TIMEOUT without a
+ * response; the reason of the signal; the errors of `client.metadata`.
  */
 export async function requestTokens(
   client: QlikClient,
@@ -42,27 +44,27 @@ export async function requestTokens(
   const response = await oauth.genericTokenEndpointRequest(
     server,
     { client_id: client.clientId },
-    proof(client, endpoint),
+    authentication(client, endpoint),
     grant_type,
-    flat(parameters),
+    stringParameters(parameters),
     {
       [oauth.allowInsecureRequests]: client.tenant.startsWith('http:'),
       [oauth.customFetch]: async (url, init) => {
-        const answer = await client.http.request({
+        const received = await client.http.request({
           method: 'POST',
           path: pathOf(url),
           signal,
           ...encoded(init.body, init.headers, parameters, options.json),
         })
-        date = String(answer.headers.date ?? '')
-        refuseUnavailable(answer.status, answer.headers['retry-after'])
-        return toRfcTokenResponse(answer, grant_type)
+        date = String(received.headers.date ?? '')
+        throwIfUnavailable(received)
+        return toRfcTokenResponse(received, grant_type)
       },
     },
   )
 
   const issuedAt = now()
-  const tokens = await understood(server, client, response)
+  const tokens = await readTokens(server, client, response)
   const { refresh_token, scope } = tokens
   return {
     accessToken: tokens.access_token,
@@ -73,54 +75,21 @@ export async function requestTokens(
   }
 }
 
-/** Ends a token at the tenant. RFC 7009. Whether Qlik wants the client's proof here is not confirmed, so it is sent. */
-export async function revokeToken(
-  client: QlikClient,
-  token: string,
-  hint: 'access_token' | 'refresh_token',
-  options: { signal?: AbortSignal } = {},
-): Promise<void> {
-  const { revocationEndpoint, issuer } = await client.metadata(options.signal)
-  const server = { issuer, revocation_endpoint: revocationEndpoint }
-  await oauth.revocationRequest(
-    server,
-    { client_id: client.clientId },
-    proof(client, `${client.tenant}/oauth/token`),
-    token,
-    {
-      additionalParameters: { token_type_hint: hint },
-      [oauth.allowInsecureRequests]: client.tenant.startsWith('http:'),
-      [oauth.customFetch]: async (url, init) => {
-        const answer = await client.http.request({
-          method: 'POST',
-          path: pathOf(url),
-          signal: options.signal,
-          ...encoded(init.body, init.headers, {}),
-        })
-        if (answer.status >= 400)
-          throw new QlikOAuthError(
-            'ERR_TENANT_RESPONSE',
-            `The revocation endpoint of ${client.tenant} answered ${answer.status}`,
-          )
-        return new Response(null, { status: 200 })
-      },
-    },
-  )
-}
-
-async function understood(
+async function readTokens(
   server: oauth.AuthorizationServer,
   client: QlikClient,
   response: Response,
 ): Promise<oauth.TokenEndpointResponse> {
   try {
     const tokens = await oauth.processGenericTokenEndpointResponse(server, { client_id: client.clientId }, response)
-    // Nobody asked for an ID token and none is used; one that comes anyway must still be the tenant's, or the answer is
-    // not.
+    // An ID token is not requested and not used. One that was not signed by the tenant makes the response invalid.
     if (tokens.id_token !== undefined) {
       await oauth.validateApplicationLevelSignature(server, response, {
         [oauth.allowInsecureRequests]: client.tenant.startsWith('http:'),
-        [oauth.customFetch]: async url => asResponse(await client.http.request({ path: pathOf(url) })),
+        [oauth.customFetch]: async url => {
+          const { status, text } = await client.http.request({ path: pathOf(url) })
+          return new Response(text, { status, headers: { 'content-type': 'application/json' } })
+        },
       })
     }
     return tokens
@@ -134,28 +103,29 @@ async function understood(
         status: cause.status,
       })
     }
-    // The cause holds the response and with it tokens: only its words are kept.
+    // `cause` holds the response with its tokens: only its message is kept.
     throw new QlikOAuthError(
       'ERR_TOKEN_RESPONSE',
-      `The token endpoint of ${client.tenant} answered ${response.status} with something else than tokens: ${messageOf(cause)}`,
+      `The token endpoint of ${client.tenant} returned ${response.status} without valid tokens: ${messageOf(cause)}`,
     )
   }
 }
 
-function proof(client: QlikClient, endpoint: string): oauth.ClientAuth {
+/** Client authentication as oauth4webapi calls it. */
+function authentication(client: QlikClient, endpoint: string): oauth.ClientAuth {
   return async (_server, _client, body, headers) => {
-    const { parameters, headers: added = {} } = await client.authentication.authenticate(client.clientId, endpoint)
-    for (const [name, value] of Object.entries(parameters)) body.set(name, value)
-    for (const [name, value] of Object.entries(added)) headers.set(name, value)
+    const credentials = await client.authentication.authenticate(client.clientId, endpoint)
+    for (const [name, value] of Object.entries(credentials.parameters)) body.set(name, value)
+    for (const [name, value] of Object.entries(credentials.headers ?? {})) headers.set(name, value)
   }
 }
 
-function flat(parameters: Readonly<Record<string, unknown>>): Record<string, string> {
-  const texts = Object.entries(parameters).filter((entry): entry is [string, string] => typeof entry[1] === 'string')
-  return Object.fromEntries(texts)
+function stringParameters(parameters: Readonly<Record<string, unknown>>): Record<string, string> {
+  const strings = Object.entries(parameters).filter((entry): entry is [string, string] => typeof entry[1] === 'string')
+  return Object.fromEntries(strings)
 }
 
-/** A form, as RFC 6749 has it; parameters that are objects, such as Qlik's `user_lookup`, exist in JSON only. */
+/** A form, as RFC 6749 specifies. Parameters that are objects, such as Qlik's `user_lookup`, require JSON. */
 function encoded(
   form: unknown,
   headers: unknown,
@@ -165,24 +135,20 @@ function encoded(
   const sent = Object.fromEntries(
     Object.entries(isObject(headers) ? headers : {}).map(([name, value]) => [name, String(value)]),
   )
-  const text = String(form)
+  const body = String(form)
   const nested = Object.entries(parameters).filter(([, value]) => isObject(value))
-  if (nested.length === 0 && !json) return { body: text, headers: sent }
-
-  const body = JSON.stringify({ ...Object.fromEntries(new URLSearchParams(text)), ...Object.fromEntries(nested) })
-  return { body, headers: { ...sent, 'content-type': 'application/json' } }
+  if (nested.length === 0 && !json) return { body, headers: sent }
+  return {
+    body: JSON.stringify({ ...Object.fromEntries(new URLSearchParams(body)), ...Object.fromEntries(nested) }),
+    headers: { ...sent, 'content-type': 'application/json' },
+  }
 }
 
-function refuseUnavailable(status: number, retryAfter: string | string[] | undefined): void {
+function throwIfUnavailable({ status, headers }: TenantResponse): void {
   if (status !== 429 && status < 500) return
-  const seconds = Number(retryAfter)
-  throw new QlikOAuthError('ERR_TOKEN_UNAVAILABLE', `The token endpoint answered ${status}`, {
-    ...(Number.isFinite(seconds) && seconds > 0 ? { retryAfterSeconds: Math.min(seconds, 3600) } : {}),
+  throw new QlikOAuthError('ERR_TOKEN_UNAVAILABLE', `The token endpoint returned ${status}`, {
+    retryAfterSeconds: retryAfterSeconds(headers),
   })
-}
-
-function asResponse(answer: { status: number; text: string }): Response {
-  return new Response(answer.text, { status: answer.status, headers: { 'content-type': 'application/json' } })
 }
 
 function pathOf(url: string): string {

@@ -1,55 +1,64 @@
-/** What a token endpoint issued, with its expiry on this machine's clock. */
+/** The tokens that a token endpoint issued, with their expiry on this machine's clock. */
 export interface TokenSet {
   readonly accessToken: string
   readonly refreshToken?: string
-  /** Granted scopes, separated by spaces, as the tenant said; `undefined` when it said nothing. */
+  /** Granted scopes, separated by spaces; `undefined` when the token response names none. */
   readonly scope?: string
   /** Milliseconds since the epoch at which the tokens were received. */
   readonly issuedAt: number
-  /** Milliseconds since the epoch at which the access token ends. */
+  /** Milliseconds since the epoch at which the access token expires. */
   readonly expiresAt: number
 }
 
-/**
- * Lifetime assumed when the tenant does not say one. Short, because a 401 corrects a guess that is too long only once
- * it has hurt.
- */
+/** Lifetime of an access token whose response names none. Short, because a longer guess shows as a 401. */
 export const defaultLifetimeSeconds = 300
 
-/** No lifetime is believed beyond this; Qlik documents six hours. */
-export const longestLifetimeSeconds = 24 * 60 * 60
+/** The longest lifetime that is accepted; Qlik documents six hours. */
+export const maxLifetimeSeconds = 24 * 60 * 60
 
 /**
  * Reads the lifetime of an access token from a token response.
  *
- * Qlik's reference lists `expires_at`, its examples show `expires_in` as well; either is taken. `expires_at` is
- * measured against the response's own `Date`, so that a clock that differs from the tenant's does no harm.
+ * Qlik's reference documents `expires_at`, its examples also show `expires_in`. `expires_at` is measured against the
+ * `Date` of the response, so that a difference between the clocks does not matter.
  *
  * @param response The JSON of the response.
  * @param date Its `Date` header.
- * @returns Seconds, between 1 and `longestLifetimeSeconds`.
+ * @param now Milliseconds since the epoch, for a response without `Date`.
+ * @returns Seconds, more than 0 and at most `maxLifetimeSeconds`.
  */
 export function lifetimeSeconds(
-  response: { expires_in?: unknown; expires_at?: unknown },
+  response: { readonly expires_in?: unknown; readonly expires_at?: unknown },
   date: string | undefined,
   now: number,
 ): number {
-  const told = Number(response.expires_in)
-  if (response.expires_in !== undefined && Number.isFinite(told) && told > 0)
-    return Math.min(told, longestLifetimeSeconds)
+  const expiresIn = positiveNumber(response.expires_in)
+  if (expiresIn !== undefined) return Math.min(expiresIn, maxLifetimeSeconds)
 
   const end = typeof response.expires_at === 'string' ? Date.parse(response.expires_at) : Number.NaN
-  const sent = Date.parse(date ?? '')
-  const left = (end - (Number.isNaN(sent) ? now : sent)) / 1000
-  return Number.isFinite(left) && left > 0 ? Math.min(left, longestLifetimeSeconds) : defaultLifetimeSeconds
+  const sentAt = Date.parse(date ?? '')
+  const left = positiveNumber((end - (Number.isNaN(sentAt) ? now : sentAt)) / 1000)
+  return Math.min(left ?? defaultLifetimeSeconds, maxLifetimeSeconds)
+}
+
+/** A finite number above 0, also as a decimal string; `undefined` for anything else. */
+export function positiveNumber(value: unknown): number | undefined {
+  const number = typeof value === 'string' && value.trim() !== '' ? Number(value) : value
+  return typeof number === 'number' && Number.isFinite(number) && number > 0 ? number : undefined
 }
 
 /**
- * Tells whether an access token should be renewed before it is used.
+ * Whether an access token is due for renewal.
  *
- * @param leewayMs How long before its end a token counts as used up. It never exceeds a quarter of the token's
- * lifetime: otherwise a tenant with short-lived tokens would be asked for new ones at every request.
+ * @param leewayMs How long before its expiry a token is due; at most a quarter of its lifetime, because short-lived
+ * tokens would otherwise be renewed at every request.
  */
 export function needsRefresh(tokens: TokenSet, now: number, leewayMs: number): boolean {
   return now >= tokens.expiresAt - Math.min(leewayMs, (tokens.expiresAt - tokens.issuedAt) / 4)
+}
+
+/** The scopes of `required` that `granted` does not contain. */
+export function missingScopes(granted: string | undefined, required: readonly string[]): readonly string[] {
+  const scopes = new Set((granted ?? '').split(' '))
+  return required.filter(name => !scopes.has(name))
 }

@@ -1,44 +1,48 @@
 import type { JWK } from 'jose'
 import { QlikOAuthError } from '../protocol/errors.ts'
-import { quoted } from '../protocol/tenant-origin.ts'
+import { parseJson } from '../protocol/json.ts'
+import { invalidOption } from '../protocol/option-checks.ts'
 import { type TenantApiOptions, tenantApi } from './tenant-api.ts'
 
-export type AppType = 'web' | 'native' | 'spa' | 'anonymous-embed'
+/** The kind of application that a client is for. Qlik calls it `appType`. */
+export type OAuthAppType = 'web' | 'native' | 'spa' | 'anonymous-embed'
+/** Whether users are asked for consent. */
 export type ConsentMethod = 'required' | 'trusted'
 
-/** What can be changed about a registered client. */
+/** The settings of a registered client that can be changed. */
 export interface OAuthClientSettings {
   readonly clientName: string
   readonly description?: string
   readonly clientUri?: string
   readonly logoUri?: string
-  /** At most five, compared as they are written. */
+  /** At most five; the tenant compares them as strings. */
   readonly redirectUris?: readonly string[]
-  /** Origins of pages that may use the client's tokens; at most five. */
+  /** Origins of pages that may call the tenant with the client's tokens; at most five. */
   readonly allowedOrigins?: readonly string[]
   readonly allowedScopes?: readonly string[]
-  /** Beyond the authorization code; for `web` only. */
+  /** Grants beside the authorization code, for `web` only. */
   readonly allowedGrantTypes?: readonly ('client_credentials' | 'urn:qlik:oauth:user-impersonation')[]
   readonly allowedAuthMethods?: readonly ('client_secret' | 'private_key_jwt')[]
-  /** Public keys for `private_key_jwt`, as `generateClientKeys` makes them. */
+  /** Public keys for `private_key_jwt`, from `generateClientKeys`. */
   readonly publicKeys?: readonly JWK[]
   readonly jwksUri?: string
 }
 
+/** The settings with which a client is registered. */
 export interface NewOAuthClient extends OAuthClientSettings {
   /** Cannot be changed later. */
-  readonly appType: AppType
-  /** `trusted` asks users for no consent. */
+  readonly appType: OAuthAppType
+  /** With `trusted`, users are not asked for consent. */
   readonly connectionConfig?: { readonly consentMethod: 'trusted' }
 }
 
-/** A client as the tenant shows it. Qlik adds members; they are passed on as they are. */
+/** A client as the tenant returns it. Members that Qlik adds are kept. */
 export interface OAuthClient extends OAuthClientSettings {
   readonly clientId: string
-  readonly appType: AppType
+  readonly appType: OAuthAppType
   readonly createdAt?: string
   readonly updatedAt?: string
-  /** The beginning of each secret, never the secret. */
+  /** `hint` is the beginning of the secret. */
   readonly clientSecrets?: readonly { readonly hint: string; readonly createdAt?: string }[]
   readonly [more: string]: unknown
 }
@@ -47,25 +51,27 @@ export interface OAuthClient extends OAuthClientSettings {
  * One operation of a JSON Patch (RFC 6902) on the settings, such as `{ op: 'replace', path: '/clientName', value:
  * 'Reports' }`.
  */
-export interface PatchOperation {
+export interface JsonPatchOperation {
   readonly op: 'add' | 'remove' | 'replace'
   readonly path: string
   readonly value?: unknown
 }
 
-export interface NewSecret {
-  /** Shown this once. */
+/** A secret that was added to a client. */
+export interface NewClientSecret {
+  /** Returned this once. */
   readonly clientSecret: string
+  /** The beginning of the secret, by which it is deleted. */
   readonly hint: string
 }
 
 /** The OAuth clients registered at one tenant. */
 export interface OAuthClients {
-  /** @returns The client; `clientSecret` of a web client is shown this once. */
+  /** @returns The client; the `clientSecret` of a web client is returned this once. */
   create(settings: NewOAuthClient): Promise<OAuthClient & { readonly clientSecret?: string }>
   /**
-   * @param options `filter` in SCIM syntax, such as `appType eq "web"`, over clientId, clientName, appType, tenantId,
-   * createdByType.
+   * @param options `filter` in SCIM syntax, such as `appType eq "web"`, with the attributes clientId, clientName, appType,
+   * tenantId, createdByType; `limit` is the size of a page.
    */
   list(options?: {
     filter?: string
@@ -74,24 +80,29 @@ export interface OAuthClients {
     signal?: AbortSignal
   }): AsyncGenerator<OAuthClient, void, undefined>
   read(clientId: string): Promise<OAuthClient>
-  /** @returns A secret where the change made the tenant generate one. */
-  patch(clientId: string, operations: readonly PatchOperation[]): Promise<{ readonly clientSecret?: string }>
+  /** @returns A secret when the change makes the tenant generate one. */
+  patch(clientId: string, operations: readonly JsonPatchOperation[]): Promise<{ readonly clientSecret?: string }>
   delete(clientId: string): Promise<void>
-  /** Makes the client usable by all tenants of the region. */
+  /** Makes the client available to all tenants of the region. */
   publish(clientId: string): Promise<void>
-  /** Adds a secret; a client has five at most, and all of them work. */
-  createSecret(clientId: string): Promise<NewSecret>
+  /** Adds a secret. A client has at most five, and all of them are valid. */
+  createSecret(clientId: string): Promise<NewClientSecret>
   deleteSecret(clientId: string, hint: string): Promise<void>
   connectionConfig(clientId: string): Promise<{ readonly consentMethod: ConsentMethod }>
   setConsentMethod(clientId: string, consentMethod: ConsentMethod): Promise<void>
   deleteConnectionConfig(clientId: string): Promise<void>
+  /** Closes the connections; requests in progress fail. */
+  close(): Promise<void>
 }
 
 /**
- * Registers and manages the OAuth clients of a tenant (`/api/v1/oauth-clients`). The token must be a tenant
- * administrator's.
+ * Registers and manages the OAuth clients of a tenant (`/api/v1/oauth-clients`). The token must belong
+ * to a tenant administrator.
  *
- * Every method throws TenantResponseError (ERR_TENANT_REFUSED) with what the tenant said.
+ * Every method throws TenantResponseError (ERR_TENANT_REFUSED) with the `errors` of the tenant, the errors of
+ * `TenantApi.request`, and ERR_CONFIGURATION for an empty id.
+ *
+ * @throws ERR_CONFIGURATION for an invalid option.
  */
 export function oauthClients(options: TenantApiOptions): OAuthClients {
   const api = tenantApi(options)
@@ -114,9 +125,8 @@ export function oauthClients(options: TenantApiOptions): OAuthClients {
       return oauthClient(await api.json({ path: pathOf(clientId) }))
     },
     async patch(clientId, operations) {
-      const answer = await api.request({ method: 'PATCH', path: pathOf(clientId), json: operations })
-      if (answer.status !== 202) return {}
-      return { clientSecret: text(JSON.parse(answer.text), 'clientSecret') }
+      const response = await api.request({ method: 'PATCH', path: pathOf(clientId), json: operations })
+      return response.status === 202 ? { clientSecret: text(parseJson(response.text) ?? {}, 'clientSecret') } : {}
     },
     async delete(clientId) {
       await api.request({ method: 'DELETE', path: pathOf(clientId) })
@@ -134,7 +144,7 @@ export function oauthClients(options: TenantApiOptions): OAuthClients {
     async connectionConfig(clientId) {
       const { consentMethod } = await api.json({ path: `${pathOf(clientId)}/connection-configs/me` })
       if (consentMethod === 'required' || consentMethod === 'trusted') return { consentMethod }
-      throw unexpected('consentMethod')
+      throw invalidClient('consentMethod')
     },
     async setConsentMethod(clientId, consentMethod) {
       const json = [{ op: 'replace', path: '/consentMethod', value: consentMethod }]
@@ -143,6 +153,7 @@ export function oauthClients(options: TenantApiOptions): OAuthClients {
     async deleteConnectionConfig(clientId) {
       await api.request({ method: 'DELETE', path: `${pathOf(clientId)}/connection-configs/me` })
     },
+    close: () => api.close(),
   }
 }
 
@@ -152,28 +163,25 @@ function pathOf(clientId: string): string {
   return `${base}/${segment('clientId', clientId)}`
 }
 
-/** A name in a path. "." and ".." are refused because encoding does not hide them. */
+/** A path segment. "." and ".." are refused, because percent-encoding does not change them. */
 function segment(name: string, value: unknown): string {
   if (typeof value === 'string' && !/^\.{0,2}$/.test(value)) return encodeURIComponent(value)
-  throw new QlikOAuthError('ERR_CONFIGURATION', `${name} must be a text, got ${quoted(value)}.`)
+  throw invalidOption(name, 'a non-empty string other than "." and ".."', value)
 }
 
 function oauthClient(json: Record<string, unknown>): OAuthClient {
   const { appType } = json
   if (appType !== 'web' && appType !== 'native' && appType !== 'spa' && appType !== 'anonymous-embed')
-    throw unexpected('appType')
+    throw invalidClient('appType')
   return { ...json, appType, clientId: text(json, 'clientId'), clientName: text(json, 'clientName') }
 }
 
 function text(json: Record<string, unknown>, name: string): string {
   const value = json[name]
   if (typeof value === 'string') return value
-  throw unexpected(name)
+  throw invalidClient(name)
 }
 
-function unexpected(name: string): QlikOAuthError {
-  return new QlikOAuthError(
-    'ERR_TENANT_RESPONSE',
-    `The tenant answered with an OAuth client that has no ${name} as documented`,
-  )
+function invalidClient(name: string): QlikOAuthError {
+  return new QlikOAuthError('ERR_TENANT_RESPONSE', `The tenant returned an OAuth client without a valid ${name}`)
 }

@@ -1,26 +1,27 @@
-import { QlikOAuthError } from '../protocol/errors.ts'
-import { quoted } from '../protocol/tenant-origin.ts'
+import { invalidOption } from '../protocol/option-checks.ts'
 
 /**
- * Origin where organization clients get their tokens. Documented in Qlik's overview only; what it offers beyond tokens
- * is not.
+ * Origin at which organization clients request tokens. It is documented in Qlik's overview only, without an API beyond
+ * tokens.
  */
 export const organizationOrigin = 'https://console.qlikcloud.com'
 
-/** Origin where clients of a region get their tokens and manage the life cycle of tenants. */
-export function registerOrigin(region: string): string {
+/**
+ * Origin of a region's register host, at which region clients request tokens and manage tenants.
+ *
+ * @param region Such as `eu`.
+ * @throws ERR_CONFIGURATION
+ */
+export function regionOrigin(region: string): string {
   if (/^[a-z]{2,10}$/.test(region)) return `https://register.${region}.qlikcloud.com`
-  throw new QlikOAuthError(
-    'ERR_CONFIGURATION',
-    `region must be a region of Qlik Cloud, such as "eu", got ${quoted(region)}.`,
-  )
+  throw invalidOption('region', 'a region of Qlik Cloud, such as "eu"', region)
 }
 
 /**
- * The region of each data center that `createTenant` can name, as Qlik's reference lists them. It names none for the
- * region `se`, which exists.
+ * The region of each data center that `createTenant` accepts, from Qlik's reference, which lists none for the region
+ * `se`.
  *
- * Not confirmed are the two of `ap-southeast`: the reference calls `ap` Australia and `sg` Singapore, but elsewhere
+ * Not confirmed for `ap-southeast`: in Qlik's reference `ap` is Australia and `sg` Singapore; elsewhere
  * `ap-southeast-1` is in Singapore and `ap-southeast-2` in Australia.
  */
 export const regionOfDataCenter: Readonly<Record<string, string>> = {
@@ -33,9 +34,9 @@ export const regionOfDataCenter: Readonly<Record<string, string>> = {
   'us-east-1': 'us',
 }
 
-/** The region of a data center, where that is beyond doubt. */
-export function knownRegionOf(datacenter: string): string | undefined {
-  return datacenter.startsWith('ap-southeast-') || !Object.hasOwn(regionOfDataCenter, datacenter)
+/** The region of a data center; `undefined` where it is not confirmed. */
+export function confirmedRegionOf(dataCenter: string): string | undefined {
+  return dataCenter.startsWith('ap-southeast-') || !Object.hasOwn(regionOfDataCenter, dataCenter)
     ? undefined
-    : regionOfDataCenter[datacenter]
+    : regionOfDataCenter[dataCenter]
 }

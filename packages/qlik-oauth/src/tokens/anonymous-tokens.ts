@@ -1,8 +1,7 @@
 import { randomBytes } from 'node:crypto'
-import { QlikOAuthError } from '../protocol/errors.ts'
+import { requireTier } from '../protocol/client.ts'
 import { anonymousEmbedGrant } from '../protocol/grants.ts'
-import { quoted } from '../protocol/tenant-origin.ts'
-import { requireTier } from '../protocol/tier.ts'
+import { configurationError, invalidOption } from '../protocol/option-checks.ts'
 import { cachedTokens, type SharedTokenOptions } from './cached-tokens.ts'
 import type { TokenSource } from './token-source.ts'
 
@@ -10,34 +9,27 @@ export interface AnonymousTokensOptions extends SharedTokenOptions {
   /** The `eac` of the app's link for anonymous access. */
   readonly accessCode: string
   /**
-   * 40 hexadecimal digits by which the tenant tells visitors apart. One given here gets a token of its own.
+   * 40 lower-case hexadecimal digits by which the tenant distinguishes visitors. A tracking code has a token of its own.
    *
-   * @default one per process
+   * @default one code per process, and one token for all processes
    */
   readonly trackingCode?: string
 }
 
 /**
- * Tokens for pages that anybody may see (`urn:qlik:oauth:anonymous-embed`).
+ * Tokens for pages that anyone may see (`urn:qlik:oauth:anonymous-embed`).
  *
- * Not confirmed: Qlik's REST reference does not list this endpoint; request and answer are those of its own browser
+ * Not confirmed: Qlik's REST reference does not list the endpoint; request and response are those of Qlik's browser
  * library. The feature exists in the Stockholm region (`se`) only.
  *
- * @throws ERR_CONFIGURATION, ERR_TIER
+ * @throws ERR_CONFIGURATION for an invalid option; ERR_TIER for a region's or an organization's client.
  */
 export function anonymousTokens({ accessCode, trackingCode, ...shared }: AnonymousTokensOptions): TokenSource {
-  if (typeof accessCode !== 'string' || accessCode === '') {
-    throw new QlikOAuthError(
-      'ERR_CONFIGURATION',
-      `accessCode must be the eac of an app's anonymous link, got ${typeof accessCode}.`,
-    )
-  }
-  if (trackingCode !== undefined && !/^[0-9a-f]{40}$/.test(trackingCode)) {
-    throw new QlikOAuthError(
-      'ERR_CONFIGURATION',
-      `trackingCode must be 40 hexadecimal digits in lower case, got ${quoted(trackingCode)}.`,
-    )
-  }
+  // The access code opens the app, so the message does not repeat it.
+  if (typeof accessCode !== 'string' || accessCode === '')
+    throw configurationError(`accessCode must be the eac of an app's anonymous link, got ${typeof accessCode}.`)
+  if (trackingCode !== undefined && !/^[0-9a-f]{40}$/.test(trackingCode))
+    throw invalidOption('trackingCode', '40 hexadecimal digits in lower case', trackingCode)
   requireTier(shared.client, 'tenant', 'open apps to anonymous visitors')
   return cachedTokens({
     ...shared,
@@ -47,7 +39,7 @@ export function anonymousTokens({ accessCode, trackingCode, ...shared }: Anonymo
   })
 }
 
-/** The time in seconds and randomness, both hexadecimal, as Qlik's library makes it. */
+/** The time in seconds and random bytes, both hexadecimal, as Qlik's library generates it. */
 function newTrackingCode(): string {
   const seconds = Math.floor(Date.now() / 1000).toString(16)
   return (seconds + randomBytes(20).toString('hex')).slice(0, 40)

@@ -2,52 +2,55 @@ import { createHash } from 'node:crypto'
 import { unlessAborted } from '../protocol/abort.ts'
 import type { QlikClient } from '../protocol/client.ts'
 import type { Grant } from '../protocol/grants.ts'
+import { wholeNumber } from '../protocol/option-checks.ts'
 import { requestTokens, type TokenRequestOptions } from '../protocol/token-endpoint.ts'
 import { needsRefresh, type TokenSet } from '../protocol/token-set.ts'
 import type { LoginStore } from '../stores/login-store.ts'
 import { singleFlight } from '../stores/single-flight.ts'
+import { rejectionGuard } from './rejection-guard.ts'
 import type { TokenSource } from './token-source.ts'
 
-/** What every source of tokens that belong to no login needs. */
+/** Options of every token source whose tokens belong to no login. */
 export interface SharedTokenOptions {
   readonly client: QlikClient
-  /** Shared by all processes: they use one token, and one of them renews it. */
+  /** Shares one token between processes; one of them renews it. */
   readonly store: TokenCache
-  /** How long before its end a token is renewed. @default 60 */
+  /** Seconds before its expiry at which a token is renewed. @default 60 */
   readonly refreshLeewaySeconds?: number
-  /** Lease of the lock around a token request; renewed while the token endpoint is slow. @default 5000 */
+  /** Milliseconds after which the lock of a process that died is free; renewed during a token request. @default 5000 */
   readonly leaseMs?: number
+  /** Milliseconds since the epoch. @default Date.now */
   readonly now?: () => number
 }
 
-/** The part of a login store that is used here. */
+/** The part of a login store that holds tokens without a login. */
 export type TokenCache = Pick<LoginStore, 'saveTokens' | 'readTokens' | 'lock'>
 
 export interface CachedTokensOptions extends SharedTokenOptions {
   readonly grant: Grant
-  /** Whom the token stands for, beside host, client, grant type and scope: what makes it another token. */
+  /** What distinguishes the token beside host, client, grant type and scope: the user it stands for. */
   readonly holder?: string
   readonly request?: Pick<TokenRequestOptions, 'endpoint' | 'json'>
 }
 
 /**
- * A token source over tokens that can be asked for again at any time: no login holds them, and no refresh token comes
- * with them.
+ * A token source over tokens that can be requested again at any time, without a refresh token.
  *
- * All processes share one token. When it is due exactly one of them requests the next; the others read that one. A
- * request that failed leaves nothing behind but a short pause, and while the old token lasts it is used. Without the
- * store the copy in this process serves until its end.
+ * All processes share one token. When it is due, one process requests the next and the others read that. While the old
+ * token is valid, a failed request goes unnoticed. Without the store, each process uses its own copy until it expires.
  */
 export function cachedTokens(options: CachedTokensOptions): TokenSource {
-  const { client, store, grant, holder = '', request = {}, leaseMs = 5000, now = Date.now } = options
-  const leewayMs = (options.refreshLeewaySeconds ?? 60) * 1000
+  const { client, store, grant, holder = '', request = {}, now = Date.now } = options
+  const leewayMs = wholeNumber('refreshLeewaySeconds', options.refreshLeewaySeconds, 60, 0) * 1000
+  const leaseMs = wholeNumber('leaseMs', options.leaseMs, 5000)
   const key = tokenKey(client, grant, holder)
-  const once = singleFlight<TokenSet>({ store, leaseMs, waitMs: 45_000 })
-  let kept: TokenSet | undefined
-  let refused: string | undefined
+  const once = singleFlight<TokenSet>({ store, leaseMs, waitMs: maxWaitMs })
+  const guard = rejectionGuard(1, now)
+  let cached: TokenSet | undefined
+  let rejectedToken: string | undefined
 
-  const lasts = (tokens: TokenSet) => tokens.accessToken !== refused && tokens.expiresAt > now()
-  const fresh = (tokens: TokenSet) => lasts(tokens) && !needsRefresh(tokens, now(), leewayMs)
+  const usable = (tokens: TokenSet) => tokens.accessToken !== rejectedToken && tokens.expiresAt > now()
+  const fresh = (tokens: TokenSet) => usable(tokens) && !needsRefresh(tokens, now(), leewayMs)
   const work = {
     async lookup() {
       const stored = await store.readTokens(key)
@@ -55,40 +58,45 @@ export function cachedTokens(options: CachedTokensOptions): TokenSource {
     },
     async execute() {
       const tokens = await requestTokens(client, grant, { ...request, now })
-      // Whoever asked gets the token even when it cannot be shared.
+      // A token that cannot be stored still serves this process.
       await store.saveTokens(key, tokens).catch(() => {})
       return tokens
     },
   }
 
-  async function renewed(): Promise<TokenSet> {
+  async function renew(rejected: string | undefined): Promise<TokenSet> {
     try {
-      kept = await once(key, work)
-      // A flight may have read the store before its token was refused.
-      if (kept.accessToken === refused) kept = await once(key, work)
-      return kept
+      cached = await once(key, work)
+      // The lookup of a shared flight may have run before the token was rejected.
+      if (cached.accessToken === rejectedToken) cached = await once(key, work)
+      if (rejected !== undefined) guard.replaced(key, cached.accessToken)
+      return cached
     } catch (error) {
-      if (kept !== undefined && lasts(kept)) return kept
+      if (cached !== undefined && usable(cached)) return cached
       throw error
     }
+  }
+
+  /** Whether the rejected token is the current one; callers with an older one get the current token. */
+  function isCurrent(accessToken: string): boolean {
+    return cached === undefined || cached.accessToken === accessToken
   }
 
   return {
     tenant: client.tenant,
     async accessToken({ rejected, signal } = {}) {
       signal?.throwIfAborted()
-      // Of many requests with the same rejected token, the late ones find a newer one here.
-      if (rejected !== undefined && (kept === undefined || kept.accessToken === rejected)) refused = rejected
-      const tokens = kept !== undefined && fresh(kept) ? kept : await unlessAborted(renewed(), signal)
+      if (rejected !== undefined && isCurrent(rejected) && !guard.blocksRenewal(key, rejected)) rejectedToken = rejected
+      const tokens = cached !== undefined && fresh(cached) ? cached : await unlessAborted(renew(rejected), signal)
       return tokens.accessToken
     },
   }
 }
 
-/**
- * The same client id is valid on many hosts, so the host is part of the name. A hash, because a subject or an access
- * code is nobody's business.
- */
+/** Longer than the token endpoint's own limit plus three leases: the holder of the lock may still succeed. */
+const maxWaitMs = 45_000
+
+/** Includes the host, because a client id is valid on many hosts. Hashed, because a subject is personal data. */
 function tokenKey({ tenant, clientId }: QlikClient, { grant_type, scope = '' }: Grant, holder: string): string {
   return createHash('sha256')
     .update(JSON.stringify([tenant, clientId, grant_type, scope, holder]))

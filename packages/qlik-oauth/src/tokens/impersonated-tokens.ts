@@ -1,26 +1,27 @@
+import { LRUCache } from 'lru-cache'
+import { requireTier } from '../protocol/client.ts'
 import { impersonationGrant, type UserLookup } from '../protocol/grants.ts'
-import { scopeList } from '../protocol/scope.ts'
-import { requireTier } from '../protocol/tier.ts'
+import { scopeList } from '../protocol/option-checks.ts'
 import { cachedTokens, type SharedTokenOptions } from './cached-tokens.ts'
 import { requireConfidential } from './machine-tokens.ts'
 import type { TokenSource } from './token-source.ts'
 
 export interface ImpersonatedTokensOptions extends SharedTokenOptions {
-  /** Keep it narrow: whoever holds such a token is that user. @default 'user_default' */
+  /** Scopes separated by spaces. Keep them few: the token acts as the user. @default 'user_default' */
   readonly scope?: string
 }
 
 /**
- * Tokens that stand for users of the tenant who are not there, for applications with a login of their own
+ * Tokens of users who are not present, for applications that authenticate users themselves
  * (`urn:qlik:oauth:user-impersonation`).
  *
- * The application answers for whom it names here: nothing at the tenant asks the user. The user must already exist at
- * the tenant.
+ * The application decides who the user is; the tenant does not ask the user. The user must exist at the tenant.
  *
- * @returns A function that gives the token source of one user.
- * @throws ERR_CONFIGURATION for a public client, ERR_TIER for one that is not the tenant's own.
+ * @returns A function that returns the token source of one user, and throws ERR_CONFIGURATION for an invalid user.
+ * @throws ERR_CONFIGURATION for an invalid option and for a public client; ERR_TIER for a region's or an organization's
+ * client.
  * @example
- * const tokensOf = impersonatedTokens({ client: client({ tenant, clientId, clientSecret }), store })
+ * const tokensOf = impersonatedTokens({ client: qlikClient({ tenant, clientId, clientSecret }), store })
  * const tokens = tokensOf({ subject: 'auth0|ann' })
  */
 export function impersonatedTokens({
@@ -30,19 +31,18 @@ export function impersonatedTokens({
   requireConfidential(shared.client, 'impersonatedTokens')
   requireTier(shared.client, 'tenant', 'impersonate users')
   const scopes = scopeList(scope).join(' ')
-  const sources = new Map<string, TokenSource>()
+  // A source that is gone from here costs its user one lookup in the store.
+  const sources = new LRUCache<string, TokenSource>({ max: maxSources, ttl: sourceMs, ttlAutopurge: true })
 
   return user => {
     const grant = impersonationGrant(user, scopes)
     const holder = JSON.stringify(grant.user_lookup)
     const source = sources.get(holder) ?? cachedTokens({ ...shared, grant, holder })
-    // The most recently used stand last; a forgotten source costs its user one look into the store.
-    sources.delete(holder)
-    sources.set(holder, source)
-    const [oldest] = sources.keys()
-    if (sources.size > rememberedUsers && oldest !== undefined) sources.delete(oldest)
+    if (!sources.has(holder)) sources.set(holder, source)
     return source
   }
 }
 
-const rememberedUsers = 5000
+const maxSources = 5000
+/** How long the token of a user stays in this process's memory. */
+const sourceMs = 60 * 60 * 1000

@@ -1,12 +1,11 @@
 import type { QlikClient } from '../protocol/client.ts'
-import { QlikOAuthError } from '../protocol/errors.ts'
 import { clientCredentialsGrant } from '../protocol/grants.ts'
-import { scopeList } from '../protocol/scope.ts'
+import { configurationError, scopeList } from '../protocol/option-checks.ts'
 import { cachedTokens, type SharedTokenOptions } from './cached-tokens.ts'
 import type { TokenSource } from './token-source.ts'
 
 export interface MachineTokensOptions extends SharedTokenOptions {
-  /** @default what the client is registered for */
+  /** Scopes separated by spaces. @default every scope of the client */
   readonly scope?: string
 }
 
@@ -14,9 +13,9 @@ export interface MachineTokensOptions extends SharedTokenOptions {
  * Tokens of the client itself, for scripts and back ends (client credentials, RFC 6749 section 4.4). At the tenant they
  * act as the client's own user, a `qlikbot`.
  *
- * @throws ERR_CONFIGURATION for a public client.
+ * @throws ERR_CONFIGURATION for an invalid option and for a public client.
  * @example
- * const tokens = machineTokens({ client: client({ tenant, clientId, clientSecret }), store })
+ * const tokens = machineTokens({ client: qlikClient({ tenant, clientId, clientSecret }), store })
  * const headers = { authorization: `Bearer ${await tokens.accessToken()}` }
  */
 export function machineTokens({ scope, ...shared }: MachineTokensOptions): TokenSource {
@@ -27,11 +26,10 @@ export function machineTokens({ scope, ...shared }: MachineTokensOptions): Token
   })
 }
 
-/** @throws ERR_CONFIGURATION */
+/** @throws ERR_CONFIGURATION for a public client. */
 export function requireConfidential(client: QlikClient, name: string): void {
   if (client.authentication.confidential) return
-  throw new QlikOAuthError(
-    'ERR_CONFIGURATION',
-    `${name} needs a client that proves itself: give client() a clientSecret or a privateKeyJwt() as authentication.`,
+  throw configurationError(
+    `${name} needs a client that authenticates: pass a clientSecret or a privateKeyJwt() as authentication to qlikClient.`,
   )
 }

@@ -1,21 +1,24 @@
 export interface AccessTokenOptions {
-  /** An access token that the tenant answered with 401: never hand this one out again. */
+  /** An access token that the tenant rejected with 401. It is renewed; see `TokenSource.accessToken`. */
   readonly rejected?: string
+  /** Ends the wait; a token request that others wait for goes on. */
   readonly signal?: AbortSignal
 }
 
 /**
- * Gives an access token that is valid now.
+ * Provides an access token that is valid now.
  *
- * The seam between whoever needs a token (proxy, upgrade, `fetch`) and whoever knows how to get one: a logged-in user,
- * a machine, an impersonated or an anonymous user.
+ * Proxies, WebSocket upgrades and `tenantApi` take any token source, and do not depend on whom its tokens stand for: a
+ * logged-in user, a machine, an impersonated or an anonymous user.
  */
 export interface TokenSource {
-  /** Origin of the tenant that the token is for. It is never sent anywhere else. */
+  /** Origin of the tenant that the tokens are for. They are sent to no other host. */
   readonly tenant: string
   /**
-   * @throws ERR_SESSION_EXPIRED when the login has ended; ERR_TOKEN_UNAVAILABLE when no token can be had now;
-   * ERR_STORE_UNAVAILABLE when the store does not answer.
+   * @returns A valid access token. For `rejected`, another token; the same one when it replaced a rejected token less
+   * than a minute ago, because a resource that rejects every token would otherwise cause a token request each time.
+   * @throws ERR_SESSION_EXPIRED when the login has ended; ERR_TOKEN_UNAVAILABLE when no token can be obtained now;
+   * ERR_TOKEN_REFUSED when the tenant refuses the token request; ERR_STORE_UNAVAILABLE when the store does not respond.
    */
   accessToken(options?: AccessTokenOptions): Promise<string>
 }

@@ -1,0 +1,94 @@
+import { QlikOAuthError } from './errors.ts'
+import { isObject } from './json.ts'
+
+/*
+ * Checks of options for both packages. Each throws ERR_CONFIGURATION, and names the option, what is expected and what
+ * was received.
+ */
+
+/** An error with the code ERR_CONFIGURATION. */
+export function configurationError(message: string, cause?: unknown): QlikOAuthError {
+  return new QlikOAuthError('ERR_CONFIGURATION', message, { cause })
+}
+
+/** @param expected As in "timeoutMs must be a whole number of at least 1". */
+export function invalidOption(name: string, expected: string, received: unknown): QlikOAuthError {
+  return configurationError(`${name} must be ${expected}, got ${quoted(received)}.`)
+}
+
+/** A received value for a message: as JSON, at most 120 characters. */
+export function quoted(value: unknown): string {
+  const text = json(value) ?? String(value)
+  return text.length > 120 ? `${text.slice(0, 120)}…` : text
+}
+
+function json(value: unknown): string | undefined {
+  try {
+    return JSON.stringify(value)
+  } catch {
+    return undefined
+  }
+}
+
+/** A whole number of at least `least`; `fallback` for `undefined`. */
+export function wholeNumber(name: string, value: unknown, fallback: number, least = 1): number {
+  if (value === undefined) return fallback
+  if (typeof value === 'number' && Number.isSafeInteger(value) && value >= least) return value
+  throw invalidOption(name, `a whole number of at least ${least}`, value)
+}
+
+/** A string that is not empty. */
+export function nonEmptyString(name: string, value: unknown): string {
+  if (typeof value === 'string' && value !== '') return value
+  throw invalidOption(name, 'a non-empty string', value)
+}
+
+/**
+ * Checks the syntax of a scope (RFC 6749, section 3.3) and splits it. The tenant decides which scopes exist.
+ *
+ * @returns The scope names, each once.
+ */
+export function scopeList(scope: unknown): readonly string[] {
+  const names = typeof scope === 'string' ? scope.split(' ').filter(name => name !== '') : []
+  const invalid = names.find(name => !/^[\x21\x23-\x5b\x5d-\x7e]+$/.test(name) || name.includes(','))
+  if (names.length > 0 && invalid === undefined) return [...new Set(names)]
+  const hint = invalid?.includes(',') ? ' Separate them by spaces, not commas.' : ''
+  const expected = 'names separated by spaces, such as "user_default offline_access"'
+  throw configurationError(`scope must be ${expected}, got ${quoted(scope)}.${hint}`)
+}
+
+/**
+ * Refuses options that do not exist, and suggests the one that was probably meant.
+ *
+ * @param name What has the options, as in "qlikClient has no option …".
+ */
+export function rejectUnknownOptions(name: string, options: unknown, known: readonly string[]): void {
+  if (!isObject(options)) throw invalidOption(name, 'an object with options', options)
+  const unknown = Object.keys(options).find(option => !known.includes(option))
+  if (unknown === undefined) return
+  const meant = closest(unknown, known)
+  const hint = meant === undefined ? `Its options are ${[...known].sort().join(', ')}.` : `Did you mean ${meant}?`
+  throw configurationError(`${name} has no option ${unknown}. ${hint}`)
+}
+
+/** The word with the fewest edits from `word`, unless most of `word` would have to change. */
+function closest(word: string, words: readonly string[]): string | undefined {
+  const distances = words.map(candidate => [candidate, editDistance(word, candidate)] as const)
+  const [best] = distances.sort(([, one], [, other]) => one - other)
+  return best !== undefined && best[1] <= Math.max(2, word.length / 3) ? best[0] : undefined
+}
+
+/** Levenshtein distance that ignores case, row by row of its table. */
+function editDistance(from: string, to: string): number {
+  const target = [...to.toLowerCase()]
+  let row = Array.from({ length: target.length + 1 }, (_, index) => index)
+  for (const [index, letter] of [...from.toLowerCase()].entries()) {
+    const next = [index + 1]
+    for (const [column, other] of target.entries()) {
+      const replaced = (row[column] ?? 0) + (letter === other ? 0 : 1)
+      next.push(Math.min(replaced, (row[column + 1] ?? 0) + 1, (next[column] ?? 0) + 1))
+    }
+    row = next
+  }
+  return row[target.length] ?? 0
+}
