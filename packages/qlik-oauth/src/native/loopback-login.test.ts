@@ -15,7 +15,7 @@ afterAll(async () => {
   await tenant.close()
 })
 
-/** A browser whose user logs in; keeps the pages it was shown. */
+/** A browser whose user logs in. Records its visits and the pages it received. */
 function browser(change: (callback: string) => string = callback => callback) {
   const pages: Response[] = []
   const visits: string[] = []
@@ -34,10 +34,10 @@ function user(): string {
 const login = (options: Partial<LoopbackLoginOptions>) => loopbackLogin({ client: native, ...options })
 
 describe('loopback login', () => {
-  it('logs the user in and says so in the browser', async () => {
+  it('logs the user in and confirms it in the browser', async () => {
     const { openBrowser, pages, visits } = browser()
-    const { tokens, user: who } = await login({ openBrowser })
-    expect(who.id).toBe(user())
+    const { tokens, user: loggedIn } = await login({ openBrowser })
+    expect(loggedIn.id).toBe(user())
     expect(tokens).toMatchObject({ accessToken: expect.any(String), refreshToken: expect.any(String) })
 
     const [page] = pages
@@ -51,35 +51,35 @@ describe('loopback login', () => {
 
   it('sends PKCE and state, and redirects to 127.0.0.1 on a port of its own', async () => {
     const { openBrowser } = browser()
-    let asked = new URLSearchParams()
+    let requested = new URLSearchParams()
     await login({
       openBrowser: async url => {
-        asked = new URL(url).searchParams
+        requested = new URL(url).searchParams
         await openBrowser(url)
       },
     })
-    expect(Object.fromEntries(asked)).toMatchObject({
+    expect(Object.fromEntries(requested)).toMatchObject({
       code_challenge_method: 'S256',
       state: expect.stringMatching(/^[\w-]{43}$/),
       redirect_uri: expect.stringMatching(/^http:\/\/127\.0\.0\.1:\d+\/callback$/),
     })
   })
 
-  it('listens on ::1 where the client is registered so', async () => {
+  it('listens on ::1 when the redirect URI names it', async () => {
     const { openBrowser, visits } = browser()
     await login({ openBrowser, redirectUri: 'http://[::1]/callback' })
     expect(visits[0]).toMatch(/^http:\/\/\[::1\]:\d+\/callback\?/)
   })
 
-  it('turns other requests away and goes on waiting', async () => {
+  it('refuses other requests and keeps waiting', async () => {
     const statuses: number[] = []
-    const { user: who } = await login({
+    const { user: loggedIn } = await login({
       openBrowser: async url => {
         const callback = await tenant.authorize(url, user())
         const { origin } = new URL(callback)
         const foreign = new URL(callback)
         foreign.searchParams.set('state', 'a'.repeat(43))
-        const strangers = [
+        const others = [
           `${origin}/`,
           `${origin}/callback/x`,
           `${origin}/favicon.ico`,
@@ -87,16 +87,16 @@ describe('loopback login', () => {
           foreign.href,
           `${callback}&state=x`,
         ]
-        for (const stranger of strangers) statuses.push((await fetch(stranger)).status)
+        for (const other of others) statuses.push((await fetch(other)).status)
         statuses.push((await fetch(callback, { method: 'POST' })).status)
         statuses.push((await fetch(callback)).status)
       },
     })
     expect(statuses).toEqual([404, 404, 404, 400, 400, 400, 404, 200])
-    expect(who.id).toBe(user())
+    expect(loggedIn.id).toBe(user())
   })
 
-  it('redeems one answer once, however often it arrives', async () => {
+  it('redeems the code once when the response arrives twice', async () => {
     const before = tenant.tokenRequests('authorization_code').length
     let statuses: number[] = []
     await login({
@@ -109,7 +109,7 @@ describe('loopback login', () => {
     expect(tenant.tokenRequests('authorization_code')).toHaveLength(before + 1)
   })
 
-  it('shows a refusal without repeating what came through the browser', async () => {
+  it('reports an error response without repeating its text in the page', async () => {
     const { openBrowser, pages } = browser(callback => {
       const url = new URL(callback)
       const refused = new URL(url.origin + url.pathname)
@@ -134,18 +134,18 @@ describe('loopback login', () => {
     expect(pages[0]?.status).toBe(400)
   })
 
-  it('ends when nobody logs in', async () => {
+  it('ends when the login is not completed in time', async () => {
     await expect(login({ openBrowser: () => {}, timeoutMs: 20 })).rejects.toMatchObject({ code: 'ERR_LOGIN_DENIED' })
   })
 
-  it('ends when it is aborted, and listens no longer', async () => {
+  it('ends and stops listening when it is aborted', async () => {
     const leaving = new AbortController()
     let redirectUri = ''
     const openBrowser = (url: string) => {
       redirectUri = new URL(url).searchParams.get('redirect_uri') ?? ''
-      leaving.abort(new Error('changed my mind'))
+      leaving.abort(new Error('cancelled'))
     }
-    await expect(login({ openBrowser, signal: leaving.signal })).rejects.toThrow('changed my mind')
+    await expect(login({ openBrowser, signal: leaving.signal })).rejects.toThrow('cancelled')
     await expect(fetch(redirectUri)).rejects.toThrow()
   })
 

@@ -22,9 +22,9 @@ afterEach(async () => {
 })
 
 function machine(options: Partial<QlikClientOptions> = {}): QlikClient {
-  const made = qlikClient({ tenant: endpoint.origin, clientId: 'robot', clientSecret: 'hush', ...options })
-  clients.push(made)
-  return made
+  const client = qlikClient({ tenant: endpoint.origin, clientId: 'robot', clientSecret: 'hush', ...options })
+  clients.push(client)
+  return client
 }
 
 const unavailable: TokenCache = {
@@ -34,7 +34,7 @@ const unavailable: TokenCache = {
 }
 
 describe('machine tokens', () => {
-  it('asks once for many requests at once, and keeps the answer', async () => {
+  it('requests one token for concurrent callers, and keeps it', async () => {
     const tokens = machineTokens({ client: machine(), store: memoryLoginStore(), scope: 'admin_classic' })
     const all = await Promise.all(Array.from({ length: 25 }, () => tokens.accessToken()))
     expect(new Set(all)).toEqual(new Set(['token-1']))
@@ -66,7 +66,7 @@ describe('machine tokens', () => {
     await other.close()
   })
 
-  it('renews a token before its end', async () => {
+  it('renews a token before it expires', async () => {
     let now = 1_000_000
     const tokens = machineTokens({ client: machine(), store: memoryLoginStore({ now: () => now }), now: () => now })
     await tokens.accessToken()
@@ -74,7 +74,7 @@ describe('machine tokens', () => {
     expect(await tokens.accessToken()).toBe('token-2')
   })
 
-  it('uses the old token while renewing fails, and asks again later', async () => {
+  it('uses the old token while renewal fails, and retries later', async () => {
     let now = 1_000_000
     const tokens = machineTokens({ client: machine(), store: memoryLoginStore({ now: () => now }), now: () => now })
     await tokens.accessToken()
@@ -86,7 +86,7 @@ describe('machine tokens', () => {
     expect(await tokens.accessToken()).toBe('token-3')
   })
 
-  it('renews a rejected token once for all who had it', async () => {
+  it('renews a rejected token once for all callers that used it', async () => {
     const tokens = machineTokens({ client: machine(), store: memoryLoginStore() })
     const rejected = await tokens.accessToken()
     const all = await Promise.all(Array.from({ length: 10 }, () => tokens.accessToken({ rejected })))
@@ -95,7 +95,7 @@ describe('machine tokens', () => {
     expect(endpoint.requests).toHaveLength(2)
   })
 
-  it('takes what another process has stored in place of a rejected token', async () => {
+  it('replaces a rejected token with the one that another process stored', async () => {
     const store = memoryLoginStore()
     const [one, two] = [machineTokens({ client: machine(), store }), machineTokens({ client: machine(), store })]
     const rejected = await one.accessToken()
@@ -105,7 +105,7 @@ describe('machine tokens', () => {
     expect(endpoint.requests).toHaveLength(2)
   })
 
-  it('does not hand out a rejected token that a flight had read before', async () => {
+  it('does not return a rejected token that a shared flight read before', async () => {
     const store = memoryLoginStore()
     const first = machineTokens({ client: machine(), store })
     const rejected = await first.accessToken()
@@ -114,7 +114,7 @@ describe('machine tokens', () => {
     expect(renewed).toBe('token-2')
   })
 
-  it('keeps no failure, and pauses all processes after one', async () => {
+  it('does not cache a failure, and pauses all processes after one', async () => {
     let now = 1_000_000
     const store = memoryLoginStore({ now: () => now })
     const sources = [1, 2].map(() => machineTokens({ client: machine(), store, now: () => now }))
@@ -128,16 +128,16 @@ describe('machine tokens', () => {
       retryAfterSeconds: 1,
     })
     expect(endpoint.requests).toHaveLength(1)
-    const refusals = await Promise.allSettled([sources[0]?.accessToken(), sources[0]?.accessToken()])
-    for (const refusal of refusals) {
-      expect(refusal).toMatchObject({
+    const failures = await Promise.allSettled([sources[0]?.accessToken(), sources[0]?.accessToken()])
+    for (const failure of failures) {
+      expect(failure).toMatchObject({
         reason: {
           code: 'ERR_TOKEN_UNAVAILABLE',
           message: expect.stringContaining('ERR_TOKEN_REFUSED'),
           cause: { code: 'ERR_TOKEN_REFUSED', qlikCode: 'OAUTH-22' },
         },
       })
-      expect(inspect(refusal)).not.toContain('hush')
+      expect(inspect(failure)).not.toContain('hush')
     }
     expect(endpoint.requests).toHaveLength(1)
 
@@ -147,7 +147,7 @@ describe('machine tokens', () => {
     expect(await sources[0]?.accessToken()).toBe('token-2')
   })
 
-  it('says what a 403 means', async () => {
+  it('explains a 403', async () => {
     endpoint.answer(() => ({
       status: 403,
       body: { errors: [{ code: 'OAUTH-X', title: 'Too many tokens for this client' }] },
@@ -160,7 +160,7 @@ describe('machine tokens', () => {
     })
   })
 
-  it('passes on when the tenant wants to be asked again', async () => {
+  it('passes Retry-After on', async () => {
     endpoint.answer(() => ({
       status: 429,
       headers: { 'retry-after': '17' },
@@ -170,7 +170,7 @@ describe('machine tokens', () => {
     await expect(tokens.accessToken()).rejects.toMatchObject({ code: 'ERR_TOKEN_UNAVAILABLE', retryAfterSeconds: 17 })
   })
 
-  it('serves from this process while the store is away', async () => {
+  it('serves its own copy while the store is unavailable', async () => {
     const store = memoryLoginStore()
     let current: TokenCache = store
     const tokens = machineTokens({
@@ -187,26 +187,26 @@ describe('machine tokens', () => {
     await expect(tokens.accessToken({ rejected: 'token-1' })).rejects.toMatchObject({ code: 'ERR_STORE_UNAVAILABLE' })
   })
 
-  it('hands out a token that could not be stored', async () => {
+  it('returns a token that could not be stored', async () => {
     const store = { ...memoryLoginStore(), saveTokens: unavailable.saveTokens }
     expect(await machineTokens({ client: machine(), store }).accessToken()).toBe('token-1')
   })
 
-  it('lets one caller leave without ending the request of the others', async () => {
+  it('ends the wait of one caller without ending the request of the others', async () => {
     const tokens = machineTokens({ client: machine(), store: memoryLoginStore() })
-    const leaving = new AbortController()
-    let answer = () => {}
-    const answered = new Promise<undefined>(resolve => {
-      answer = () => resolve(undefined)
+    const controller = new AbortController()
+    let respond = () => {}
+    const responded = new Promise<undefined>(resolve => {
+      respond = () => resolve(undefined)
     })
-    endpoint.answer(() => answered)
-    const asked = endpoint.asked()
-    const [left, stayed] = [tokens.accessToken({ signal: leaving.signal }), tokens.accessToken()]
-    await asked
-    leaving.abort()
-    await expect(left).rejects.toThrow('aborted')
-    answer()
-    expect(await stayed).toBe('token-1')
+    endpoint.answer(() => responded)
+    const requested = endpoint.asked()
+    const [aborted, waiting] = [tokens.accessToken({ signal: controller.signal }), tokens.accessToken()]
+    await requested
+    controller.abort()
+    await expect(aborted).rejects.toThrow('aborted')
+    respond()
+    expect(await waiting).toBe('token-1')
   })
 
   it('refuses a public client', () => {
@@ -217,7 +217,7 @@ describe('machine tokens', () => {
 })
 
 describe('impersonated tokens', () => {
-  it('asks as the user named, by id or by subject, and keeps users apart', async () => {
+  it('requests a token for each user, by id or by subject', async () => {
     const tokensOf = impersonatedTokens({ client: machine(), store: memoryLoginStore() })
     const [ann, bob] = [{ userId: 'ann' }, { subject: 'idp|bob' }]
     expect(await tokensOf(ann).accessToken()).toBe('token-1')
@@ -229,16 +229,19 @@ describe('impersonated tokens', () => {
     ])
   })
 
-  it('asks once for a user, however often the user is named at once', async () => {
+  it('requests one token for concurrent callers of one user', async () => {
     const tokensOf = impersonatedTokens({ client: machine(), store: memoryLoginStore() })
     await Promise.all(Array.from({ length: 10 }, () => tokensOf({ userId: 'ann' }).accessToken()))
     expect(endpoint.requests).toHaveLength(1)
   })
 
-  it.each([{ userId: '' }, { subject: 7 }, {}])('refuses the user %j', user => {
-    const tokensOf = impersonatedTokens({ client: machine(), store: memoryLoginStore() })
-    expect(() => tokensOf(user as { userId: string })).toThrow('{userId} or {subject}')
-  })
+  it.each([{ userId: '' }, { subject: 7 }, {}, { userId: 'a', subject: 'b' }, undefined])(
+    'refuses the user %j',
+    user => {
+      const tokensOf = impersonatedTokens({ client: machine(), store: memoryLoginStore() })
+      expect(() => tokensOf(user as never)).toThrow('{userId} or {subject}')
+    },
+  )
 
   it('refuses a client of a region', () => {
     const store = memoryLoginStore()
@@ -251,7 +254,7 @@ describe('impersonated tokens', () => {
 describe('anonymous tokens', () => {
   const anonymous = () => machine({ clientId: 'public-page', authentication: publicClient() })
 
-  it('asks with access code and tracking code, without a secret', async () => {
+  it('sends access code and tracking code, without a secret', async () => {
     const tokens = anonymousTokens({ client: anonymous(), store: memoryLoginStore(), accessCode: 'eac-1' })
     expect(await tokens.accessToken()).toBe('token-1')
     expect(endpoint.requests).toEqual([
@@ -269,7 +272,7 @@ describe('anonymous tokens', () => {
     ])
   })
 
-  it('shares one token between processes, and gives a named visitor another', async () => {
+  it('shares one token between processes, and requests another for a tracking code', async () => {
     const store = memoryLoginStore()
     const options = { client: anonymous(), store, accessCode: 'eac-1' }
     await anonymousTokens(options).accessToken()

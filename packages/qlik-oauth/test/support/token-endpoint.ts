@@ -18,17 +18,14 @@ export interface TokenAnswer {
 export interface TokenEndpoint {
   readonly origin: string
   readonly requests: readonly TokenRequest[]
-  /** Decides the answers from now on; `undefined` stands for new tokens. */
+  /** Sets the responses from now on; `undefined` means new tokens. */
   answer(next: (request: TokenRequest) => TokenAnswer | undefined | Promise<TokenAnswer | undefined>): void
   /** Resolves at the next token request. */
   asked(): Promise<TokenRequest>
   close(): Promise<void>
 }
 
-/**
- * A host with nothing but a token endpoint, which says whatever a test wants: `token-1`, `token-2`, … for an hour
- * unless told otherwise.
- */
+/** A host with a token endpoint only. By default it issues `token-1`, `token-2`, … with a lifetime of an hour. */
 export async function startTokenEndpoint(): Promise<TokenEndpoint> {
   const requests: TokenRequest[] = []
   const waiting: ((request: TokenRequest) => void)[] = []
