@@ -2,11 +2,16 @@ import { analyticsApps } from './apps/catalogue.ts'
 import { type AuthorizeOptions, authorizeAs } from './controls/browser-login.ts'
 import { type Faults, faultScript } from './controls/faults.ts'
 import { type RecordedRequest, type RequestMatch, requestLog } from './controls/request-log.ts'
-import { type Host, listen, type Simulation } from './server/host.ts'
-import { type ClientRegistration, clientDirectory, newSecret, registrationOf } from './tenant/clients.ts'
-import { defaultClients, defaultUsers } from './tenant/defaults.ts'
+import { type Host, type HostContents, listen, type Simulation } from './server/host.ts'
+import {
+  type ClientRegistration,
+  clientDirectory,
+  newSecret,
+  type RegionDirectories,
+  registrationOf,
+} from './tenant/clients.ts'
+import { defaultClients, defaultSpaces, defaultUsers } from './tenant/defaults.ts'
 import { type Settings, settle, type TenantOptions } from './tenant/options.ts'
-import type { TenantState } from './tenant/state.ts'
 import { type TenantUser, userDirectory } from './tenant/users.ts'
 
 /** A running tenant: where it listens, what it recorded, and how a test changes it. */
@@ -70,24 +75,29 @@ export async function createTenant(options: TenantOptions = {}): Promise<Simulat
     clients: [...defaultClients, ...(options.clients ?? [])],
     users: merged(defaultUsers, options.users ?? []),
     apps: options.apps ?? analyticsApps,
+    spaces: defaultSpaces,
   })
 }
 
-interface Contents {
+/** What a new tenant contains. */
+interface Contents extends HostContents {
   readonly clients: readonly ClientRegistration[]
   readonly users: readonly TenantUser[]
-  readonly apps: TenantState['apps'] | TenantOptions['apps']
 }
 
 /** The host of each tenant; the region deactivates the tenants it created through it. */
 const hostOf = new WeakMap<SimulatedTenant, Host>()
 
-async function start(settings: Settings, contents: Contents): Promise<SimulatedTenant> {
+async function start(
+  settings: Settings,
+  contents: Contents,
+  region: RegionDirectories = new Set(),
+): Promise<SimulatedTenant> {
   const secrets = new Set<string>()
   const simulation: Simulation = {
     settings,
     users: userDirectory(contents.users),
-    clients: clientDirectory(contents.clients, secret => secrets.add(secret)),
+    clients: clientDirectory(contents.clients, secret => secrets.add(secret), region),
     log: requestLog(settings.rememberedRequests, settings.now),
     faults: faultScript(),
   }
@@ -97,7 +107,8 @@ async function start(settings: Settings, contents: Contents): Promise<SimulatedT
     const regional = clients.all.filter(client => client.tier === 'region').map(registrationOf)
     const child = await start(
       { ...settings, port: 0, issuer: undefined },
-      { clients: regional, users: defaultUsers, apps: [] },
+      { clients: regional, users: [], apps: [], spaces: [] },
+      region,
     )
     createdTenants.push(child)
     return {
@@ -107,14 +118,15 @@ async function start(settings: Settings, contents: Contents): Promise<SimulatedT
     }
   }
 
-  const tenant = await listen(simulation, 'tenant', settings.port, [...(contents.apps ?? [])], createChild)
-  const region = await listen(simulation, 'region', 0, [], createChild)
-  const organization = await listen(simulation, 'organization', 0, [], createChild)
+  const tenant = await listen(simulation, 'tenant', settings.port, contents, createChild)
+  const empty = { apps: [], spaces: [] }
+  const regionHost = await listen(simulation, 'region', 0, empty, createChild)
+  const organization = await listen(simulation, 'organization', 0, empty, createChild)
   const { tokens } = tenant.state
 
   const simulated: SimulatedTenant = {
     origin: tenant.state.origin,
-    regionOrigin: region.state.origin,
+    regionOrigin: regionHost.state.origin,
     organizationOrigin: organization.state.origin,
     tenantId: tenant.state.tenantId,
     get users() {
@@ -142,7 +154,7 @@ async function start(settings: Settings, contents: Contents): Promise<SimulatedT
     issuedSecrets: () => [
       ...new Set([
         ...secrets,
-        ...[tenant, region, organization].flatMap(host => host.state.tokens.secrets()),
+        ...[tenant, regionHost, organization].flatMap(host => host.state.tokens.secrets()),
         ...createdTenants.flatMap(child => child.issuedSecrets()),
       ]),
     ],
@@ -152,7 +164,7 @@ async function start(settings: Settings, contents: Contents): Promise<SimulatedT
     },
     revokeRefreshTokens: userId => tokens.revokeRefreshTokens(token => userId === undefined || token.userId === userId),
     rotateClientSecret(clientId) {
-      const client = clients.find(clientId)
+      const client = clients.all.find(candidate => candidate.clientId === clientId)
       if (client === undefined) throw new TypeError(`Unknown client ${JSON.stringify(clientId)}`)
       const secret = newSecret()
       clients.put({ ...client, secrets: [secret] })
@@ -161,7 +173,7 @@ async function start(settings: Settings, contents: Contents): Promise<SimulatedT
     authorize: (url, userId, how) => authorizeAs(tenant.state.origin, url, userId, how),
     async close() {
       faults.clear()
-      await Promise.all([tenant, region, organization, ...createdTenants].map(one => one.close()))
+      await Promise.all([tenant, regionHost, organization, ...createdTenants].map(one => one.close()))
     },
   }
   hostOf.set(simulated, tenant)

@@ -175,6 +175,15 @@ describe('machine clients', () => {
     expect(outcome(await lookup({ field: 'email', value: 'ben@example.com' }))).toEqual([400, 'OAUTH-901'])
   })
 
+  it.each([
+    ['client_credentials', 'demo-m2m', {}],
+    ['urn:qlik:oauth:user-impersonation', 'demo-impersonation', { user_lookup: { field: 'userId', value: 'ben' } }],
+  ])('reject an Origin that is not allowed: %s', async (grant_type, client_id, more) => {
+    const body = { grant_type, client_id, client_secret: `${client_id}-secret`, ...more }
+    expect(outcome(await token(body, { origin: 'https://evil.example' }))).toEqual([400, 'OAUTH-29'])
+    expect((await token(body)).status).toBe(200)
+  })
+
   it('get tokens at the hosts of their tier only', async () => {
     const region = { grant_type: 'client_credentials', client_id: 'demo-region', client_secret: 'demo-region-secret' }
     expect((await post(`${tenant.regionOrigin}/oauth/token`, region)).status).toBe(200)

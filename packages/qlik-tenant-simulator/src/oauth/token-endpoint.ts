@@ -164,6 +164,7 @@ async function grantedClient(
   const client = await authenticateClient(state, exchange, parameters)
   if (!isConfidential(client) || !client.allowedGrantTypes.includes(grant))
     throw new OAuthError('unauthorized_client', grant)
+  checkOrigin(client, exchange)
   return client
 }
 

@@ -3,13 +3,13 @@ import { type AnalyticsApp, analyticsApps } from '../apps/catalogue.ts'
 import { isObject, readJson, send, sendJson } from '../http/exchange.ts'
 import type { TenantUser } from '../tenant/users.ts'
 import { appView, itemId, itemView, metadataView } from './app-views.ts'
-import { badRequest, type Call, isAdmin, notFound, pathParameter, type Route } from './call.ts'
+import { badRequest, type Call, generalScopes, isAdmin, notFound, pathParameter, type Route } from './call.ts'
 import { readAndCount } from './contents.ts'
 import { sendPage } from './paging.ts'
 
 /** Scopes that allow reading apps. */
-export const readScopes = ['user_default', 'admin_classic', 'apps', 'apps:read', 'admin.apps', 'admin.apps:read']
-const writeScopes = ['user_default', 'admin_classic', 'apps', 'admin.apps']
+export const readScopes = [...generalScopes, 'apps', 'apps:read', 'admin.apps', 'admin.apps:read']
+const writeScopes = [...generalScopes, 'apps', 'admin.apps']
 
 export const appRoutes: readonly Route[] = [
   { method: 'GET', path: '/api/v1/items', scopes: readScopes, handle: listItems },

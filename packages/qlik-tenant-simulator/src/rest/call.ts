@@ -19,9 +19,18 @@ export interface Route {
   readonly method: string
   /** Path with parameters, such as `/api/v1/apps/{id}`. */
   readonly path: string
-  /** The token needs one of these scopes. @default any scope */
-  readonly scopes?: readonly string[]
+  /** The token needs one of these scopes; with `any`, it needs none. */
+  readonly scopes: readonly string[] | 'any'
   readonly handle: (call: Call) => Promise<void>
+}
+
+/** Scopes that cover all APIs which a user, or an administrator, can call. */
+export const generalScopes = ['user_default', 'admin_classic']
+
+/** @throws QlikError 403 unless the token has one of the scopes */
+export function requireScope({ scope }: AccessToken, scopes: Route['scopes']): void {
+  if (scopes === 'any' || scopes.some(name => scope.includes(name))) return
+  throw new QlikError(403, 'HTTP-403', 'Forbidden', `Requires one of the scopes ${scopes.join(', ')}`)
 }
 
 /** Whether the caller may administer the tenant. Scopes never add rights, so both the role and a scope are required. */

@@ -4,19 +4,22 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import { send, sendJson } from '../http/exchange.ts'
 import { QlikError } from '../http/qlik-error.ts'
 import type { StoredContent } from '../tenant/resources.ts'
-import { badRequest, type Call, notFound, pathParameter, type Route } from './call.ts'
+import { badRequest, type Call, generalScopes, notFound, pathParameter, type Route } from './call.ts'
+
+/** Scopes that need temporary contents: apps are imported from and exported to them. */
+const uploadScopes = [...generalScopes, 'apps', 'apps:export', 'admin.apps', 'admin.apps:export']
 
 /** Temporary contents and data files: uploads in one request, resumable uploads (tus), downloads with ranges. */
 export const contentRoutes: readonly Route[] = [
-  { method: 'POST', path: '/api/v1/temp-contents', handle: upload },
-  { method: 'POST', path: '/api/v1/temp-contents/files', handle: beginTus },
-  { method: 'OPTIONS', path: '/api/v1/temp-contents/files', handle: tusOptions },
-  { method: 'HEAD', path: '/api/v1/temp-contents/files/{id}', handle: tusOffset },
-  { method: 'PATCH', path: '/api/v1/temp-contents/files/{id}', handle: tusAppend },
-  { method: 'DELETE', path: '/api/v1/temp-contents/files/{id}', handle: tusEnd },
-  { method: 'GET', path: '/api/v1/temp-contents/{id}', handle: download },
-  { method: 'GET', path: '/api/v1/temp-contents/{id}/details', handle: details },
-  { method: 'POST', path: '/api/v1/data-files', handle: uploadDataFile },
+  { method: 'POST', path: '/api/v1/temp-contents', scopes: uploadScopes, handle: upload },
+  { method: 'POST', path: '/api/v1/temp-contents/files', scopes: uploadScopes, handle: beginTus },
+  { method: 'OPTIONS', path: '/api/v1/temp-contents/files', scopes: uploadScopes, handle: tusOptions },
+  { method: 'HEAD', path: '/api/v1/temp-contents/files/{id}', scopes: uploadScopes, handle: tusOffset },
+  { method: 'PATCH', path: '/api/v1/temp-contents/files/{id}', scopes: uploadScopes, handle: tusAppend },
+  { method: 'DELETE', path: '/api/v1/temp-contents/files/{id}', scopes: uploadScopes, handle: tusEnd },
+  { method: 'GET', path: '/api/v1/temp-contents/{id}', scopes: uploadScopes, handle: download },
+  { method: 'GET', path: '/api/v1/temp-contents/{id}/details', scopes: uploadScopes, handle: details },
+  { method: 'POST', path: '/api/v1/data-files', scopes: generalScopes, handle: uploadDataFile },
 ]
 
 /** Reads a body to its end and keeps its first `keepBytes` bytes. @throws QlikError 413 above 2 GiB */

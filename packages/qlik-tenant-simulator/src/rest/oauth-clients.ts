@@ -10,21 +10,22 @@ import { matchesFilter } from './scim-filter.ts'
 const base = '/api/v1/oauth-clients'
 
 export const oauthClientRoutes: readonly Route[] = [
-  { method: 'GET', path: base, handle: listClients },
-  { method: 'POST', path: base, handle: createClient },
+  { method: 'GET', path: base, scopes: ['admin_classic'], handle: listClients },
+  { method: 'POST', path: base, scopes: ['admin_classic'], handle: createClient },
   {
     method: 'GET',
     path: `${base}/{id}`,
+    scopes: ['admin_classic'],
     handle: async call => sendJson(call.exchange, 200, clientView(call, managed(call))),
   },
-  { method: 'PATCH', path: `${base}/{id}`, handle: patchClient },
-  { method: 'DELETE', path: `${base}/{id}`, handle: deleteClient },
-  { method: 'POST', path: `${base}/{id}/actions/publish`, handle: publishClient },
-  { method: 'POST', path: `${base}/{id}/client-secrets`, handle: addSecret },
-  { method: 'DELETE', path: `${base}/{id}/client-secrets/{hint}`, handle: removeSecret },
-  { method: 'GET', path: `${base}/{id}/connection-configs/me`, handle: showConnection },
-  { method: 'PATCH', path: `${base}/{id}/connection-configs/me`, handle: patchConnection },
-  { method: 'DELETE', path: `${base}/{id}/connection-configs/me`, handle: resetConnection },
+  { method: 'PATCH', path: `${base}/{id}`, scopes: ['admin_classic'], handle: patchClient },
+  { method: 'DELETE', path: `${base}/{id}`, scopes: ['admin_classic'], handle: deleteClient },
+  { method: 'POST', path: `${base}/{id}/actions/publish`, scopes: ['admin_classic'], handle: publishClient },
+  { method: 'POST', path: `${base}/{id}/client-secrets`, scopes: ['admin_classic'], handle: addSecret },
+  { method: 'DELETE', path: `${base}/{id}/client-secrets/{hint}`, scopes: ['admin_classic'], handle: removeSecret },
+  { method: 'GET', path: `${base}/{id}/connection-configs/me`, scopes: ['admin_classic'], handle: showConnection },
+  { method: 'PATCH', path: `${base}/{id}/connection-configs/me`, scopes: ['admin_classic'], handle: patchConnection },
+  { method: 'DELETE', path: `${base}/{id}/connection-configs/me`, scopes: ['admin_classic'], handle: resetConnection },
 ]
 
 /** A tenant does not list region and organization clients. */

@@ -1,11 +1,11 @@
 import { send } from '../http/exchange.ts'
-import { type Call, isAdmin, notFound, pathParameter, type Route } from './call.ts'
+import { type Call, generalScopes, isAdmin, notFound, pathParameter, type Route } from './call.ts'
 import { sendPage } from './paging.ts'
 
 /** Issued tokens: administrators see all tokens, other users their own. */
 export const oauthTokenRoutes: readonly Route[] = [
-  { method: 'GET', path: '/api/v1/oauth-tokens', handle: listTokens },
-  { method: 'DELETE', path: '/api/v1/oauth-tokens/{id}', handle: deleteToken },
+  { method: 'GET', path: '/api/v1/oauth-tokens', scopes: generalScopes, handle: listTokens },
+  { method: 'DELETE', path: '/api/v1/oauth-tokens/{id}', scopes: generalScopes, handle: deleteToken },
 ]
 
 async function listTokens(call: Call) {

@@ -3,26 +3,61 @@ import { once } from 'node:events'
 import { isObject, readJson, sendJson } from '../http/exchange.ts'
 import { QlikError } from '../http/qlik-error.ts'
 import type { Space } from '../tenant/resources.ts'
-import { badRequest, type Call, isAdmin, notFound, pathParameter, type Route } from './call.ts'
+import { readScopes } from './apps.ts'
+import {
+  badRequest,
+  type Call,
+  generalScopes,
+  isAdmin,
+  notFound,
+  pathParameter,
+  type Route,
+  requireScope,
+} from './call.ts'
 import { sendPage } from './paging.ts'
+
+const spaceTypes = ['shared', 'managed', 'data'] as const
+const spaceWriteScopes = [...generalScopes, ...spaceTypes.map(type => `spaces.${type}`), 'admin.spaces']
+const spaceReadScopes = [
+  ...spaceWriteScopes,
+  ...spaceTypes.map(type => `spaces.${type}:read`),
+  'spaces:read',
+  'admin.spaces:read',
+]
 
 /** Spaces and the smaller resources that applications and Qlik's clients read. */
 export const platformRoutes: readonly Route[] = [
-  { method: 'GET', path: '/api/v1/spaces', handle: listSpaces },
-  { method: 'POST', path: '/api/v1/spaces', handle: createSpace },
-  { method: 'GET', path: '/api/v1/spaces/{id}', handle: showSpace },
-  { method: 'GET', path: '/api/v1/reloads', handle: ({ state, exchange }) => sendPage(state, exchange, []) },
-  { method: 'GET', path: '/api/v1/collections', handle: ({ state, exchange }) => sendPage(state, exchange, []) },
-  { method: 'GET', path: '/api/v1/licenses/overview', handle: licenceOverview },
-  { method: 'GET', path: '/api/v1/boot/core-init', handle: coreInit },
-  { method: 'GET', path: '/api/v1/features', handle: ({ exchange }) => sendJson(exchange, 200, {}) },
+  { method: 'GET', path: '/api/v1/spaces', scopes: spaceReadScopes, handle: listSpaces },
+  { method: 'POST', path: '/api/v1/spaces', scopes: spaceWriteScopes, handle: createSpace },
+  { method: 'GET', path: '/api/v1/spaces/{id}', scopes: spaceReadScopes, handle: showSpace },
+  {
+    method: 'GET',
+    path: '/api/v1/reloads',
+    scopes: readScopes,
+    handle: ({ state, exchange }) => sendPage(state, exchange, []),
+  },
+  {
+    method: 'GET',
+    path: '/api/v1/collections',
+    scopes: generalScopes,
+    handle: ({ state, exchange }) => sendPage(state, exchange, []),
+  },
+  { method: 'GET', path: '/api/v1/licenses/overview', scopes: generalScopes, handle: licenceOverview },
+  { method: 'GET', path: '/api/v1/boot/core-init', scopes: 'any', handle: coreInit },
+  { method: 'GET', path: '/api/v1/features', scopes: 'any', handle: ({ exchange }) => sendJson(exchange, 200, {}) },
   {
     method: 'GET',
     path: '/api/v1/user-locale',
+    scopes: 'any',
     handle: ({ exchange }) => sendJson(exchange, 200, { locale: 'en', preferredLocale: 'en' }),
   },
-  { method: 'GET', path: '/api/v1/csrf-token', handle: csrfToken },
-  { method: 'POST', path: '/api/v1/assistants/{id}/threads/{thread}/actions/stream', handle: streamResponse },
+  { method: 'GET', path: '/api/v1/csrf-token', scopes: 'any', handle: csrfToken },
+  {
+    method: 'POST',
+    path: '/api/v1/assistants/{id}/threads/{thread}/actions/stream',
+    scopes: generalScopes,
+    handle: streamResponse,
+  },
 ]
 
 function visibleSpaces(call: Call): Space[] {
@@ -48,14 +83,15 @@ async function createSpace(call: Call) {
   const { name, description = '', type = 'shared' } = await readJson(call.exchange)
   if (typeof name !== 'string' || name === '') throw badRequest('name is required')
   if (typeof description !== 'string') throw badRequest('description must be a string')
-  if (type !== 'shared' && type !== 'managed' && type !== 'data')
-    throw badRequest('type must be shared, managed or data')
+  const spaceType = spaceTypes.find(name => name === type)
+  if (spaceType === undefined) throw badRequest('type must be shared, managed or data')
+  requireScope(call.token, [...generalScopes, `spaces.${spaceType}`, 'admin.spaces'])
   const at = new Date(call.state.settings.now()).toISOString()
   const space: Space = {
     id: randomUUID(),
     name,
     description,
-    type,
+    type: spaceType,
     ownerId: call.user.id,
     createdAt: at,
     updatedAt: at,

@@ -15,6 +15,13 @@ import {
 } from '../../test/support/client.ts'
 import type { AnalyticsApp } from '../apps/catalogue.ts'
 import { createTenant, type SimulatedTenant } from '../index.ts'
+import { appRoutes } from './apps.ts'
+import { contentRoutes } from './contents.ts'
+import { oauthClientRoutes } from './oauth-clients.ts'
+import { oauthTokenRoutes } from './oauth-tokens.ts'
+import { platformRoutes } from './platform.ts'
+import { tenantRoutes } from './tenants.ts'
+import { userRoutes } from './users.ts'
 
 const app = (id: string, name: string, spaceId?: 'space-analytics' | 'space-finance'): AnalyticsApp => ({
   id,
@@ -266,6 +273,67 @@ describe('OAuth clients', () => {
   })
 })
 
+/** Logs in with a client that is allowed these scopes only. */
+async function tokenWith(...scopes: string[]): Promise<{ authorization: string }> {
+  const clientId = `narrow-${scopes.join('-')}`
+  const clientSecret = 'narrow-secret'
+  tenant.registerClient({ clientId, clientSecret, appType: 'web', redirectUris: [callback], allowedScopes: scopes })
+  const code = await requestCode(tenant, 'ada', { client_id: clientId, scope: scopes.join(' ') })
+  const client = { client_id: clientId, client_secret: clientSecret }
+  return bearer((await post(`${tenant.origin}/oauth/token`, codeGrant(code, client))).body)
+}
+
+describe('scopes', () => {
+  const routes = [
+    ...appRoutes,
+    ...contentRoutes,
+    ...oauthClientRoutes,
+    ...oauthTokenRoutes,
+    ...platformRoutes,
+    ...tenantRoutes,
+    ...userRoutes,
+  ]
+  const open = [
+    'GET /api/v1/boot/core-init',
+    'GET /api/v1/csrf-token',
+    'GET /api/v1/features',
+    'GET /api/v1/user-locale',
+    'GET /api/v1/users/me',
+    'GET /api/v1/users/{id}',
+  ]
+
+  it('are required at every API but those of the token itself', async () => {
+    const headers = { ...(await tokenWith('identity.name:read')), 'content-type': 'application/json' }
+    const allowed = []
+    for (const { method, path } of routes) {
+      const url = tenant.origin + path.replace('{id}', 'ada').replaceAll(/\{\w+\}/g, '1')
+      const body = method === 'POST' || method === 'PATCH' || method === 'PUT' ? { body: '{}' } : {}
+      const response = await call(url, { method, headers, ...body })
+      if (response.status !== 403) allowed.push(`${method} ${path}`)
+    }
+    expect(allowed.sort()).toEqual(open)
+  })
+
+  it('show the parts of a user that they name', async () => {
+    const { body } = await call(`${tenant.origin}/api/v1/users/ada`, {
+      headers: await tokenWith('identity.email:read'),
+    })
+    expect(body).toMatchObject({ email: 'ada@example.com' })
+    expect(body).not.toHaveProperty('name')
+  })
+
+  it('for one type of space allow creating spaces of that type', async () => {
+    const headers = { ...(await tokenWith('spaces.shared')), 'content-type': 'application/json' }
+    const create = async (type: string) => {
+      const body = JSON.stringify({ name: `A ${type} space`, type })
+      return (await call(`${tenant.origin}/api/v1/spaces`, { method: 'POST', headers, body })).status
+    }
+    expect([await create('shared'), await create('managed')]).toEqual([201, 403])
+    expect((await call(`${tenant.origin}/api/v1/spaces`, { headers })).status).toBe(200)
+    expect((await call(`${tenant.origin}/api/v1/items`, { headers })).status).toBe(403)
+  })
+})
+
 describe('a region client', () => {
   it('creates, deactivates and reactivates a tenant', async () => {
     const credentials = {
@@ -301,6 +369,52 @@ describe('a region client', () => {
   })
 })
 
+describe('a region', () => {
+  const regionClient = { client_id: 'demo-region', client_secret: 'demo-region-secret' }
+  const tokenAt = (origin: string, client: Record<string, string>) =>
+    post(`${origin}/oauth/token`, { grant_type: 'client_credentials', ...client })
+  const create = async (datacenter: string) => {
+    const region = bearer((await tokenAt(tenant.regionOrigin, regionClient)).body)
+    return post(`${tenant.regionOrigin}/api/v1/tenants`, { licenseKey: 'key', datacenter }, region)
+  }
+  const machine = { appType: 'web', clientName: 'Machine', allowedGrantTypes: ['client_credentials'] }
+
+  it.each(['us-east-1', 'eu-north-1', 'mars-1', 'constructor'])('does not create tenants in %s', async datacenter => {
+    const response = await create(datacenter)
+    expect([response.status, errorCode(response)]).toEqual([400, 'TENANTS-3'])
+  })
+
+  it('creates tenants without users, spaces and apps', async () => {
+    const { body } = await create('eu-west-1')
+    const origin = `http://${(body.hostnames as string[])[0]}`
+    const headers = bearer((await tokenAt(origin, regionClient)).body)
+    const list = async (path: string) => names(await call(`${origin}/api/v1/${path}`, { headers }))
+    expect(await list('users')).toEqual(['qlikbot\\demo-region'])
+    expect([await list('spaces'), await list('items')]).toEqual([[], []])
+  })
+
+  it('accepts a published client in all of its tenants, until it is deleted', async () => {
+    const { body } = await create('eu-west-1')
+    const other = `http://${(body.hostnames as string[])[0]}`
+    const inOther = bearer((await tokenAt(other, regionClient)).body)
+    const admins = [
+      { home: tenant.origin, abroad: other, headers: authorization.tess ?? {} },
+      { home: other, abroad: tenant.origin, headers: inOther },
+    ]
+    for (const { home, abroad, headers } of admins) {
+      const created = await post(`${home}/api/v1/oauth-clients`, machine, headers)
+      const { clientId, clientSecret } = created.body as Record<string, string>
+      const client = { client_id: String(clientId), client_secret: String(clientSecret) }
+      const path = `${home}/api/v1/oauth-clients/${clientId}`
+      expect(errorCode(await tokenAt(abroad, client))).toBe('OAUTH-14')
+      expect((await post(`${path}/actions/publish`, {}, headers)).status).toBe(201)
+      expect((await tokenAt(abroad, client)).status).toBe(200)
+      expect((await call(path, { method: 'DELETE', headers })).status).toBe(204)
+      expect(errorCode(await tokenAt(abroad, client))).toBe('OAUTH-14')
+    }
+  })
+})
+
 describe('the engine socket', () => {
   const handshake = async (path: string, headers: Record<string, string> = {}): Promise<number> => {
     const socket = new WebSocket(tenant.origin.replace('http', 'ws') + path, { headers })
@@ -331,5 +445,10 @@ describe('the engine socket', () => {
     expect(await handshake('/app/1', bearer(tokens))).toBe(503)
     tenant.expireAccessTokens()
     expect(await handshake('/app/1', bearer(tokens))).toBe(401)
+  })
+
+  it('requires a scope for apps', async () => {
+    expect(await handshake('/app/1', await tokenWith('identity.name:read'))).toBe(403)
+    expect(await handshake('/app/1', await tokenWith('apps:read'))).toBe(101)
   })
 })

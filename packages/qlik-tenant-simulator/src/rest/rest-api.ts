@@ -3,7 +3,7 @@ import { QlikError } from '../http/qlik-error.ts'
 import type { TenantState } from '../tenant/state.ts'
 import { appRoutes } from './apps.ts'
 import { authenticate } from './authentication.ts'
-import type { Route } from './call.ts'
+import { type Route, requireScope } from './call.ts'
 import { contentRoutes } from './contents.ts'
 import { oauthClientRoutes } from './oauth-clients.ts'
 import { oauthTokenRoutes } from './oauth-tokens.ts'
@@ -29,10 +29,7 @@ export async function restApi(state: TenantState, exchange: Exchange): Promise<v
       allow: onPath.map(({ route }) => route.method).join(', '),
     })
 
-  const { scopes = [] } = found.route
-  if (scopes.length > 0 && !scopes.some(scope => token.scope.includes(scope))) {
-    throw new QlikError(403, 'HTTP-403', 'Forbidden', `Requires one of the scopes ${scopes.join(', ')}`)
-  }
+  requireScope(token, found.route.scopes)
   await found.route.handle({ state, exchange, user, token, path: found.path })
 }
 

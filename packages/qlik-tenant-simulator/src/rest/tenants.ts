@@ -1,17 +1,18 @@
 import { readJson, send, sendJson, sendRedirect } from '../http/exchange.ts'
 import { QlikError } from '../http/qlik-error.ts'
 import type { RegionTenant } from '../tenant/resources.ts'
-import { type Call, pathParameter, type Route } from './call.ts'
+import { type Call, generalScopes, pathParameter, type Route } from './call.ts'
 
 /** The tenant itself. */
 export const tenantRoutes: readonly Route[] = [
   {
     method: 'GET',
     path: '/api/v1/tenants/me',
+    scopes: generalScopes,
     handle: async ({ state, exchange }) =>
       sendRedirect(exchange, state.settings.usersMeRedirectStatus, `/api/v1/tenants/${state.tenantId}`),
   },
-  { method: 'GET', path: '/api/v1/tenants/{id}', handle: showTenant },
+  { method: 'GET', path: '/api/v1/tenants/{id}', scopes: generalScopes, handle: showTenant },
 ]
 
 /** Tenant lifecycle, at the region host. */
@@ -54,8 +55,11 @@ async function createTenant({ state, exchange }: Call) {
   const { licenseKey, datacenter = 'eu-west-1', name = 'new-tenant' } = await readJson(exchange)
   if (typeof licenseKey !== 'string' || licenseKey === '')
     throw new QlikError(400, 'TENANTS-2', 'licenseKey is required')
-  if (typeof datacenter !== 'string' || !datacenters.includes(datacenter))
+  if (typeof datacenter !== 'string' || !Object.hasOwn(regionOfDatacenter, datacenter))
     throw new QlikError(400, 'TENANTS-3', 'Unknown datacenter')
+  const itsRegion = regionOfDatacenter[datacenter]
+  if (itsRegion !== region)
+    throw new QlikError(400, 'TENANTS-3', 'Datacenter in another region', `${datacenter} is in region ${itsRegion}`)
   if (typeof name !== 'string') throw new QlikError(400, 'TENANTS-4', 'name must be a string')
   const tenant = await state.createTenant()
   const { id } = tenant
@@ -101,13 +105,17 @@ function tenantNotFound(): QlikError {
   return new QlikError(404, 'TENANTS-8', 'Tenant not found')
 }
 
-const datacenters = [
-  'ap-northeast-1',
-  'ap-southeast-1',
-  'ap-southeast-2',
-  'eu-central-1',
-  'eu-north-1',
-  'eu-west-1',
-  'eu-west-2',
-  'us-east-1',
-]
+/** The region that the simulation stands for. */
+const region = 'eu'
+
+/** Regions of the data centers, from the description of Qlik's tenants API. */
+const regionOfDatacenter: Readonly<Record<string, string>> = {
+  'ap-northeast-1': 'jp',
+  'ap-southeast-1': 'ap',
+  'ap-southeast-2': 'sg',
+  'eu-central-1': 'de',
+  'eu-north-1': 'se',
+  'eu-west-1': 'eu',
+  'eu-west-2': 'uk',
+  'us-east-1': 'us',
+}

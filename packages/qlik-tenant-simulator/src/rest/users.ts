@@ -11,6 +11,7 @@ export const userRoutes: readonly Route[] = [
   {
     method: 'GET',
     path: '/api/v1/users/me',
+    scopes: 'any',
     handle: async ({ state, exchange, user }) =>
       sendRedirect(
         exchange,
@@ -18,11 +19,11 @@ export const userRoutes: readonly Route[] = [
         `/api/v1/users/${encodeURIComponent(user.id)}${exchange.url.search}`,
       ),
   },
-  { method: 'GET', path: '/api/v1/users', handle: listUsers },
-  { method: 'POST', path: '/api/v1/users', handle: createUser },
-  { method: 'GET', path: '/api/v1/users/{id}', handle: showUser },
-  { method: 'PATCH', path: '/api/v1/users/{id}', handle: patchUser },
-  { method: 'DELETE', path: '/api/v1/users/{id}', handle: deleteUser },
+  { method: 'GET', path: '/api/v1/users', scopes: ['admin_classic', 'admin.users'], handle: listUsers },
+  { method: 'POST', path: '/api/v1/users', scopes: ['admin_classic', 'admin.users'], handle: createUser },
+  { method: 'GET', path: '/api/v1/users/{id}', scopes: 'any', handle: showUser },
+  { method: 'PATCH', path: '/api/v1/users/{id}', scopes: ['admin_classic', 'admin.users'], handle: patchUser },
+  { method: 'DELETE', path: '/api/v1/users/{id}', scopes: ['admin_classic', 'admin.users'], handle: deleteUser },
 ]
 
 async function listUsers(call: Call) {

@@ -3,6 +3,7 @@ import { once } from 'node:events'
 import { createServer, type Server } from 'node:http'
 import type { AddressInfo, Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
+import type { AnalyticsApp } from '../apps/catalogue.ts'
 import type { FaultScript } from '../controls/faults.ts'
 import type { RequestLog } from '../controls/request-log.ts'
 import { createEngine, type Engine } from '../engine/engine.ts'
@@ -10,7 +11,7 @@ import { maySeeApp } from '../rest/apps.ts'
 import type { ClientDirectory } from '../tenant/clients.ts'
 import { loginSessions } from '../tenant/login-sessions.ts'
 import type { Settings } from '../tenant/options.ts'
-import { resources } from '../tenant/resources.ts'
+import { resources, type Space } from '../tenant/resources.ts'
 import type { TenantState, Tier } from '../tenant/state.ts'
 import { tokenVault } from '../tenant/tokens.ts'
 import type { UserDirectory } from '../tenant/users.ts'
@@ -24,6 +25,12 @@ export interface Simulation {
   readonly clients: ClientDirectory
   readonly log: RequestLog
   readonly faults: FaultScript
+}
+
+/** Apps and spaces of a host. */
+export interface HostContents {
+  readonly apps: readonly AnalyticsApp[]
+  readonly spaces: readonly Space[]
 }
 
 /** A listening host of the simulation. */
@@ -43,10 +50,11 @@ export async function listen(
   { settings, users, clients, log, faults }: Simulation,
   tier: Tier,
   port: number,
-  apps: TenantState['apps'],
+  contents: HostContents,
   createChild: TenantState['createTenant'],
 ): Promise<Host> {
   let active = true
+  const apps = [...contents.apps]
   const usedNames = new Map<string, number>()
   const engineSockets = new Map<Duplex, string>()
   const server = createServer({ keepAliveTimeout: 65_000 })
@@ -69,7 +77,7 @@ export async function listen(
     clients,
     tokens: tokenVault(settings, () => issuer),
     sessions: loginSessions(() => `qlik-login-${new URL(origin).port}`, settings.now, settings.loginSeconds),
-    resources: resources(),
+    resources: resources(contents.spaces),
     apps,
     accepts: client => (tier === 'tenant' ? client.tier !== 'organization' : client.tier === tier),
     firstUse(name, expiresAt) {

@@ -88,7 +88,7 @@ async function route(state: TenantState, exchange: Exchange): Promise<void> {
   const { origin } = request.headers
   const isApi = pathname.startsWith('/api/')
   if (origin !== undefined && (isApi || pathname.startsWith('/oauth/'))) {
-    const allowed = state.clients.all.some(client => client.allowedOrigins.includes(origin))
+    const allowed = state.clients.valid.some(client => client.allowedOrigins.includes(origin))
     if (allowed)
       Object.assign(exchange.headers, {
         'access-control-allow-origin': origin,

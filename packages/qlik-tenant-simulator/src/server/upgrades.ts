@@ -5,7 +5,9 @@ import type { RequestLog } from '../controls/request-log.ts'
 import type { Engine } from '../engine/engine.ts'
 import { isOwnHost, targetUrl } from '../http/own-host.ts'
 import { QlikError } from '../http/qlik-error.ts'
+import { readScopes } from '../rest/apps.ts'
 import { authenticate } from '../rest/authentication.ts'
+import { requireScope } from '../rest/call.ts'
 import type { TenantState } from '../tenant/state.ts'
 
 /**
@@ -43,6 +45,7 @@ export async function handleUpgrade(
     if (!state.active()) throw new QlikError(403, 'TENANTS-9', 'Tenant is deactivated')
     if (url === undefined || appId === undefined) throw new QlikError(404, 'HTTP-404', 'Not found')
     const { user, token } = authenticate(state, { request, url }, 'websocket')
+    requireScope(token, readScopes)
     onAuthenticated(token.family, socket)
     engine.accept(request, socket, head, {
       appId: decodeURIComponent(appId),

@@ -109,7 +109,11 @@ export const scopeToken = /^[\x21\x23-\x5b\x5d-\x7e]+$/
 
 /** The clients of a tenant. */
 export interface ClientDirectory {
+  /** Clients registered in this tenant. */
   readonly all: readonly Client[]
+  /** Clients valid in this tenant: its own, and those that other tenants of the region published. */
+  readonly valid: readonly Client[]
+  /** Finds a client that is valid in this tenant. */
   find(clientId: string): Client | undefined
   put(client: Client): Client
   /** Adds a client or replaces the one with the same id. @throws TypeError for an invalid registration */
@@ -117,8 +121,11 @@ export interface ClientDirectory {
   remove(clientId: string): boolean
 }
 
+/** The directories of all tenants in a region. */
+export type RegionDirectories = Set<ClientDirectory>
+
 /**
- * Creates a directory.
+ * Creates a directory and adds it to its region.
  *
  * @param onSecret - Called with every client secret.
  * @throws TypeError for an invalid registration
@@ -126,6 +133,7 @@ export interface ClientDirectory {
 export function clientDirectory(
   registrations: readonly ClientRegistration[],
   onSecret: (secret: string) => void,
+  region: RegionDirectories = new Set(),
 ): ClientDirectory {
   const clients = new Map<string, Client>()
   const put = (client: Client) => {
@@ -140,15 +148,22 @@ export function clientDirectory(
   }
   for (const registration of registrations) register(registration)
 
-  return {
+  const publishedElsewhere = () =>
+    [...region].filter(other => other !== directory).flatMap(other => other.all.filter(client => client.published))
+  const directory: ClientDirectory = {
     get all() {
       return [...clients.values()]
     },
-    find: clientId => clients.get(clientId),
+    get valid() {
+      return [...clients.values(), ...publishedElsewhere()]
+    },
+    find: clientId => clients.get(clientId) ?? publishedElsewhere().find(client => client.clientId === clientId),
     put,
     register,
     remove: clientId => clients.delete(clientId),
   }
+  region.add(directory)
+  return directory
 }
 
 /** The registration that would create this client, with its newest secret. */

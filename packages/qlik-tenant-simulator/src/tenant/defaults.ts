@@ -1,4 +1,5 @@
 import type { ClientRegistration } from './clients.ts'
+import type { Space } from './resources.ts'
 import type { TenantUser } from './users.ts'
 
 /** Users of a new tenant. */
@@ -112,4 +113,12 @@ export const defaultClients: readonly ClientRegistration[] = [
     allowedGrantTypes: ['client_credentials'],
     tier: 'organization',
   },
+]
+
+const created = { ownerId: 'tess', createdAt: '2026-01-12T08:00:00.000Z', updatedAt: '2026-01-12T08:00:00.000Z' }
+
+/** Spaces of a new tenant. */
+export const defaultSpaces: readonly Space[] = [
+  { id: 'space-analytics', name: 'Analytics', description: 'Apps for all users', type: 'shared', ...created },
+  { id: 'space-finance', name: 'Finance', description: 'Apps for the finance team', type: 'shared', ...created },
 ]

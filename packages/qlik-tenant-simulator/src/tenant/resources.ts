@@ -40,13 +40,8 @@ export interface RegionTenant {
   readonly setActive: (active: boolean) => void
 }
 
-/** The resources of a new tenant: two shared spaces. */
-export function resources(): Resources {
-  const created = { ownerId: 'tess', createdAt: '2026-01-12T08:00:00.000Z', updatedAt: '2026-01-12T08:00:00.000Z' }
-  const spaces: Space[] = [
-    { id: 'space-analytics', name: 'Analytics', description: 'Apps for all users', type: 'shared', ...created },
-    { id: 'space-finance', name: 'Finance', description: 'Apps for the finance team', type: 'shared', ...created },
-  ]
+/** The resources of a tenant with these spaces. */
+export function resources(spaces: readonly Space[]): Resources {
   return {
     spaces: new Map(spaces.map(space => [space.id, space])),
     contents: new Map(),
