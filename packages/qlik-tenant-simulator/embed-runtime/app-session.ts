@@ -4,7 +4,12 @@ import schema from 'enigma.js/schemas/12.2027.0.json'
 /** The app object of enigma.js; charts receive it unchanged. */
 export interface EngineApp {
   getField(name: string): Promise<{ selectValues(values: readonly object[]): Promise<boolean> }>
-  getObject(id: string): Promise<{ getLayout(): Promise<Record<string, unknown>> }>
+  getObject(id: string): Promise<EngineObject>
+}
+
+/** An app object or session object of enigma.js. */
+export interface EngineObject {
+  getLayout(): Promise<Record<string, unknown>>
 }
 
 /** The state of the connection to an app. */

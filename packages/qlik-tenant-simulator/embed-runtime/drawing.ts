@@ -1,5 +1,5 @@
 import { embed } from '@nebula.js/stardust'
-import type { EngineApp } from './app-session.ts'
+import type { EngineApp, EngineObject } from './app-session.ts'
 import { chartTypes } from './chart-types.ts'
 import { darkTheme, pageTheme, watchPageTheme } from './page-theme.ts'
 
@@ -16,10 +16,25 @@ export interface EmbedProps {
   readonly dimensions?: readonly (string | object)[]
   readonly measures?: readonly (string | object)[]
   readonly properties?: object
+  /** Receives the API that `getRefApi()` of the element returns; called each time the app is opened. */
+  readonly exposeRefApi?: (api: RefApi) => void
+}
+
+/**
+ * Access of a page to the engine connection of an element.
+ *
+ * @see https://qlik.dev/embed/qlik-embed/customize/interact-with-ref-api/
+ */
+export interface RefApi {
+  getDoc(): Promise<EngineApp>
+  /** The object that the element shows; undefined for a field and for the selections bar. Rejects when drawing fails. */
+  getObject(): Promise<EngineObject | undefined>
 }
 
 /** A drawing that can be removed. */
 export interface Drawing {
+  /** The object that is drawn. */
+  readonly model?: EngineObject
   destroy(): void
 }
 
@@ -38,7 +53,7 @@ export function draw(element: HTMLElement, app: EngineApp, props: EmbedProps): P
 const drawings: Readonly<Record<string, Draw>> = {
   async 'analytics/chart'(element, app, props) {
     const chart = await embedderOf(app, element).render({ element, ...chartConfig(props) })
-    return { destroy: () => void chart.destroy() }
+    return { model: chart.model as unknown as EngineObject, destroy: () => void chart.destroy() }
   },
 
   async 'analytics/selections'(element, app) {
@@ -58,7 +73,8 @@ const drawings: Readonly<Record<string, Draw>> = {
   async 'analytics/sheet'(element, app, props) {
     const id = props.sheetId ?? props.objectId
     if (!id) throw new Error('The attribute sheet-id is missing.')
-    const sheet = await (await app.getObject(id)).getLayout()
+    const model = await app.getObject(id)
+    const sheet = await model.getLayout()
     const grid = document.createElement('div')
     Object.assign(grid.style, {
       display: 'grid',
@@ -71,7 +87,7 @@ const drawings: Readonly<Record<string, Draw>> = {
     })
     element.replaceChildren(grid)
     const charts = await Promise.all(sheetCells(sheet).map(cell => drawCell(grid, app, cell)))
-    return { destroy: () => charts.forEach(chart => void chart.destroy()) }
+    return { model, destroy: () => charts.forEach(chart => void chart.destroy()) }
   },
 }
 

@@ -59,8 +59,10 @@ function start(element: HTMLElement, props: EmbedProps): () => void {
   const show = async (app: EngineApp) => {
     const id = Symbol('drawing')
     latest = id
+    const drawingOfApp = draw(element, app, props)
+    props.exposeRefApi?.({ getDoc: async () => app, getObject: async () => (await drawingOfApp).model })
     try {
-      const drawn = await draw(element, app, props)
+      const drawn = await drawingOfApp
       if (latest === id) drawing = drawn
       else drawn.destroy()
     } catch (error) {
@@ -99,8 +101,8 @@ function showMessage(element: HTMLElement, message?: string): void {
   element.append(sentence)
 }
 
-/** The host of the element. A host without a scheme is https; the default is the host of this runtime. */
+/** The host of the element. A host without a scheme is https; the default is where this module comes from. */
 function hostOf(props: EmbedProps): string {
-  const host = props.hostConfig?.host || props.hostConfig?.url || window.QlikMain?.getRootUrl() || location.origin
+  const host = props.hostConfig?.host || props.hostConfig?.url || new URL('..', import.meta.url).href
   return (/^https?:\/\//.test(host) ? host : `https://${host}`).replace(/\/+$/, '')
 }

@@ -9,6 +9,7 @@ export {}
 interface QlikMain {
   readonly PRODUCT_INFO: { readonly name: string }
   import(name: string): Promise<unknown>
+  /** The script's origin and `/`, without the path prefix of a proxy. */
   getRootUrl(): string
   resourceNeedsCredentials(url: string): boolean
   applyFeatureOverrides(): void
@@ -23,7 +24,6 @@ declare global {
 
 const script = document.currentScript
 const folder = new URL('.', script instanceof HTMLScriptElement ? script.src : location.href)
-const rootUrl = new URL('..', folder).href.replace(/\/$/, '')
 
 let runtime: Promise<{ importModule(name: string): Promise<unknown> }> | undefined
 
@@ -34,7 +34,7 @@ page.QlikMain ??= {
     runtime ??= import(new URL(runtimeModule, folder).href)
     return (await runtime).importModule(name)
   },
-  getRootUrl: () => rootUrl,
+  getRootUrl: () => `${folder.origin}/`,
   resourceNeedsCredentials: () => false,
   applyFeatureOverrides() {},
   INTERNAL__DO_NOT_USE: {},

@@ -3,10 +3,26 @@ import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
 import type { Browser, Page } from 'playwright-core'
 import { colours, launchChromium, problemsOf } from 'test-support/chromium'
+import { gapminderAppId } from '../src/apps/catalogue.ts'
 import { dashboardObjects } from '../src/apps/dashboard.ts'
 import { serveChartPage } from './chart-page.ts'
 
 const objects = dashboardObjects
+
+/** What the pages in this test use of the embed API. */
+interface RefApi {
+  getDoc(): Promise<{
+    getAppLayout(): Promise<{ qTitle: string }>
+    getField(name: string): Promise<{ selectValues(values: readonly object[]): Promise<boolean> }>
+    clearAll(): Promise<void>
+  }>
+  getObject(): Promise<{ getLayout(): Promise<{ title?: string; visualization?: string }> } | undefined>
+}
+interface QlikMain {
+  import(name: string): Promise<{ mountVanillaEmbedComponent(options: object): unknown }>
+  getRootUrl(): string
+}
+
 let site: Awaited<ReturnType<typeof serveChartPage>>
 let browser: Browser
 let page: Page
@@ -62,6 +78,61 @@ describe('embed runtime under the default content security policy', () => {
     await page.mouse.click(5, 995)
     await page.locator('#selections').getByTitle('Clear all selections').click()
     await page.locator(`#${objects.kpi}`).getByText('3.57B').waitFor()
+  })
+
+  it('gives the page access to the app and the object of an element', async () => {
+    const titles = await page.evaluate(
+      async ids => {
+        const refApiOf = (id: string) => {
+          const element = document.querySelector(`#${id} qlik-embed`) as HTMLElement & { getRefApi(): Promise<RefApi> }
+          return element.getRefApi()
+        }
+        const [chart, onTheFly, field] = await Promise.all(ids.map(refApiOf))
+        return [
+          (await (await chart?.getDoc())?.getAppLayout())?.qTitle,
+          (await (await chart?.getObject())?.getLayout())?.title,
+          (await (await onTheFly?.getObject())?.getLayout())?.visualization,
+          (await field?.getObject()) === undefined,
+        ]
+      },
+      [objects.kpi, 'on-the-fly', 'field'],
+    )
+    expect(titles).toEqual(['Gapminder', 'Population', 'barchart', true])
+  })
+
+  it('redraws after a selection of the page', async () => {
+    const select = (text: string | undefined) =>
+      page.evaluate(
+        async ([id, value]) => {
+          const element = document.querySelector(`#${id} qlik-embed`) as HTMLElement & { getRefApi(): Promise<RefApi> }
+          const doc = await (await element.getRefApi()).getDoc()
+          if (value === undefined) await doc.clearAll()
+          else await (await doc.getField('region')).selectValues([{ qText: value }])
+        },
+        [objects.kpi, text] as const,
+      )
+    await select('South Asia')
+    await page.locator(`#${objects.kpi}`).getByText('3.57B').waitFor({ state: 'detached' })
+    await select(undefined)
+    await page.locator(`#${objects.kpi}`).getByText('3.57B').waitFor()
+  })
+
+  it('reports the origin as root URL, and connects to its own path without a host', async () => {
+    const rootUrl = await page.evaluate(
+      async ([appId, objectId]) => {
+        const { QlikMain } = window as unknown as { QlikMain: QlikMain }
+        const { mountVanillaEmbedComponent } = await QlikMain.import('embed-vanilla@v1')
+        const target = document.createElement('div')
+        target.id = 'without-host'
+        target.style.height = '200px'
+        document.body.append(target)
+        mountVanillaEmbedComponent({ target, props: { ui: 'analytics/chart', appId, objectId } })
+        return QlikMain.getRootUrl()
+      },
+      [gapminderAppId, objects.kpi] as const,
+    )
+    expect(rootUrl).toBe(site.url)
+    await page.locator('#without-host').getByText('3.57B').waitFor()
   })
 
   it('logs no errors to the console', () => expect(problems).toEqual([]))
