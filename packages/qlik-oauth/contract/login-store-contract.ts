@@ -9,10 +9,9 @@ export interface TestRunner {
 }
 
 /**
- * Checks that a login store does what this package relies on.
+ * Checks that a login store fulfils the contract of `LoginStore`.
  *
- * Every case makes a store of its own and closes it. The names of its keys are random, so that the cases may share one
- * server.
+ * Every case creates a store and closes it. Keys are random, so that all cases may share one server.
  *
  * @example
  * import { describe, it } from 'node:test'
@@ -20,13 +19,13 @@ export interface TestRunner {
  */
 export function loginStoreContract(
   title: string,
-  makeStore: () => LoginStore | Promise<LoginStore>,
+  createStore: () => LoginStore | Promise<LoginStore>,
   { describe, it }: TestRunner,
 ): void {
   describe(title, () => {
     for (const [behaviour, check] of Object.entries(cases)) {
       it(behaviour, async () => {
-        const store = await makeStore()
+        const store = await createStore()
         try {
           await check(store, randomUUID())
         } finally {
@@ -38,26 +37,26 @@ export function loginStoreContract(
 }
 
 const cases: Record<string, (store: LoginStore, key: string) => Promise<void>> = {
-  async 'gives a login attempt back once'(store, key) {
-    await store.saveTransaction(key, attempt, 60)
-    assert.deepEqual(await store.takeTransaction(key), attempt)
+  async 'returns a transaction once'(store, key) {
+    await store.saveTransaction(key, transaction, 60)
+    assert.deepEqual(await store.takeTransaction(key), transaction)
     assert.equal(await store.takeTransaction(key), undefined)
   },
-  async 'knows no attempt that was never saved'(store, key) {
+  async 'returns no transaction that was never saved'(store, key) {
     assert.equal(await store.takeTransaction(key), undefined)
   },
-  async 'gives a login attempt to exactly one of many callers at once'(store, key) {
-    await store.saveTransaction(key, attempt, 60)
-    const taken = await Promise.all(Array.from({ length: 10 }, () => store.takeTransaction(key)))
-    assert.deepEqual(taken.filter(Boolean), [attempt])
+  async 'gives a transaction to exactly one of many concurrent callers'(store, key) {
+    await store.saveTransaction(key, transaction, 60)
+    const results = await Promise.all(Array.from({ length: 10 }, () => store.takeTransaction(key)))
+    assert.deepEqual(results.filter(Boolean), [transaction])
   },
 
-  async 'gives back the login that was created, with version 1'(store, key) {
+  async 'returns the login that was created, with version 1'(store, key) {
     const record = login()
     await store.createLogin(key, record, 60)
     assert.deepEqual(await store.readLogin(key), { record, version: 1 })
   },
-  async 'keeps every field of a record, also those that are optional and those in other scripts'(store, key) {
+  async 'keeps every field of a record, including optional fields and non-Latin text'(store, key) {
     const user = { id: 'u', name: 'Zoë 李 🙂', email: 'zoe@example.com', subject: 'idp\\zoe', tenantId: 't' }
     const record = {
       ...login(),
@@ -67,14 +66,14 @@ const cases: Record<string, (store: LoginStore, key: string) => Promise<void>> =
     await store.createLogin(key, record, 60)
     assert.deepEqual((await store.readLogin(key))?.record, record)
   },
-  async 'knows no login that was never created'(store, key) {
+  async 'returns nothing for a login that was never created'(store, key) {
     assert.equal(await store.readLogin(key), undefined)
     assert.equal(await store.readLogin(key, 60), undefined)
     assert.equal(await store.endLogin(key), undefined)
     assert.equal(await store.idleLeft(key), 0)
     assert.equal(await store.replaceLogin(key, 1, login()), 'gone')
   },
-  async 'starts the idle time anew at a read that says so, and only then'(store, key) {
+  async 'extends the idle time only for a read with idleSeconds'(store, key) {
     await store.createLogin(key, login(), 60)
     await store.readLogin(key)
     assertBetween(await store.idleLeft(key), 50_000, 60_000)
@@ -82,7 +81,7 @@ const cases: Record<string, (store: LoginStore, key: string) => Promise<void>> =
     assertBetween(await store.idleLeft(key), 590_000, 600_000)
   },
 
-  async 'replaces the version that was read, counts it up, and keeps the idle end'(store, key) {
+  async 'replaces the expected version, adds one to it, and keeps the idle end'(store, key) {
     await store.createLogin(key, login(), 60)
     const renewed = { ...login(), refreshedAt: Date.now() }
     assert.equal(await store.replaceLogin(key, 1, renewed), 'replaced')
@@ -95,7 +94,7 @@ const cases: Record<string, (store: LoginStore, key: string) => Promise<void>> =
     assert.equal(await store.replaceLogin(key, 2, login()), 'changed')
     assert.deepEqual(await store.readLogin(key), { record, version: 1 })
   },
-  async 'lets exactly one of many callers at once replace a version'(store, key) {
+  async 'lets exactly one of many concurrent callers replace a version'(store, key) {
     await store.createLogin(key, login(), 60)
     const records = Array.from({ length: 10 }, (_, at) => ({ ...login(), refreshedAt: at }))
     const outcomes = await Promise.all(records.map(record => store.replaceLogin(key, 1, record)))
@@ -110,14 +109,14 @@ const cases: Record<string, (store: LoginStore, key: string) => Promise<void>> =
     assert.equal(await store.readLogin(key, 60), undefined)
     assert.equal(await store.idleLeft(key), 0)
   },
-  async 'ends a login and gives its record to exactly one of many callers at once'(store, key) {
+  async 'ends a login and gives its record to exactly one of many concurrent callers'(store, key) {
     const record = login()
     await store.createLogin(key, record, 60)
     const ended = await Promise.all(Array.from({ length: 10 }, () => store.endLogin(key)))
     assert.deepEqual(ended.filter(Boolean), [record])
     assert.equal(await store.readLogin(key), undefined)
   },
-  async 'leaves no login behind when it is replaced and ended at once'(store, key) {
+  async 'leaves no login behind when it is replaced and ended concurrently'(store, key) {
     for (let version = 1; version <= 20; version++) {
       await store.createLogin(key, login(), 60)
       await Promise.all([store.replaceLogin(key, 1, login()), store.endLogin(key)])
@@ -137,7 +136,7 @@ const cases: Record<string, (store: LoginStore, key: string) => Promise<void>> =
     assert.deepEqual(await store.loginKeys(record.tenant, record.user.id), [second])
     assert.deepEqual(await store.loginKeys(record.tenant, randomUUID()), [])
   },
-  async 'lists all of many logins that one user made at once'(store, key) {
+  async 'lists all logins that one user created concurrently'(store, key) {
     const record = login()
     const keys = Array.from({ length: 20 }, (_, at) => `${key}-${at}`)
     await Promise.all(keys.map(each => store.createLogin(each, record, 60)))
@@ -151,45 +150,45 @@ const cases: Record<string, (store: LoginStore, key: string) => Promise<void>> =
     await store.saveTokens(key, set)
     assert.deepEqual(await store.readTokens(key), set)
   },
-  async 'does not give out tokens that were over when they were saved'(store, key) {
+  async 'does not return tokens that had expired when they were saved'(store, key) {
     await store.saveTokens(key, { ...tokens(), expiresAt: Date.now() - 1 })
     assert.equal(await store.readTokens(key), undefined)
   },
-  async 'keeps attempts, logins, tokens, locks and counters of the same name apart'(store, key) {
+  async 'keeps transactions, logins, tokens, locks and counters of the same key apart'(store, key) {
     const record = login()
     await store.createLogin(key, record, 60)
-    await store.saveTransaction(key, attempt, 60)
+    await store.saveTransaction(key, transaction, 60)
     await store.saveTokens(key, tokens())
     await store.lock(key, 60_000)
     await store.increment(key, 60)
     assert.deepEqual((await store.readLogin(key))?.record, record)
-    assert.deepEqual(await store.takeTransaction(key), attempt)
+    assert.deepEqual(await store.takeTransaction(key), transaction)
     assert.equal(await store.increment(key, 60), 2)
   },
 
-  async 'gives a lock to exactly one of many callers at once'(store, key) {
+  async 'gives a lock to exactly one of many concurrent callers'(store, key) {
     const locks = await Promise.all(Array.from({ length: 10 }, () => store.lock(key, 60_000)))
     assert.equal(locks.filter(lock => lock === 'held').length, 9)
     assert.equal(locks.filter(lock => typeof lock === 'object').length, 1)
   },
   async 'gives a released lock to the next caller'(store, key) {
-    await held(await store.lock(key, 60_000)).release()
-    await held(await store.lock(key, 60_000)).release()
+    await acquired(await store.lock(key, 60_000)).release()
+    await acquired(await store.lock(key, 60_000)).release()
   },
-  async 'lets a lock cool after work that failed'(store, key) {
-    await held(await store.lock(key, 60_000)).release(200)
-    assert.equal(await store.lock(key, 60_000), 'cooling')
+  async 'returns backoff after a release that asks for it'(store, key) {
+    await acquired(await store.lock(key, 60_000)).release(200)
+    assert.equal(await store.lock(key, 60_000), 'backoff')
     await eventually(async () => typeof (await store.lock(key, 60_000)) === 'object')
   },
   async 'keeps a lock whose lease is renewed'(store, key) {
-    const lock = held(await store.lock(key, 400))
+    const lock = acquired(await store.lock(key, 400))
     for (const end = Date.now() + 1000; Date.now() < end; ) {
       assert.equal(await lock.renew(), true)
       assert.equal(await store.lock(key, 400), 'held')
     }
   },
-  async 'takes a lock from a holder whose lease ran out, and tells that holder'(store, key) {
-    const lost = held(await store.lock(key, 50))
+  async 'gives a lock to the next caller when its lease runs out, and tells the former holder'(store, key) {
+    const lost = acquired(await store.lock(key, 50))
     await eventually(async () => typeof (await store.lock(key, 60_000)) === 'object')
     assert.equal(await lost.renew(), false)
     await lost.release()
@@ -197,7 +196,7 @@ const cases: Record<string, (store: LoginStore, key: string) => Promise<void>> =
     assert.equal(await store.lock(key, 60_000), 'held')
   },
 
-  async 'counts hits within a window'(store, key) {
+  async 'counts within a window'(store, key) {
     const counts = await Promise.all(Array.from({ length: 10 }, () => store.increment(key, 60)))
     assert.deepEqual(
       counts.sort((a, b) => a - b),
@@ -205,8 +204,8 @@ const cases: Record<string, (store: LoginStore, key: string) => Promise<void>> =
     )
     assert.equal(await store.increment(`${key}-other`, 60), 1)
   },
-  async 'forgets attempts, logins, tokens and hits when their time is over'(store, key) {
-    await store.saveTransaction(key, attempt, 1)
+  async 'drops transactions, logins, tokens and counters when they expire'(store, key) {
+    await store.saveTransaction(key, transaction, 1)
     await store.createLogin(key, login(), 1)
     await store.saveTokens(key, { ...tokens(), expiresAt: Date.now() + 1000 })
     await store.increment(key, 1)
@@ -219,13 +218,13 @@ const cases: Record<string, (store: LoginStore, key: string) => Promise<void>> =
     assert.equal(await store.takeTransaction(key), undefined)
   },
 
-  async 'announces changed and ended logins to whoever watches'(store, key) {
+  async 'announces changed and ended logins to subscribers'(store, key) {
     const changes: LoginChange[] = []
-    const watch = store.subscribe(
+    const subscription = store.subscribe(
       change => change.key === key && changes.push(change),
       () => {},
     )
-    await eventually(async () => watch.confirmed)
+    await eventually(async () => subscription.confirmed)
     await store.createLogin(key, login(), 60)
     await store.readLogin(key, 60)
     await store.replaceLogin(key, 7, login())
@@ -237,17 +236,17 @@ const cases: Record<string, (store: LoginStore, key: string) => Promise<void>> =
       { type: 'changed', key },
       { type: 'ended', key },
     ])
-    await watch.close()
-    assert.equal(watch.confirmed, false)
+    await subscription.close()
+    assert.equal(subscription.confirmed, false)
   },
-  async 'announces to each watcher until it closes'(store, key) {
-    const heard: string[] = []
+  async 'announces to each subscriber until it closes'(store, key) {
+    const notified: string[] = []
     const first = store.subscribe(
-      change => change.key === key && heard.push('first'),
+      change => change.key === key && notified.push('first'),
       () => {},
     )
     const second = store.subscribe(
-      change => change.key === key && heard.push('second'),
+      change => change.key === key && notified.push('second'),
       () => {},
     )
     await eventually(async () => first.confirmed && second.confirmed)
@@ -255,47 +254,47 @@ const cases: Record<string, (store: LoginStore, key: string) => Promise<void>> =
     assert.equal(second.confirmed, true)
     await store.createLogin(key, login(), 60)
     await store.endLogin(key)
-    await eventually(async () => heard.length > 0)
-    assert.deepEqual(heard, ['second'])
+    await eventually(async () => notified.length > 0)
+    assert.deepEqual(notified, ['second'])
   },
-  async 'answers a ping'(store) {
+  async 'responds to a ping'(store) {
     await store.ping()
   },
 }
 
-const attempt: AuthorizationTransaction = {
+const transaction: AuthorizationTransaction = {
   tenant: 'https://acme.example',
   clientId: 'client',
   codeVerifier: 'verifier',
   redirectUri: 'https://app.example/auth/callback',
   returnTo: '/sales?year=2024#top',
-  browser: 'hash',
+  cookieHash: 'hash',
 }
 
 function tokens(): TokenSet {
   return { accessToken: randomUUID(), issuedAt: Date.now(), expiresAt: Date.now() + 3_600_000 }
 }
 
-/** A login of a user whom no other case knows. */
+/** The login of a user that no other case uses. */
 function login(): LoginRecord {
   const now = Date.now()
-  const about = { tenant: 'https://acme.example', clientId: 'client', user: { id: randomUUID() }, tokens: tokens() }
-  return { ...about, createdAt: now, refreshedAt: now, endsAt: now + 3_600_000 }
+  const identity = { tenant: 'https://acme.example', clientId: 'client', user: { id: randomUUID() }, tokens: tokens() }
+  return { ...identity, createdAt: now, refreshedAt: now, endsAt: now + 3_600_000 }
 }
 
-function held(lock: Awaited<ReturnType<LoginStore['lock']>>) {
-  assert.equal(typeof lock, 'object', `The lock should be free, but it is ${String(lock)}`)
+function acquired(lock: Awaited<ReturnType<LoginStore['lock']>>) {
+  assert.equal(typeof lock, 'object', `The lock is not free: ${String(lock)}`)
   return lock as Exclude<typeof lock, string>
 }
 
-function assertBetween(value: number, least: number, most: number): void {
-  assert.ok(value >= least && value <= most, `${value} is not between ${least} and ${most}`)
+function assertBetween(value: number, min: number, max: number): void {
+  assert.ok(value >= min && value <= max, `${value} is not between ${min} and ${max}`)
 }
 
 async function eventually(condition: () => Promise<boolean>): Promise<void> {
   const deadline = Date.now() + 5000
   while (!(await condition())) {
-    assert.ok(Date.now() < deadline, 'This should have happened within five seconds')
+    assert.ok(Date.now() < deadline, 'The condition did not become true within five seconds')
     await new Promise(resolve => setTimeout(resolve, 20))
   }
 }

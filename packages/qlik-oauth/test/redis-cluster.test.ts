@@ -35,7 +35,7 @@ describe.each([
 
   loginStoreContract('contract', () => redisLoginStore(cluster, { keys }), { describe, it })
 
-  it('ends all logins of a user, on whichever node they are', async () => {
+  it('ends all logins of a user on every node', async () => {
     const record = sampleLogin()
     const names = Array.from({ length: 30 }, (_, at) => `${version}-${at}`)
     await Promise.all(names.map(name => store.createLogin(name, record, 600)))
@@ -75,7 +75,7 @@ describe.each([
   })
 })
 
-describe('a Redis login store on a Cluster that loses a node', () => {
+describe('a Redis login store on a Cluster that loses a master', () => {
   let cluster: Cluster
   let store: LoginStore
 
@@ -89,24 +89,24 @@ describe('a Redis login store on a Cluster that loses a node', () => {
     cluster.disconnect()
   })
 
-  it('goes on after a master was lost while calls were running, with the logins there were', async () => {
+  it('continues after the loss of a master under load, with the existing logins', async () => {
     const record = sampleLogin()
     const names = Array.from({ length: 30 }, (_, at) => `survivor-${at}`)
     await Promise.all(names.map(name => store.createLogin(name, record, 600)))
-    const watch = store.subscribe(
+    const subscription = store.subscribe(
       () => {},
       () => {},
     )
-    await until(() => watch.confirmed)
+    await until(() => subscription.confirmed)
     const first = new Redis((servers.masters[0] as (typeof servers.masters)[0]).url)
     await until(async () => isReplicated(await first.info('replication')))
     first.disconnect()
 
     let failed = 0
     let succeeded = 0
-    let over = false
+    let done = false
     const traffic = Array.from({ length: 5 }, async () => {
-      while (!over && cluster.status !== 'end') {
+      while (!done && cluster.status !== 'end') {
         await tour(store).then(
           () => succeeded++,
           error => {
@@ -125,7 +125,7 @@ describe('a Redis login store on a Cluster that loses a node', () => {
         () => false,
       ),
     )
-    over = true
+    done = true
     await Promise.all(traffic)
 
     await until(() =>
@@ -136,18 +136,18 @@ describe('a Redis login store on a Cluster that loses a node', () => {
     )
     const listed = await store.loginKeys(record.tenant, record.user.id)
     expect([...listed].sort()).toEqual(names.sort())
-    await until(() => watch.confirmed)
-    const heard = new Set<string>()
+    await until(() => subscription.confirmed)
+    const notified = new Set<string>()
     store.subscribe(
-      ({ key }) => heard.add(key),
+      ({ key }) => notified.add(key),
       () => {},
     )
     expect((await Promise.all(listed.map(store.endLogin))).filter(Boolean)).toHaveLength(30)
-    await until(() => heard.size === 30)
+    await until(() => notified.size === 30)
   })
 })
 
-/** WAIT counts only what its own connection wrote. */
+/** WAIT counts only the writes of its own connection. */
 function isReplicated(info: string): boolean {
   const [, written = ''] = /master_repl_offset:(\d+)/.exec(info) ?? []
   const [, received = ''] = /slave0:.*offset=(\d+)/.exec(info) ?? []

@@ -25,11 +25,11 @@ describe.each([
   ['ioredis 6', (options: RedisOptions) => new Redis6(options as object) as unknown as Redis],
 ])('Redis faults with %s', (_, connect) => {
   it.each<[string, RedisOptions]>([
-    ['a client as it comes', {}],
+    ['a client with default options', {}],
     ['a client without an offline queue', { enableOfflineQueue: false }],
     ['a client that connects at its first command', { lazyConnect: true }],
-    ['a client whose commands wait forever', { maxRetriesPerRequest: null }],
-  ])('answers in time while Redis is down at the start, and works once it is up: %s', async (_title, options) => {
+    ['a client whose commands wait without limit', { maxRetriesPerRequest: null }],
+  ])('fails in time while Redis is down at the start, and works once it is up: %s', async (_title, options) => {
     const port = await freePort()
     const store = storeOn(port, options)
     await expectUnavailable(store)
@@ -38,7 +38,7 @@ describe.each([
     await until(() => works(store))
   })
 
-  it('answers in time while Redis is down at run time, and works after it came back empty', async () => {
+  it('fails in time while Redis is down at run time, and works after it came back empty', async () => {
     const server = await redis()
     const store = storeOn(server.port)
     await tour(store)
@@ -48,7 +48,7 @@ describe.each([
     await until(() => works(store))
   })
 
-  it('answers in time while Redis hangs, and works when it goes on', async () => {
+  it('fails in time while Redis hangs, and works when it resumes', async () => {
     const server = await redis()
     const store = storeOn(server.port)
     await tour(store)
@@ -58,7 +58,7 @@ describe.each([
     await until(() => works(store))
   })
 
-  it('refuses at once when thousands of commands are not answered', async () => {
+  it('fails at once while thousands of commands are overdue', async () => {
     const server = await redis()
     const store = storeOn(server.port)
     await tour(store)
@@ -71,7 +71,7 @@ describe.each([
     await until(() => works(store))
   })
 
-  it('keeps nothing in the queue of a client that is not connected', async () => {
+  it('queues nothing in a client that is not connected', async () => {
     const server = await redis()
     const client = clientOn(server.port, { maxRetriesPerRequest: null })
     const store = storeOf(client)
@@ -81,10 +81,10 @@ describe.each([
     await Promise.allSettled(Array.from({ length: 100 }, () => store.increment('flood', 60)))
     await server.restart()
     await until(() => works(store))
-    expect(await client.get('qlik:{flood}:hits')).toBeNull()
+    expect(await client.get('qlik:{flood}:counter')).toBeNull()
   })
 
-  it('waits for a connection that comes back within the time limit', async () => {
+  it('waits for a connection that returns within the time limit', async () => {
     const server = await redis()
     const client = clientOn(server.port, { retryStrategy: () => 100 })
     const store = storeOf(client)
@@ -94,7 +94,7 @@ describe.each([
     await tour(store)
   })
 
-  it('answers within a second unless told otherwise', async () => {
+  it('fails within a second by default', async () => {
     const store = redisLoginStore(clientOn(await peer(() => {})), { keys })
     closing.push(store.close)
     const startedAt = performance.now()
@@ -102,7 +102,7 @@ describe.each([
     expect(performance.now() - startedAt).toBeLessThan(1000)
   })
 
-  it('answers at once on a client that was closed', async () => {
+  it('fails at once on a closed client', async () => {
     const client = clientOn((await redis()).port)
     const store = storeOf(client)
     await store.ping()
@@ -111,14 +111,14 @@ describe.each([
     await expect(store.ping()).rejects.toMatchObject({ code: 'ERR_STORE_UNAVAILABLE' })
   })
 
-  it('says that nothing can be written while Redis is out of memory, and still reads', async () => {
+  it('fails writes while Redis is out of memory, and still reads', async () => {
     const server = await redis()
     const client = clientOn(server.port)
     const store = storeOf(client)
     await tour(store)
     await client.config('SET', 'maxmemory', '1')
-    const { saveAttempt, createLogin, saveTokens, readLogin, ping } = everyCall(store)
-    for (const write of [saveAttempt, createLogin, saveTokens]) {
+    const { saveTransaction, createLogin, saveTokens, readLogin, ping } = everyCall(store)
+    for (const write of [saveTransaction, createLogin, saveTokens]) {
       await expect(write?.()).rejects.toMatchObject({
         code: 'ERR_STORE_UNAVAILABLE',
         message: expect.stringContaining('OOM'),
@@ -130,13 +130,13 @@ describe.each([
     await tour(store)
   })
 
-  it('says that nothing can be written on a replica, and works when it is promoted', async () => {
+  it('fails writes on a replica, and works when it is promoted', async () => {
     const server = await redis()
     const client = clientOn(server.port)
     const store = storeOf(client)
     await client.call('replicaof', '127.0.0.1', await freePort())
-    const { saveAttempt, createLogin, replaceLogin, hit, lock } = everyCall(store)
-    for (const write of [saveAttempt, createLogin, replaceLogin, hit, lock]) {
+    const { saveTransaction, createLogin, replaceLogin, increment, lock } = everyCall(store)
+    for (const write of [saveTransaction, createLogin, replaceLogin, increment, lock]) {
       const outcome = await write?.().catch(error => error)
       if (outcome !== 'gone')
         expect(outcome).toMatchObject({ code: 'ERR_STORE_UNAVAILABLE', message: expect.stringContaining('READONLY') })
@@ -145,7 +145,7 @@ describe.each([
     await tour(store)
   })
 
-  it('loads its scripts again on a server that has lost them', async () => {
+  it('loads its scripts again on a server without them', async () => {
     const client = clientOn((await redis()).port)
     const store = storeOf(client)
     await tour(store)
@@ -157,7 +157,7 @@ describe.each([
     'LOADING Redis is loading the dataset in memory',
     'CLUSTERDOWN The cluster is down',
     'NOAUTH Authentication required.',
-  ])('passes on that a server answers: %s', async refusal => {
+  ])('reports the error of the server: %s', async refusal => {
     const port = await peer(socket =>
       socket.on('data', data => socket.write(`-${refusal}\r\n`.repeat(String(data).split('\r\n*').length))),
     )
@@ -165,11 +165,11 @@ describe.each([
     await expectUnavailable(store)
   })
 
-  it('answers in time when a server accepts connections and says nothing', async () => {
+  it('fails in time when a server accepts connections and never responds', async () => {
     await expectUnavailable(storeOn(await peer(() => {})))
   })
 
-  it('answers in time when a server answers one byte at a time', async () => {
+  it('fails in time when a server responds one byte at a time', async () => {
     const port = await peer(socket => socket.on('data', () => socket.write('$')))
     await expectUnavailable(storeOn(port, { enableReadyCheck: false }))
   })
@@ -192,7 +192,7 @@ describe.each([
   }
 })
 
-/** Unlike `once` of node:events it does not mind an `error` that comes first. */
+/** Unlike `once` of node:events, ignores an earlier `error`. */
 function emitted(client: Redis, event: 'close' | 'end'): Promise<void> {
   return new Promise(resolve => client.once(event, () => resolve()))
 }
@@ -203,12 +203,12 @@ async function redis(): Promise<RedisServer> {
   return server
 }
 
-/** A server that is not Redis. */
-async function peer(connected: (socket: Socket) => void): Promise<number> {
+/** A server that is not Redis; its behaviour is `onConnection`. */
+async function peer(onConnection: (socket: Socket) => void): Promise<number> {
   const sockets = new Set<Socket>()
   const server: Server = createServer(socket => {
     sockets.add(socket.on('error', () => {}))
-    connected(socket)
+    onConnection(socket)
   }).listen(0, '127.0.0.1')
   closing.push(() => {
     for (const socket of sockets) socket.destroy()
@@ -228,7 +228,7 @@ async function works(store: LoginStore): Promise<boolean> {
   )
 }
 
-/** Every method fails, within its time limit, in the store's own words and without a secret. */
+/** Every method fails within the time limit with ERR_STORE_UNAVAILABLE, and no error contains a secret. */
 async function expectUnavailable(store: LoginStore): Promise<void> {
   const startedAt = performance.now()
   const calls = Object.entries(everyCall(store))

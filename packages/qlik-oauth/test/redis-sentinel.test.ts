@@ -21,24 +21,24 @@ afterAll(async () => {
 })
 
 describe('a Redis login store behind Sentinel', () => {
-  it('goes on after the master was lost while calls were running, with the logins there were', async () => {
+  it('continues after the loss of the master under load, with the existing logins', async () => {
     const store = redisLoginStore(redis, { keys: [randomBytes(32).toString('base64')] })
     const record = sampleLogin()
     await store.createLogin('before', record, 600)
     await until(async () => (await redis.call('wait', 1, 100)) === 1)
-    let lost = 0
-    const watch = store.subscribe(
+    let gaps = 0
+    const subscription = store.subscribe(
       () => {},
-      () => lost++,
+      () => gaps++,
     )
-    await until(() => watch.confirmed)
-    const lostBefore = lost
+    await until(() => subscription.confirmed)
+    const gapsBefore = gaps
 
     let failed = 0
     let succeeded = 0
-    let over = false
+    let done = false
     const traffic = Array.from({ length: 5 }, async () => {
-      while (!over && redis.status !== 'end') {
+      while (!done && redis.status !== 'end') {
         await tour(store).then(
           () => succeeded++,
           error => {
@@ -53,16 +53,16 @@ describe('a Redis login store behind Sentinel', () => {
     await until(() => failed > 0)
     const before = succeeded
     await until(() => succeeded > before + 20)
-    over = true
+    done = true
     await Promise.all(traffic)
 
     expect((await store.readLogin('before', 600))?.record).toEqual(record)
     await tour(store)
-    await until(() => watch.confirmed)
-    expect(lost).toBeGreaterThanOrEqual(lostBefore + 2)
-    const heard = new Promise(resolve => store.subscribe(resolve, () => {}))
+    await until(() => subscription.confirmed)
+    expect(gaps).toBeGreaterThanOrEqual(gapsBefore + 2)
+    const change = new Promise(resolve => store.subscribe(resolve, () => {}))
     await store.endLogin('before')
-    expect(await heard).toEqual({ type: 'ended', key: 'before' })
+    expect(await change).toEqual({ type: 'ended', key: 'before' })
     await store.close()
   })
 })

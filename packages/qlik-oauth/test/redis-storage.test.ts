@@ -5,7 +5,7 @@ import { Redis } from 'ioredis'
 import { type RedisServer, startRedis } from 'test-support/redis-server'
 import { until } from 'test-support/until'
 import { type LoginStore, redisLoginStore } from '../src/index.ts'
-import { everyCall, sampleAttempt, sampleLogin, sampleTokens, secrets } from './support/login-store-tour.ts'
+import { everyCall, sampleLogin, sampleTokens, sampleTransaction, secrets } from './support/login-store-tour.ts'
 
 let server: RedisServer
 let redis: Redis
@@ -24,20 +24,20 @@ afterAll(async () => {
 })
 
 describe('STORAGE.md', () => {
-  it('lists every key that is written, and no other; each has an end and none holds a secret', async () => {
+  it('lists exactly the keys that are written; each expires, and none contains a secret', async () => {
     const user = randomUUID()
     await store.createLogin(randomUUID(), sampleLogin(user), 1800)
     const renewed = randomUUID()
     await store.createLogin(renewed, sampleLogin(user), 1800)
     await store.readLogin(renewed, 1800)
     await store.replaceLogin(renewed, 1, sampleLogin(user))
-    await store.saveTransaction(randomUUID(), sampleAttempt(), 600)
+    await store.saveTransaction(randomUUID(), sampleTransaction(), 600)
     await store.saveTokens(randomUUID(), sampleTokens())
     await store.lock(randomUUID(), 5000)
     const failed = await store.lock(randomUUID(), 5000)
     if (typeof failed === 'object') await failed.release(1000)
-    const hits = randomUUID()
-    for (let hit = 0; hit < 3; hit++) await store.increment(hits, 60)
+    const counter = randomUUID()
+    for (let count = 0; count < 3; count++) await store.increment(counter, 60)
     for (const call of Object.values(everyCall(store))) await call()
 
     const documented = patterns(
@@ -60,18 +60,18 @@ describe('STORAGE.md', () => {
   })
 
   it('lists every channel', async () => {
-    const watch = store.subscribe(
+    const subscription = store.subscribe(
       () => {},
       () => {},
     )
-    await until(() => watch.confirmed)
+    await until(() => subscription.confirmed)
     const documented = patterns(
       (await readFile(new URL('../STORAGE.md', import.meta.url), 'utf8')).split(/^\| channel /m)[1] ?? '',
     )
     const channels = (await redis.pubsub('CHANNELS')).map(String)
     expect(channels).toHaveLength(documented.length)
     for (const { matches } of documented) expect(channels.filter(channel => matches.test(channel))).toHaveLength(1)
-    await watch.close()
+    await subscription.close()
   })
 })
 

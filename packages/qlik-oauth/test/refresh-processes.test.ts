@@ -36,10 +36,10 @@ afterAll(async () => {
   await redis.stop()
 })
 
-/** A login whose access token is over, so that whoever asks first has to renew it. */
+/** A login whose access token has expired, so that the first request refreshes it. */
 async function dueLogin(key: string): Promise<void> {
   const now = Date.now()
-  const tokens = { accessToken: 'over', refreshToken: `${key}-1`, issuedAt: now - 3600_000, expiresAt: now - 1000 }
+  const tokens = { accessToken: 'expired', refreshToken: `${key}-1`, issuedAt: now - 3600_000, expiresAt: now - 1000 }
   const times = { createdAt: now, refreshedAt: now, endsAt: now + 3600_000 }
   await store.createLogin(
     key,
@@ -48,7 +48,7 @@ async function dueLogin(key: string): Promise<void> {
   )
 }
 
-/** Refresh tokens that work once, like those of a tenant that rotates them. */
+/** Refresh tokens that work once, as of a tenant that rotates them. */
 function rotating(before: (request: TokenRequest) => unknown = () => {}) {
   const used = new Set<unknown>()
   const grants: unknown[] = []
@@ -79,7 +79,7 @@ async function askAll(key: string, of = children): Promise<string[]> {
 const loginProcess = new URL('support/login-process.ts', import.meta.url)
 
 describe('four processes with 25 requests each', () => {
-  it('make one refresh, also when the token endpoint takes longer than three leases', async () => {
+  it('send one refresh grant, also when the token endpoint takes longer than three leases', async () => {
     await dueLogin('slow')
     const grants = rotating(() => new Promise(resolve => setTimeout(resolve, 1000)))
     const got = await askAll('slow')
@@ -88,16 +88,16 @@ describe('four processes with 25 requests each', () => {
     expect(grants).toEqual(['slow-1'])
   })
 
-  it('go on after a holder of the lock that died before it asked', async () => {
+  it('continue after a lock holder that died before its token request', async () => {
     await dueLogin('dead')
     const grants = rotating()
-    // A process that died here leaves what this leaves: a lock that nobody renews.
+    // What a process that died here leaves: a lock whose lease is not renewed.
     expect(typeof (await store.lock('dead', 300))).toBe('object')
     expect(new Set(await askAll('dead'))).toEqual(new Set(['new of dead-1']))
     expect(grants).toEqual(['dead-1'])
   })
 
-  it('end the login once, without a loop, after a holder that died between the answer and the store', async () => {
+  it('end the login once, without a loop, after a holder that died between the token response and its write', async () => {
     await dueLogin('lost')
     const victim = await startChild(loginProcess, environment)
     const asked = endpoint.asked()
@@ -110,9 +110,9 @@ describe('four processes with 25 requests each', () => {
     release()
     void unanswered
     const got = await askAll('lost')
-    expect(got.every(answer => answer === 'ERR_SESSION_EXPIRED' || answer === 'nobody')).toBe(true)
+    expect(got.every(answer => answer === 'ERR_SESSION_EXPIRED' || answer === 'not authenticated')).toBe(true)
     expect(grants).toEqual(['lost-1', 'lost-1'])
-    expect(new Set(await askAll('lost'))).toEqual(new Set(['nobody']))
+    expect(new Set(await askAll('lost'))).toEqual(new Set(['not authenticated']))
     expect(grants).toHaveLength(2)
   })
 })

@@ -59,7 +59,7 @@ export async function startTransaction(
     codeVerifier,
     redirectUri,
     returnTo,
-    browser: cookieHash,
+    cookieHash,
   }
   await store.saveTransaction(transactionKey(state), transaction, transactionSeconds)
 

@@ -1,47 +1,40 @@
+import { expiringCache } from '../stores/expiring-cache.ts'
 import type { Login } from './login.ts'
 
-/**
- * Opened logins kept in this process for a few seconds, so that a busy browser costs no read of the store per request.
- */
+/** Logins kept in this process for a few seconds, so that not every request of a busy browser reads the store. */
 export interface LoginCache {
   get(key: string): Login | undefined
-  /** Call before reading the store; hand the mark to `keep`. */
+  /** Changes with each deletion. Call it before reading the store, and pass the result to `set`. */
   generation(): number
-  /** Keeps the login, unless anything was forgotten since the mark: what was read then may be of yesterday. */
-  set(login: Login, mark: number): void
-  forget(key: string): void
-  forgetAll(): void
+  /** Keeps the login, unless an entry was deleted since `generation`: what was read then may be stale. */
+  set(login: Login, generation: number): void
+  delete(key: string): void
+  clear(): void
 }
 
+/** @param lifetimeMs How long a login is served from the cache; 0 keeps none. */
 export function loginCache(lifetimeMs: number, now: () => number): LoginCache {
-  const copies = new Map<string, { login: Login; until: number }>()
-  let changes = 0
+  const entries = lifetimeMs > 0 ? expiringCache<Login>({ max: maxEntries, lifetimeMs, now }) : undefined
+  let current = 0
 
   return {
     get(key) {
-      const copy = copies.get(key)
-      if (copy === undefined) return undefined
-      const at = now()
-      if (at < copy.until && at < copy.login.record.endsAt) return copy.login
-      copies.delete(key)
-      return undefined
+      const login = entries?.get(key)
+      return login === undefined || now() < login.record.endsAt ? login : undefined
     },
-    generation: () => changes,
-    set(login, mark) {
-      if (lifetimeMs === 0 || mark !== changes) return
-      const [oldest] = copies.size < mostCopies ? [] : copies.keys()
-      if (oldest !== undefined) copies.delete(oldest)
-      copies.set(login.key, { login, until: now() + lifetimeMs })
+    generation: () => current,
+    set(login, generation) {
+      if (generation === current) entries?.set(login.key, login)
     },
-    forget(key) {
-      changes++
-      copies.delete(key)
+    delete(key) {
+      current++
+      entries?.delete(key)
     },
-    forgetAll() {
-      changes++
-      copies.clear()
+    clear() {
+      current++
+      entries?.clear()
     },
   }
 }
 
-const mostCopies = 10_000
+const maxEntries = 10_000

@@ -5,96 +5,102 @@ export interface LoginEndNotifierOptions {
   readonly store: LoginStore
   readonly now: () => number
   /** Called for every announced change of a login. */
-  readonly changed: (change: LoginChange) => void
+  readonly onChange: (change: LoginChange) => void
   /** Called when announcements may have been missed. */
-  readonly lost: () => void
-  /** Called when a login with listeners is over by the clock. */
-  readonly expired: (key: string) => void
+  readonly onGap: () => void
+  /** Called when a login with listeners has reached its absolute end. */
+  readonly onExpired: (key: string) => void
 }
 
-/** Tells whoever holds something open for a login when that login is over, whichever process ended it. */
+/** Calls listeners when a login ends, in whatever process. */
 export interface LoginEndNotifier {
-  /** Starts listening to the store, if nobody does yet. */
-  watch(): ChangeSubscription
+  /** Subscribes to the store, once. */
+  subscribe(): ChangeSubscription
+  /** @returns A function that removes the listener. */
   onEnd(login: Login, listener: () => void): () => void
-  /** Tells the listeners of this process at once, without waiting for the announcement to come around. */
+  /** Calls the listeners of this process at once, before the announcement arrives. */
   notify(key: string): void
   close(): Promise<void>
 }
 
-export function loginEndNotifier({ store, now, changed, lost, expired }: LoginEndNotifierOptions): LoginEndNotifier {
-  const listeners = new Map<string, { endsAt: number; calls: Set<() => void>; timer: NodeJS.Timeout | undefined }>()
-  let watching: ChangeSubscription | undefined
+export function loginEndNotifier(options: LoginEndNotifierOptions): LoginEndNotifier {
+  const { store, now, onChange, onGap, onExpired } = options
+  const watched = new Map<string, WatchedLogin>()
+  let subscription: ChangeSubscription | undefined
 
-  function watch(): ChangeSubscription {
-    watching ??= store.subscribe(
+  function subscribe(): ChangeSubscription {
+    subscription ??= store.subscribe(
       change => {
-        changed(change)
-        if (change.type === 'ended') over(change.key)
+        onChange(change)
+        if (change.type === 'ended') notify(change.key)
       },
       () => {
-        lost()
-        for (const key of listeners.keys()) void look(key)
+        onGap()
+        for (const key of watched.keys()) void check(key)
       },
     )
-    return watching
+    return subscription
   }
 
-  function over(key: string): void {
-    const waiting = listeners.get(key)
-    if (waiting === undefined) return
-    listeners.delete(key)
-    clearTimeout(waiting.timer)
-    for (const call of waiting.calls) call()
+  function notify(key: string): void {
+    const login = watched.get(key)
+    if (login === undefined) return
+    watched.delete(key)
+    clearTimeout(login.timer)
+    for (const listener of login.listeners) listener()
   }
 
-  /**
-   * Idle ends and evictions are announced by nobody, so the store is asked now and then, and when the idle time would
-   * be over.
-   */
-  async function look(key: string): Promise<void> {
-    const waiting = listeners.get(key)
-    if (waiting === undefined) return
-    clearTimeout(waiting.timer)
-    if (now() >= waiting.endsAt) {
-      expired(key)
-      return over(key)
+  /** Idle ends and evictions are not announced, so the store is asked now and then, and at the idle end. */
+  async function check(key: string): Promise<void> {
+    const login = watched.get(key)
+    if (login === undefined) return
+    clearTimeout(login.timer)
+    if (now() >= login.endsAt) {
+      onExpired(key)
+      return notify(key)
     }
     const left = await store.idleLeft(key).catch(() => undefined)
-    if (listeners.get(key) !== waiting) return
-    if (left === 0) return over(key)
-    const next = Math.min(left ?? askAgainMs, waiting.endsAt - now(), longestWaitMs)
-    clearTimeout(waiting.timer)
-    waiting.timer = setTimeout(() => void look(key), Math.max(next, 0) + 10).unref()
+    if (watched.get(key) !== login) return
+    if (left === 0) return notify(key)
+    const waitMs = Math.min(left ?? retryMs, login.endsAt - now(), maxWaitMs)
+    clearTimeout(login.timer)
+    login.timer = setTimeout(() => void check(key), Math.max(waitMs, 0) + 10).unref()
   }
 
   return {
-    watch,
-    notify: over,
+    subscribe,
+    notify,
     onEnd(login, listener) {
-      watch()
+      subscribe()
       const { key } = login
-      const waiting = listeners.get(key) ?? { endsAt: login.record.endsAt, calls: new Set(), timer: undefined }
-      waiting.calls.add(listener)
-      if (!listeners.has(key)) {
-        listeners.set(key, waiting)
-        // The login may have ended between being found and being listened to.
-        void look(key)
+      const entry = watched.get(key) ?? { endsAt: login.record.endsAt, listeners: new Set(), timer: undefined }
+      entry.listeners.add(listener)
+      if (!watched.has(key)) {
+        watched.set(key, entry)
+        // The login may have ended since it was read.
+        void check(key)
       }
       return () => {
-        waiting.calls.delete(listener)
-        if (waiting.calls.size > 0 || listeners.get(key) !== waiting) return
-        clearTimeout(waiting.timer)
-        listeners.delete(key)
+        entry.listeners.delete(listener)
+        if (entry.listeners.size > 0 || watched.get(key) !== entry) return
+        clearTimeout(entry.timer)
+        watched.delete(key)
       }
     },
     async close() {
-      for (const { timer } of listeners.values()) clearTimeout(timer)
-      listeners.clear()
-      await watching?.close()
+      for (const { timer } of watched.values()) clearTimeout(timer)
+      watched.clear()
+      await subscription?.close()
     },
   }
 }
 
-const askAgainMs = 1000
-const longestWaitMs = 10_000
+interface WatchedLogin {
+  readonly endsAt: number
+  readonly listeners: Set<() => void>
+  timer: NodeJS.Timeout | undefined
+}
+
+/** After a store that did not respond. */
+const retryMs = 1000
+const maxWaitMs = 10_000

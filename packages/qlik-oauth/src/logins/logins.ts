@@ -12,17 +12,17 @@ import { refreshLogins } from './refresh-login.ts'
 
 export interface LoginsOptions {
   readonly store: LoginStore
-  /** The client that tokens of a login belong to; `undefined` ends logins of clients that are no longer configured. */
+  /** The client that the tokens of a login belong to; `undefined` when it is no longer configured. */
   readonly clientOf: (record: Pick<LoginRecord, 'tenant' | 'clientId'>) => QlikClient | undefined
   readonly emit: EmitLoginEvent
   /** @default 1800 */
   readonly idleSeconds?: number
   /** @default 43200 */
   readonly absoluteSeconds?: number
-  /** How long before its end an access token is renewed. @default 60 */
+  /** How long before its end an access token is refreshed. @default 60 */
   readonly refreshLeewaySeconds?: number
   /**
-   * Keeps opened records in this process for so long, while announcements of changes arrive. 0 asks the store each
+   * How long a login is served from this process while the subscription to changes is confirmed. 0 reads the store each
    * time.
    *
    * @default 0
@@ -30,70 +30,68 @@ export interface LoginsOptions {
   readonly cacheSeconds?: number
   /** Lease of the refresh lock; renewed while the token endpoint is slow. @default 5000 */
   readonly refreshLeaseMs?: number
+  /** @default Date.now */
   readonly now?: () => number
 }
 
-/** The logins of one application: the one place that is asked who is logged in. */
+/** The logins of one application. Guards, proxies and sockets all use it, so that they agree on who is logged in. */
 export interface Logins {
-  /** The login, with its idle time started anew; `undefined` when there is none. */
+  /** Returns the login and starts its idle time anew; `undefined` when there is none. */
   find(key: string): Promise<Login | undefined>
-  /** The same without touching the idle time. */
+  /** Returns the login without extending its idle time. */
   peek(key: string): Promise<Login | undefined>
   create(key: string, login: { client: QlikClient; user: QlikUser; tokens: TokenSet }): Promise<Login>
-  /** Ends a login everywhere and revokes its tokens at the tenant. @returns False when it was gone already. */
+  /** Ends a login in every process and revokes its tokens at the tenant. @returns False when it had ended already. */
   end(key: string, reason: EndReason): Promise<boolean>
   /** Ends all logins of a user. @returns How many were ended. */
   endAll(tenant: string, userId: string): Promise<number>
   list(tenant: string, userId: string): Promise<readonly Login[]>
-  /** Calls `listener` once when the login ends, in whatever process. @returns A function that stops listening. */
+  /** Calls `listener` once when the login ends, in whatever process. @returns A function that removes the listener. */
   onEnd(login: Login, listener: () => void): () => void
   close(): Promise<void>
 }
 
-/**
- * Derives the name of a login from the session id, so that one read by the cookie alone finds it and a dump of the
- * store does not tell cookies.
- */
+/** Derives the key of a login from the session id, so that one read finds it and the store does not reveal cookies. */
 export function loginKey(sessionId: string): string {
   return createHash('sha256').update(sessionId).digest('base64url')
 }
 
 export function createLogins(options: LoginsOptions): Logins {
   const { store, clientOf, emit, idleSeconds = 1800, absoluteSeconds = 43_200, now = Date.now } = options
-  // Spread over processes: not all of them find the token due at the same moment.
+  // Varies by process, so that they do not all find a token due at the same moment.
   const leewayMs = (options.refreshLeewaySeconds ?? 60) * 1000 * (0.8 + Math.random() * 0.2)
   const refresh = refreshLogins({ store, clientOf, emit, end, leewayMs, leaseMs: options.refreshLeaseMs ?? 5000, now })
-  const copies = loginCache((options.cacheSeconds ?? 0) * 1000, now)
-  const endings = loginEndNotifier({
+  const caches = (options.cacheSeconds ?? 0) > 0
+  const cache = loginCache((options.cacheSeconds ?? 0) * 1000, now)
+  const notifier = loginEndNotifier({
     store,
     now,
-    changed: ({ key }) => copies.forget(key),
-    lost: () => copies.forgetAll(),
-    expired: key => void expire(key),
+    onChange: ({ key }) => cache.delete(key),
+    onGap: () => cache.clear(),
+    onExpired: expireInBackground,
   })
-  const cached = (options.cacheSeconds ?? 0) > 0
-  if (cached) endings.watch()
+  if (caches) notifier.subscribe()
 
   async function read(key: string, idle?: number): Promise<Login | undefined> {
     const stored = await store.readLogin(key, idle)
     if (stored === undefined) return undefined
     if (stored.record.endsAt <= now()) {
-      void expire(key)
+      expireInBackground(key)
       return undefined
     }
-    return asLogin(key, stored)
+    return toLogin(key, stored)
   }
 
-  /** Nobody waits for the tenant to hear that a login is over by the clock. */
-  async function expire(key: string): Promise<void> {
-    await end(key, 'expired').catch(() => {})
+  /** The caller does not wait for the tenant to revoke the tokens. */
+  function expireInBackground(key: string): void {
+    end(key, 'expired').catch(() => {})
   }
 
-  function asLogin(key: string, first: StoredLogin): Login {
-    let stored = first
+  function toLogin(key: string, initial: StoredLogin): Login {
+    let stored = initial
     return {
       key,
-      tenant: first.record.tenant,
+      tenant: initial.record.tenant,
       get record() {
         return stored.record
       },
@@ -106,12 +104,12 @@ export function createLogins(options: LoginsOptions): Logins {
     }
   }
 
-  async function end(key: string, why: EndReason): Promise<boolean> {
-    copies.forget(key)
+  async function end(key: string, reason: EndReason): Promise<boolean> {
+    cache.delete(key)
     const record = await store.endLogin(key)
-    endings.notify(key)
+    notifier.notify(key)
     if (record === undefined) return false
-    emit('loginEnded', { login: key, user: record.user, tenant: record.tenant, reason: why })
+    emit('loginEnded', { login: key, user: record.user, tenant: record.tenant, reason })
     const client = clientOf(record)
     if (client !== undefined)
       await revokeTokens(client, record.tokens, message =>
@@ -122,30 +120,29 @@ export function createLogins(options: LoginsOptions): Logins {
 
   return {
     async find(key) {
-      if (!cached) return read(key, idleSeconds)
-      const copy = endings.watch().confirmed ? copies.get(key) : undefined
-      if (copy !== undefined) return copy
-      const mark = copies.generation()
+      if (!caches) return read(key, idleSeconds)
+      const cached = notifier.subscribe().confirmed ? cache.get(key) : undefined
+      if (cached !== undefined) return cached
+      const generation = cache.generation()
       const login = await read(key, idleSeconds)
-      if (login !== undefined) copies.set(login, mark)
+      if (login !== undefined) cache.set(login, generation)
       return login
     },
     peek: key => read(key),
     async create(key, { client, user, tokens }) {
       const createdAt = now()
-      const endsAt = createdAt + absoluteSeconds * 1000
-      const record = {
+      const record: LoginRecord = {
         tenant: client.tenant,
         clientId: client.clientId,
         user,
         tokens,
         createdAt,
         refreshedAt: createdAt,
-        endsAt,
+        endsAt: createdAt + absoluteSeconds * 1000,
       }
       await store.createLogin(key, record, idleSeconds)
       emit('login', { login: key, user, tenant: client.tenant })
-      return asLogin(key, { record, version: 1 })
+      return toLogin(key, { record, version: 1 })
     },
     end,
     async endAll(tenant, userId) {
@@ -158,7 +155,7 @@ export function createLogins(options: LoginsOptions): Logins {
       const logins = await Promise.all(keys.map(key => read(key)))
       return logins.filter(login => login !== undefined)
     },
-    onEnd: endings.onEnd,
-    close: endings.close,
+    onEnd: notifier.onEnd,
+    close: notifier.close,
   }
 }

@@ -28,7 +28,7 @@ afterEach(async () => {
   await endpoint.close()
 })
 
-/** The logins as one process sees them. */
+/** The logins of one process. */
 function process(over: Partial<LoginStore> = {}): Logins {
   const logins = createLogins({
     store: { ...store, ...over },
@@ -62,7 +62,7 @@ const names = () => events.map(({ name }) => name).filter(name => name !== 'logi
 const hour = 3600_000
 
 describe('refresh of a login', () => {
-  it('does not happen while the access token is good', async () => {
+  it('does not happen while the access token is valid', async () => {
     await loggedIn()
     clock += hour / 2
     expect(await token(process())).toBe('first')
@@ -73,24 +73,26 @@ describe('refresh of a login', () => {
     await loggedIn()
     clock += hour
     const processes = Array.from({ length: 4 }, () => process())
-    const got = await Promise.all(processes.flatMap(logins => Array.from({ length: 25 }, () => token(logins))))
-    expect(got).toHaveLength(100)
-    expect(new Set(got)).toEqual(new Set(['token-1']))
+    const results = await Promise.all(processes.flatMap(logins => Array.from({ length: 25 }, () => token(logins))))
+    expect(results).toHaveLength(100)
+    expect(new Set(results)).toEqual(new Set(['token-1']))
     expect(endpoint.requests.map(({ parameters }) => parameters)).toEqual([
       { grant_type: 'refresh_token', refresh_token: 'refresh-1', client_id: 'web', client_secret: 'hush' },
     ])
     expect(names()).toEqual(['refresh'])
   })
 
-  it('happens once for many requests whose token the tenant refused', async () => {
+  it('happens once for many requests whose token the tenant rejected', async () => {
     await loggedIn()
     const processes = Array.from({ length: 4 }, () => process())
-    const got = await Promise.all(processes.flatMap(logins => Array.from({ length: 5 }, () => token(logins, 'first'))))
-    expect(new Set(got)).toEqual(new Set(['token-1']))
+    const results = await Promise.all(
+      processes.flatMap(logins => Array.from({ length: 5 }, () => token(logins, 'first'))),
+    )
+    expect(new Set(results)).toEqual(new Set(['token-1']))
     expect(endpoint.requests).toHaveLength(1)
   })
 
-  it('is not forced again and again by a resource that refuses every token', async () => {
+  it('is not forced repeatedly by a resource that rejects every token', async () => {
     await loggedIn()
     const logins = process()
     expect(await token(logins, 'first')).toBe('token-1')
@@ -101,7 +103,7 @@ describe('refresh of a login', () => {
     expect(endpoint.requests).toHaveLength(2)
   })
 
-  it('stores a new refresh token, keeps the old where none comes, and never moves the end', async () => {
+  it('stores a new refresh token, keeps the old one without a new one, and never moves the absolute end', async () => {
     await loggedIn()
     const endsAt = (await process().peek('key'))?.record.endsAt
     endpoint.answer(() => ({
@@ -128,7 +130,7 @@ describe('refresh of a login', () => {
     })
   })
 
-  it('is not needed by a machine whose clock is a minute off', async () => {
+  it('does not repeat on a machine whose clock is a minute off', async () => {
     await loggedIn()
     clock += hour - 30_000
     await token(process())
@@ -153,7 +155,7 @@ describe('a refresh that fails', () => {
     expect(events.at(-1)?.event).toMatchObject({ reason: 'refresh_refused' })
   })
 
-  it('uses what a sibling stored when the grant is refused for its doing', async () => {
+  it('uses what another process stored when the grant is refused because of it', async () => {
     await loggedIn()
     clock += hour
     endpoint.answer(async () => {
@@ -161,11 +163,11 @@ describe('a refresh that fails', () => {
       if (record === undefined) throw new Error('The login is gone')
       await store.replaceLogin('key', version, {
         ...record,
-        tokens: { ...record.tokens, accessToken: 'of a sibling', issuedAt: clock, expiresAt: clock + hour },
+        tokens: { ...record.tokens, accessToken: 'of another process', issuedAt: clock, expiresAt: clock + hour },
       })
       return invalidGrant
     })
-    expect(await token(process())).toBe('of a sibling')
+    expect(await token(process())).toBe('of another process')
     expect(names()).toEqual([])
   })
 
@@ -178,7 +180,7 @@ describe('a refresh that fails', () => {
     ['an outage', { status: 503, body: 'away' }],
     ['a limit', { status: 429, headers: { 'retry-after': '7' }, body: {} }],
     ['garbage', { status: 200, body: '<html>' }],
-  ])('keeps the login for %s: the old token while it lasts, then 503', async (_what, answer) => {
+  ])('keeps the login after %s: the old token until it expires, then 503', async (_what, answer) => {
     await loggedIn()
     endpoint.answer(() => answer)
     clock += hour - 20_000
@@ -191,16 +193,16 @@ describe('a refresh that fails', () => {
     expect(await token(process())).toMatch(/^token-/)
   })
 
-  it('keeps all processes from asking again at once', async () => {
+  it('starts a backoff in all processes', async () => {
     await loggedIn()
     clock += hour
     endpoint.answer(() => ({ status: 503 }))
-    const got = await Promise.allSettled(Array.from({ length: 4 }, () => token(process())))
-    expect(got.map(({ status }) => status)).toEqual(Array.from({ length: 4 }, () => 'rejected'))
+    const results = await Promise.allSettled(Array.from({ length: 4 }, () => token(process())))
+    expect(results.map(({ status }) => status)).toEqual(Array.from({ length: 4 }, () => 'rejected'))
     expect(endpoint.requests).toHaveLength(1)
   })
 
-  it('ends the login when there is no refresh token and the access token is over', async () => {
+  it('ends the login without a refresh token when its access token expires', async () => {
     await process().create('key', {
       client: web,
       user: { id: 'ada' },
@@ -214,8 +216,8 @@ describe('a refresh that fails', () => {
   })
 })
 
-describe('a refresh and a logout at once', () => {
-  it('brings no login back, and revokes what it got', async () => {
+describe('a refresh concurrent with a logout', () => {
+  it('does not bring the login back, and revokes the new tokens', async () => {
     await loggedIn()
     clock += hour
     const logins = process()
@@ -235,7 +237,7 @@ describe('a refresh and a logout at once', () => {
 })
 
 describe('a refresh whose result cannot be stored', () => {
-  it('serves from memory, does not use the old refresh token again, and stores later', async () => {
+  it('serves from memory, does not use the old refresh token again, and repeats the write', async () => {
     await loggedIn()
     clock += hour
     let refuse = true
@@ -258,7 +260,7 @@ describe('a refresh whose result cannot be stored', () => {
     expect((await process().peek('key'))?.record.tokens.accessToken).toBe('token-1')
   })
 
-  it('takes a write whose answer was lost for what it is', async () => {
+  it('recognises its own write after a lost response', async () => {
     await loggedIn()
     clock += hour
     let lost = false

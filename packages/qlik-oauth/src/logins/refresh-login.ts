@@ -20,114 +20,105 @@ export interface RefreshOptions {
 }
 
 /**
- * Renews the tokens of logins: once, however many requests on however many machines find them due.
+ * Refreshes the tokens of logins: once, however many requests in however many processes find them due.
  *
- * The write compares the version that the used refresh token came from, not who holds the lock: a holder that lost its
- * lock still stores the only valid tokens, and one that comes after a logout stores nothing.
+ * A write compares the version that the used refresh token came from, not who holds the lock: a process that lost the
+ * lock still stores the only valid tokens, and one that finishes after a logout stores nothing.
  *
- * @returns A function that gives the login with valid tokens. Where renewing fails and the old access token is still
- * good, it gives the old one. `rejected` is an access token that the tenant refused, whatever its expiry says; where
- * its successor is refused as well, that one is given back for a minute, so that a resource that answers 401 to
- * everybody does not cost a refresh each time.
- * @throws ERR_SESSION_EXPIRED when the login is over; ERR_TOKEN_UNAVAILABLE when no valid token can be had now.
+ * @returns A function that gets the login with a valid access token. `rejected` is an access token that the tenant
+ * answered with 401. It is refreshed whatever its expiry says, unless it cannot be refreshed, or is itself the result
+ * of a refresh within the last minute in any process: then the login is returned as it is, so that a resource that
+ * rejects every token neither ends the login nor costs a token request each time. When the refresh fails and the access
+ * token has not expired, the login is returned as it is.
+ * @throws ERR_SESSION_EXPIRED when the login has ended; ERR_TOKEN_UNAVAILABLE when there is no valid token now;
+ * ERR_STORE_UNAVAILABLE.
  */
 export function refreshLogins(
   options: RefreshOptions,
 ): (key: string, seen: StoredLogin, rejected?: string) => Promise<StoredLogin> {
   const { store, clientOf, emit, end, leewayMs, leaseMs, now } = options
-  const once = singleFlight<StoredLogin>({ store, leaseMs, waitMs: longestRefreshMs })
+  const once = singleFlight<StoredLogin>({ store, leaseMs, waitMs: maxRefreshMs })
+  /** Refreshed logins that the store did not accept yet. */
   const unsaved = new Map<string, StoredLogin>()
-  const forced = new Map<string, { accessToken: string; at: number }>()
 
   return async (key, seen, rejected) => {
-    // The tenant refuses what it has just issued: it is not the token's age, and asking for more of them would never
-    // end.
-    const last = forced.get(key)
-    if (
-      rejected !== undefined &&
-      last?.accessToken === rejected &&
-      now() < last.at + forcedPauseMs &&
-      keeps(seen, rejected)
-    )
-      return seen
-    const good = ({ record: { tokens } }: StoredLogin) =>
-      tokens.accessToken !== rejected && !needsRefresh(tokens, now(), leewayMs)
-    const work = {
+    const isUsable = (login: StoredLogin) => {
+      const { tokens } = login.record
+      if (!canRefresh(login)) return tokens.expiresAt > now()
+      if (needsRefresh(tokens, now(), leewayMs)) return false
+      return tokens.accessToken !== rejected || wasJustRefreshed(login)
+    }
+    if (isUsable(seen)) return seen
+
+    const task = {
       async lookup() {
-        const current = unsaved.get(key) ?? (await present(key))
-        return good(current) ? current : undefined
+        const current = unsaved.get(key) ?? (await readCurrent(key))
+        return isUsable(current) ? current : undefined
       },
-      execute: async () => renew(key, unsaved.get(key) ?? (await present(key)), rejected),
+      execute: async () => refresh(key, unsaved.get(key) ?? (await readCurrent(key))),
     }
     try {
-      const stored = await once(key, work)
-      // A flight that others began may have read its tokens before they were rejected.
-      const fresh = stored.record.tokens.accessToken === rejected ? await once(key, work) : stored
-      if (rejected !== undefined) remember(key, fresh)
-      return fresh
+      const stored = await once(key, task)
+      // A flight that began earlier may have read its tokens before they were rejected.
+      return isUsable(stored) ? stored : await once(key, task)
     } catch (error) {
-      if (error instanceof QlikOAuthError && error.code === 'ERR_SESSION_EXPIRED') throw error
+      if (isSessionExpired(error)) throw error
       const { tokens } = seen.record
       if (tokens.accessToken !== rejected && tokens.expiresAt > now()) return seen
       throw unavailable(error)
     }
   }
 
-  function keeps({ record: { tokens } }: StoredLogin, accessToken: string): boolean {
-    return tokens.accessToken === accessToken && !needsRefresh(tokens, now(), leewayMs)
+  function canRefresh({ record }: StoredLogin): boolean {
+    return record.tokens.refreshToken !== undefined && clientOf(record) !== undefined
   }
 
-  function remember(key: string, { record }: StoredLogin): void {
-    const [oldest] = forced.size < mostForced ? [] : forced.keys()
-    if (oldest !== undefined) forced.delete(oldest)
-    forced.set(key, { accessToken: record.tokens.accessToken, at: now() })
+  /** The record tells it, so that all processes agree. */
+  function wasJustRefreshed({ record, version }: StoredLogin): boolean {
+    return version > 1 && now() < record.refreshedAt + forcedRefreshPauseMs
   }
 
-  async function present(key: string): Promise<StoredLogin> {
+  async function readCurrent(key: string): Promise<StoredLogin> {
     const current = await store.readLogin(key)
-    if (current === undefined) throw over()
+    if (current === undefined) throw sessionExpired()
     return current
   }
 
-  async function renew(key: string, current: StoredLogin, rejected: string | undefined): Promise<StoredLogin> {
+  async function refresh(key: string, current: StoredLogin): Promise<StoredLogin> {
     const { record } = current
     const client = clientOf(record)
-    const used = record.tokens.refreshToken
-    if (client === undefined || used === undefined) {
-      if (record.tokens.expiresAt > now() && record.tokens.accessToken !== rejected) return current
+    const refreshToken = record.tokens.refreshToken
+    if (client === undefined || refreshToken === undefined) {
       await end(key, 'refresh_refused')
-      throw over()
+      throw sessionExpired()
     }
 
     const startedAt = now()
     let tokens: TokenSet
     try {
-      tokens = await requestTokens(client, refreshTokenGrant(used), { now })
+      tokens = await requestTokens(client, refreshTokenGrant(refreshToken), { now })
     } catch (error) {
-      return await refused(key, current, error)
+      return await failed(key, current, error)
     }
-    const renewed = {
-      record: { ...record, tokens: merged(record.tokens, tokens), refreshedAt: now() },
+    const refreshed = {
+      record: { ...record, tokens: merge(record.tokens, tokens), refreshedAt: now() },
       version: current.version + 1,
     }
-    const stored = await save(key, renewed, client)
+    const stored = await save(key, refreshed, client)
     emit('refresh', { login: key, tenant: record.tenant, tookMs: now() - startedAt })
     return stored
   }
 
-  /**
-   * The four outcomes of a refresh that brought no tokens. Only a refused grant ends the login: the rest is not the
-   * user's fault.
-   */
-  async function refused(key: string, current: StoredLogin, error: unknown): Promise<StoredLogin> {
+  /** Only `invalid_grant` ends the login: the other failures are not about this login. */
+  async function failed(key: string, current: StoredLogin, error: unknown): Promise<StoredLogin> {
     const { tenant } = current.record
     const grantRefused = error instanceof TokenResponseError && error.error === 'invalid_grant'
     if (grantRefused) {
-      // Another process may have used the same refresh token a moment ago and be about to store what it got.
+      // Another process may have used the same refresh token a moment ago and be about to store the result.
       for (const waitMs of [0, 100, 300, 600]) {
         await delay(waitMs)
-        const changed = await present(key)
-        if (changed.version !== current.version) return changed
+        const latest = await readCurrent(key)
+        if (latest.version !== current.version) return latest
       }
     }
     emit('refreshFailed', {
@@ -139,67 +130,68 @@ export function refreshLogins(
     })
     if (!grantRefused) throw error
     await end(key, 'refresh_refused')
-    throw over()
+    throw sessionExpired()
   }
 
-  async function save(key: string, renewed: StoredLogin, client: QlikClient): Promise<StoredLogin> {
-    const { record, version } = renewed
+  async function save(key: string, refreshed: StoredLogin, client: QlikClient): Promise<StoredLogin> {
+    const { record, version } = refreshed
     try {
       const outcome = await store.replaceLogin(key, version - 1, record)
       unsaved.delete(key)
-      if (outcome === 'replaced') return renewed
+      if (outcome === 'replaced') return refreshed
       const current = outcome === 'changed' ? await store.readLogin(key) : undefined
-      // A write whose answer was lost shows as a change to what was written.
+      // A write that succeeded without a response looks like a change to what was written.
       if (current?.record.tokens.accessToken === record.tokens.accessToken) return current
-      await revokeTokens(client, current === undefined ? record.tokens : withoutRefresh(record.tokens), message =>
+      await revokeTokens(client, current === undefined ? record.tokens : withoutRefreshToken(record.tokens), message =>
         emit('revocationFailed', { login: key, tenant: record.tenant, message }),
       )
-      if (current === undefined) throw over()
+      if (current === undefined) throw sessionExpired()
       return current
     } catch (error) {
-      if (error instanceof QlikOAuthError && error.code === 'ERR_SESSION_EXPIRED') throw error
+      if (isSessionExpired(error)) throw error
       if (!unsaved.has(key)) {
-        unsaved.set(key, renewed)
+        unsaved.set(key, refreshed)
         emit('saveFailed', { login: key, tenant: record.tenant, message: messageOf(error) })
-        void saveLater(key, client)
+        void retrySaving(key, client)
       }
-      return renewed
+      return refreshed
     }
   }
 
-  /**
-   * The old refresh token is used up: until the new one is stored, this process serves from memory and keeps trying.
-   */
-  async function saveLater(key: string, client: QlikClient): Promise<void> {
+  /** The old refresh token is used up: this process serves the new tokens from memory until the store has them. */
+  async function retrySaving(key: string, client: QlikClient): Promise<void> {
     const deadline = now() + 60_000
-    for (let renewed = unsaved.get(key); renewed !== undefined && now() < deadline; renewed = unsaved.get(key)) {
+    for (let login = unsaved.get(key); login !== undefined && now() < deadline; login = unsaved.get(key)) {
       await delay(250, undefined, { ref: false })
-      await save(key, renewed, client).catch(() => unsaved.delete(key))
+      await save(key, login, client).catch(() => unsaved.delete(key))
     }
     unsaved.delete(key)
   }
 }
 
-/** Three leases and the token endpoint's own limit: nobody gives up on a holder who may still succeed. */
-const longestRefreshMs = 45_000
-/** A token that came of a forced refresh is not renewed for being rejected again, in the same process, for so long. */
-const forcedPauseMs = 60_000
-const mostForced = 10_000
+/** Three leases and the time limit of the token endpoint: a waiting process outlasts a holder that may still succeed. */
+const maxRefreshMs = 45_000
+/** How long a refreshed access token is not refreshed again because a resource rejects it. */
+const forcedRefreshPauseMs = 60_000
 
-function merged(old: TokenSet, fresh: TokenSet): TokenSet {
+function merge(old: TokenSet, issued: TokenSet): TokenSet {
   return {
-    ...fresh,
-    ...(fresh.refreshToken === undefined && old.refreshToken !== undefined ? { refreshToken: old.refreshToken } : {}),
-    ...(fresh.scope === undefined && old.scope !== undefined ? { scope: old.scope } : {}),
+    ...issued,
+    ...(issued.refreshToken === undefined && old.refreshToken !== undefined ? { refreshToken: old.refreshToken } : {}),
+    ...(issued.scope === undefined && old.scope !== undefined ? { scope: old.scope } : {}),
   }
 }
 
-function withoutRefresh({ refreshToken: _, ...rest }: TokenSet): TokenSet {
+function withoutRefreshToken({ refreshToken: _, ...rest }: TokenSet): TokenSet {
   return rest
 }
 
-function over(): QlikOAuthError {
+function sessionExpired(): QlikOAuthError {
   return new QlikOAuthError('ERR_SESSION_EXPIRED', 'The login has ended')
+}
+
+function isSessionExpired(error: unknown): boolean {
+  return error instanceof QlikOAuthError && error.code === 'ERR_SESSION_EXPIRED'
 }
 
 function unavailable(error: unknown): QlikOAuthError {
@@ -208,7 +200,7 @@ function unavailable(error: unknown): QlikOAuthError {
     (error.code === 'ERR_TOKEN_UNAVAILABLE' || error.code === 'ERR_STORE_UNAVAILABLE')
   )
     return error
-  return new QlikOAuthError('ERR_TOKEN_UNAVAILABLE', 'The access token has ended and could not be renewed', {
+  return new QlikOAuthError('ERR_TOKEN_UNAVAILABLE', 'The access token has expired and could not be refreshed', {
     cause: error,
     retryAfterSeconds: 5,
   })

@@ -1,56 +1,45 @@
+import { expiringCache } from './expiring-cache.ts'
 import type { StoredLogin } from './login-store.ts'
 
-/**
- * Remembers for a few seconds what sealed values said, since the same login is read again with every request of a page.
- */
+/** Keeps decrypted logins for a few seconds, because one page reads the same login with each of its requests. */
 export interface DecryptionCache {
   /**
-   * @param value The sealed value as it stands in the store now: only the very same text is not opened anew, so nothing
-   * here is ever out of date.
-   * @param open Opens it the long way.
+   * Returns the decrypted form of `value`. Only a value identical to the stored one is served from the cache, so the
+   * result is never out of date.
+   *
+   * @param name Name of the Redis key that holds `value`.
+   * @param unseal Decrypts a value that is not in the cache.
    */
-  read(at: string, value: string, open: (at: string, value: string) => StoredLogin | undefined): StoredLogin | undefined
-  forget(at: string): void
+  read(
+    name: string,
+    value: string,
+    unseal: (name: string, value: string) => StoredLogin | undefined,
+  ): StoredLogin | undefined
+  delete(name: string): void
 }
 
-/**
- * @param lifetimeMs How long a login is remembered at most. Half of the time a new page is begun, and what stands on
- * the page before is used up.
- */
+/** @param lifetimeMs How long a decrypted login is used; it leaves memory at most half of that later. */
 export function decryptionCache(lifetimeMs = 10_000, now = Date.now): DecryptionCache {
-  let page = new Map<string, Opened>()
-  let before = page
-  let turnAt = 0
-
-  function turn(): void {
-    const at = now()
-    if (at < turnAt && page.size < mostOnPage) return
-    // After a quiet time the page before is too old as well.
-    before = at < turnAt + lifetimeMs / 2 ? page : new Map()
-    page = new Map()
-    turnAt = at + lifetimeMs / 2
-  }
+  const entries = expiringCache<Decrypted>({ max: maxEntries, lifetimeMs, now })
 
   return {
-    read(at, value, open) {
-      turn()
-      const known = page.get(at) ?? before.get(at)
+    read(name, value, unseal) {
+      const known = entries.get(name)
       if (known?.value === value) return known.stored
-      const stored = open(at, value)
-      if (stored !== undefined) page.set(at, { value, stored })
+      const stored = unseal(name, value)
+      if (stored !== undefined) entries.set(name, { value, stored })
       return stored
     },
-    forget(at) {
-      page.delete(at)
-      before.delete(at)
+    delete(name) {
+      entries.delete(name)
     },
   }
 }
 
-interface Opened {
+interface Decrypted {
   readonly value: string
   readonly stored: StoredLogin
 }
 
 /** Of about 8 KB each. */
-const mostOnPage = 1000
+const maxEntries = 2000

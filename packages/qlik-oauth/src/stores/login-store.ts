@@ -1,95 +1,99 @@
 import type { QlikUser } from '../protocol/qlik-user.ts'
 import type { TokenSet } from '../protocol/token-set.ts'
 
-/** One login of one user in one browser. */
+/** The login of one user in one browser. Times are milliseconds since the epoch. */
 export interface LoginRecord {
   /** Origin of the tenant. */
   readonly tenant: string
   readonly clientId: string
   readonly user: QlikUser
   readonly tokens: TokenSet
-  /** Milliseconds since the epoch. */
   readonly createdAt: number
-  /** Milliseconds since the epoch; equals `createdAt` until the first refresh. */
+  /** Equals `createdAt` until the first refresh. */
   readonly refreshedAt: number
-  /** Milliseconds since the epoch at which the login ends however active it is. */
+  /** Absolute end: the login ends then, however active it is. */
   readonly endsAt: number
 }
 
 export interface StoredLogin {
   readonly record: LoginRecord
-  /** Grows by one with each replacement. */
+  /** 1 at first; each replacement adds one. */
   readonly version: number
 }
 
-/** One login attempt, from the authorization request to the authorization response. */
+/** One authorization request that awaits its authorization response. */
 export interface AuthorizationTransaction {
   readonly tenant: string
   readonly clientId: string
   readonly codeVerifier: string
   readonly redirectUri: string
   readonly returnTo: string
-  /** Hash of the cookie of the browser that started the attempt. */
-  readonly browser: string
+  /** Hash of the transaction cookie of the browser that sent the authorization request. */
+  readonly cookieHash: string
 }
 
 export type LoginChange = { readonly type: 'ended' | 'changed'; readonly key: string }
 
-/** Announcements of ended and changed logins, also those of other processes. */
+/** Delivers announcements of ended and changed logins, also those of other processes. */
 export interface ChangeSubscription {
-  /** False while announcements may be getting lost; whoever keeps copies drops them then. */
+  /** False while announcements may be lost; nothing may be served from a cache then. */
   readonly confirmed: boolean
   close(): Promise<void>
 }
 
 export interface Lock {
-  /** @returns False when the lease ran out and somebody else may hold the lock. */
+  /** Starts the lease anew. @returns False when the lease has run out; another process may hold the lock. */
   renew(): Promise<boolean>
-  /**
-   * @param coolMs How long `lock` answers `'cooling'` from now on: the work failed, and others should not try at once.
-   */
-  release(coolMs?: number): Promise<void>
+  /** @param backoffMs For how long `lock` returns `'backoff'` from now on, because the task failed. @default 0 */
+  release(backoffMs?: number): Promise<void>
 }
 
 /**
- * Where logins and tokens live. The second seam of the house: `redisLoginStore` for many processes, `memoryLoginStore`
- * for one.
+ * Where logins and tokens live: `redisLoginStore` for many processes, `memoryLoginStore` for one.
  *
- * Keys are opaque texts without secrets (hashes). Every method throws ERR_STORE_UNAVAILABLE when the store does not
- * answer in time. `loginStoreContract` checks an implementation.
+ * Keys are opaque strings without secrets (hashes). Every method throws ERR_STORE_UNAVAILABLE when the store does not
+ * respond in time. `loginStoreContract` of `qlik-oauth/login-store-contract` checks an implementation.
  */
 export interface LoginStore {
-  saveTransaction(key: string, attempt: AuthorizationTransaction, ttlSeconds: number): Promise<void>
-  /** Reads and deletes in one step: of two callers at once exactly one gets the attempt. */
+  saveTransaction(key: string, transaction: AuthorizationTransaction, ttlSeconds: number): Promise<void>
+  /** Reads and deletes in one step: of concurrent callers exactly one gets the transaction. */
   takeTransaction(key: string): Promise<AuthorizationTransaction | undefined>
 
-  /** Writes a new login with version 1 and enters it into its owner's list. */
+  /** Writes a new login with version 1 and adds it to the list of its user. */
   createLogin(key: string, record: LoginRecord, idleSeconds: number): Promise<void>
   /**
-   * @param idleSeconds When given, the idle time starts anew. Without it nothing is written.
-   * @returns `undefined` for a login that is unknown, ended, or cannot be read; what cannot be read is deleted.
+   * @param idleSeconds Starts the idle time anew. Without it nothing is written.
+   * @returns `undefined` for a login that is unknown, ended, or unreadable; an unreadable one is deleted.
    */
   readLogin(key: string, idleSeconds?: number): Promise<StoredLogin | undefined>
-  /** Replaces the record only where `version` is still the stored one. Keeps the idle end. Announces the change. */
+  /**
+   * Replaces the record if `version` is still the stored one, and announces the change. The idle end stays.
+   *
+   * @returns `'changed'` when another version is stored, `'gone'` when the login has ended.
+   */
   replaceLogin(key: string, version: number, record: LoginRecord): Promise<'replaced' | 'changed' | 'gone'>
-  /** Deletes the login and announces it. Of two callers at once exactly one gets the record. */
+  /** Deletes the login and announces its end. Of concurrent callers exactly one gets the record. */
   endLogin(key: string): Promise<LoginRecord | undefined>
   /** Milliseconds until the idle end; 0 when the login is gone. */
   idleLeft(key: string): Promise<number>
-  /** Keys of the logins of one user at one tenant; may hold keys of logins that are gone. */
+  /** Keys of the logins of one user at one tenant. It may contain keys of ended logins. */
   loginKeys(tenant: string, userId: string): Promise<readonly string[]>
 
-  /** Tokens that belong to no login: machine-to-machine, impersonation, anonymous. */
+  /** Saves tokens that belong to no login (machine-to-machine, impersonation, anonymous) until they expire. */
   saveTokens(key: string, tokens: TokenSet): Promise<void>
   readTokens(key: string): Promise<TokenSet | undefined>
 
-  /** One holder at a time over all processes; ends by itself after `leaseMs` unless renewed. */
-  lock(key: string, leaseMs: number): Promise<Lock | 'held' | 'cooling'>
-  /** Counts a use of `key` and returns how many there were in the current window. */
+  /**
+   * Acquires a lock that has one holder at a time over all processes and ends after `leaseMs` unless renewed.
+   *
+   * @returns `'held'` while another holder has it, `'backoff'` after a release that asked for it.
+   */
+  lock(key: string, leaseMs: number): Promise<Lock | 'held' | 'backoff'>
+  /** Adds one to a counter that starts anew after each window. @returns The count in the current window. */
   increment(key: string, windowSeconds: number): Promise<number>
-  /** @param lost Called when announcements may have been missed: everything known must be looked up again. */
-  subscribe(listener: (change: LoginChange) => void, lost: () => void): ChangeSubscription
-  /** Resolves when the store answers. */
+  /** @param onGap Called when announcements may have been missed: cached logins must be read again. */
+  subscribe(onChange: (change: LoginChange) => void, onGap: () => void): ChangeSubscription
+  /** Resolves when the store responds. */
   ping(): Promise<void>
   close(): Promise<void>
 }

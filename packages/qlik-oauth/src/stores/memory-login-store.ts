@@ -8,27 +8,26 @@ export interface MemoryLoginStoreOptions {
 
 /**
  * Keeps logins and tokens in this process: for development, tests, and applications of one process whose users may have
- * to log in again after a restart. Nothing is encrypted and nothing is shared; several processes need
- * `redisLoginStore`.
+ * to log in again after a restart. Nothing is encrypted. Several processes need `redisLoginStore`.
  */
 export function memoryLoginStore({ now = Date.now }: MemoryLoginStoreOptions = {}): LoginStore {
-  const attempts = expiringMap<AuthorizationTransaction>(now)
+  const transactions = expiringMap<AuthorizationTransaction>(now)
   const logins = expiringMap<StoredLogin>(now)
   const tokenSets = expiringMap<TokenSet>(now)
-  const locks = expiringMap<object | 'cooling'>(now)
+  const locks = expiringMap<object | 'backoff'>(now)
   const counters = expiringMap<number>(now)
-  const watchers = new Set<(change: LoginChange) => void>()
+  const subscribers = new Set<(change: LoginChange) => void>()
 
-  function announce(change: LoginChange) {
-    for (const listener of [...watchers]) listener(change)
+  function announce(change: LoginChange): void {
+    for (const onChange of [...subscribers]) onChange(change)
   }
 
   return {
-    async saveTransaction(key, attempt, ttlSeconds) {
-      attempts.set(key, attempt, ttlSeconds * 1000)
+    async saveTransaction(key, transaction, ttlSeconds) {
+      transactions.set(key, transaction, ttlSeconds * 1000)
     },
     async takeTransaction(key) {
-      return attempts.take(key)
+      return transactions.take(key)
     },
 
     async createLogin(key, record, idleSeconds) {
@@ -68,7 +67,7 @@ export function memoryLoginStore({ now = Date.now }: MemoryLoginStoreOptions = {
 
     async lock(key, leaseMs) {
       const holder = locks.get(key)
-      if (holder !== undefined) return holder === 'cooling' ? 'cooling' : 'held'
+      if (holder !== undefined) return holder === 'backoff' ? 'backoff' : 'held'
       const self = {}
       locks.set(key, self, leaseMs)
       return {
@@ -77,73 +76,70 @@ export function memoryLoginStore({ now = Date.now }: MemoryLoginStoreOptions = {
           locks.set(key, self, leaseMs)
           return true
         },
-        async release(coolMs = 0) {
-          if (locks.get(key) === self) locks.set(key, 'cooling', coolMs)
+        async release(backoffMs = 0) {
+          if (locks.get(key) === self) locks.set(key, 'backoff', backoffMs)
         },
       }
     },
     async increment(key, windowSeconds) {
-      const hits = (counters.get(key) ?? 0) + 1
-      counters.set(key, hits, hits === 1 ? windowSeconds * 1000 : counters.left(key))
-      return hits
+      const count = (counters.get(key) ?? 0) + 1
+      counters.set(key, count, count === 1 ? windowSeconds * 1000 : counters.left(key))
+      return count
     },
-    subscribe(listener) {
-      // A function of its own: the same listener may watch twice.
-      const watcher = (change: LoginChange) => listener(change)
-      watchers.add(watcher)
+    subscribe(onChange) {
+      // A function of its own, because the same `onChange` may be subscribed twice.
+      const subscriber = (change: LoginChange) => onChange(change)
+      subscribers.add(subscriber)
       return {
         get confirmed() {
-          return watchers.has(watcher)
+          return subscribers.has(subscriber)
         },
         async close() {
-          watchers.delete(watcher)
+          subscribers.delete(subscriber)
         },
       }
     },
     async ping() {},
     async close() {
-      watchers.clear()
+      subscribers.clear()
     },
   }
 }
 
-/**
- * A map whose entries end by themselves. Entries that are over are swept out now and then, so that it cannot grow with
- * what is forgotten.
- */
+/** A map whose entries expire. Expired entries are removed now and then, so that it does not grow without bound. */
 function expiringMap<Value>(now: () => number) {
-  const entries = new Map<string, { value: Value; endsAt: number }>()
-  let sweepAt = 0
+  const entries = new Map<string, { value: Value; expiresAt: number }>()
+  let nextSweepAt = 0
 
   function current(key: string) {
     const entry = entries.get(key)
-    return entry !== undefined && entry.endsAt > now() ? entry : undefined
+    return entry !== undefined && entry.expiresAt > now() ? entry : undefined
   }
 
-  function sweep() {
-    if (now() < sweepAt) return
+  function sweep(): void {
+    if (now() < nextSweepAt) return
     for (const key of entries.keys()) if (current(key) === undefined) entries.delete(key)
-    sweepAt = now() + sweepMs
+    nextSweepAt = now() + sweepIntervalMs
   }
 
   return {
     get: (key: string) => current(key)?.value,
-    left: (key: string) => Math.max(0, (current(key)?.endsAt ?? 0) - now()),
-    set(key: string, value: Value, ttlMs: number) {
+    left: (key: string) => Math.max(0, (current(key)?.expiresAt ?? 0) - now()),
+    set(key: string, value: Value, ttlMs: number): void {
       sweep()
-      entries.set(key, { value, endsAt: now() + ttlMs })
+      entries.set(key, { value, expiresAt: now() + ttlMs })
     },
     take(key: string): Value | undefined {
       const entry = current(key)
       entries.delete(key)
       return entry?.value
     },
-    keys: (which: (value: Value) => boolean) =>
+    keys: (matches: (value: Value) => boolean) =>
       [...entries.keys()].filter(key => {
         const entry = current(key)
-        return entry !== undefined && which(entry.value)
+        return entry !== undefined && matches(entry.value)
       }),
   }
 }
 
-const sweepMs = 10_000
+const sweepIntervalMs = 10_000

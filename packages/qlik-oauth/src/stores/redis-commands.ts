@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { messageOf, QlikOAuthError } from '../protocol/errors.ts'
 
-/** What is used of an ioredis client: `Redis` (single node, Sentinel) or `Cluster`, version 5 or 6. */
+/** The part of an ioredis client that is used: `Redis` (single node, Sentinel) or `Cluster`, version 5 or 6. */
 export interface RedisClient extends RedisNode {
   connect(): Promise<unknown>
   on(event: 'ready', listener: () => void): unknown
@@ -10,19 +10,16 @@ export interface RedisClient extends RedisNode {
   nodes?(role: 'master'): RedisNode[]
 }
 
-/** One server: a client of its own, or a node of a Cluster. */
+/** One server: a client, or a node of a Cluster. */
 export interface RedisNode {
   readonly status: string
-  /**
-   * The connection. Commands of the same moment go out in one packet where it can be corked; a Cluster has none of its
-   * own.
-   */
+  /** The connection, where commands of the same moment can be sent in one packet; a Cluster has none of its own. */
   readonly stream?: { cork(): void; uncork(): void } | null
   call(command: string, ...args: (string | number)[]): Promise<unknown>
   duplicate(options?: object): RedisSubscriber
 }
 
-/** What is used of the connection that receives announcements. */
+/** The part that is used of the connection for announcements. */
 export interface RedisSubscriber {
   connect(): Promise<unknown>
   subscribe(...channels: string[]): Promise<unknown>
@@ -31,7 +28,7 @@ export interface RedisSubscriber {
   disconnect(): void
 }
 
-/** A Lua script that touches exactly one key, so that it runs on Redis Cluster as it is. */
+/** A Lua script that uses exactly one key, so that it runs on Redis Cluster. */
 export interface RedisScript {
   readonly lua: string
   readonly sha: string
@@ -41,7 +38,7 @@ export function redisScript(lua: string): RedisScript {
   return { lua, sha: createHash('sha1').update(lua).digest('hex') }
 }
 
-/** Commands that are answered in time, or fail with ERR_STORE_UNAVAILABLE. */
+/** Commands that settle within the time limit. All of them throw ERR_STORE_UNAVAILABLE. */
 export interface RedisCommands {
   send(command: string, ...args: (string | number)[]): Promise<unknown>
   run(script: RedisScript, key: string, ...args: (string | number)[]): Promise<unknown>
@@ -49,11 +46,11 @@ export interface RedisCommands {
 }
 
 /**
- * Puts a time limit on the commands of a client, whatever the client does about lost connections.
+ * Puts a time limit on the commands of a client, however the client treats lost connections.
  *
- * A command waits for the connection within its limit, so that a short interruption goes unnoticed. It is never left in
- * a queue: neither in the client's own while there is no connection, nor behind thousands of others on a connection
- * that has stopped answering.
+ * A command waits for the connection within its limit, so that a short interruption goes unnoticed. It never stays in a
+ * queue: neither in the client's own while there is no connection, nor behind thousands of others on a connection that
+ * no longer responds.
  */
 export function redisCommands(redis: RedisClient, timeoutMs: number): RedisCommands {
   const waiting = new Set<Pending>()
@@ -62,73 +59,73 @@ export function redisCommands(redis: RedisClient, timeoutMs: number): RedisComma
   let timer: NodeJS.Timeout | undefined
   let corked = false
 
-  function startWaiting() {
+  function startWaiting(): void {
     const commands = [...waiting]
     waiting.clear()
     for (const command of commands) start(command)
   }
   redis.on('ready', startWaiting)
 
-  function answered(command: () => Promise<unknown>): Promise<unknown> {
+  function withinLimit(execute: () => Promise<unknown>): Promise<unknown> {
     return new Promise((resolve, reject) => {
-      if (redis.status === 'end') return reject(unavailable('the connection was closed'))
-      if (overdue.size >= mostOverdue) return reject(unavailable(`${overdue.size} commands were not answered in time`))
+      if (redis.status === 'end') return reject(unavailable('the connection is closed'))
+      if (overdue.size >= maxOverdue)
+        return reject(unavailable(`${overdue.size} commands have had no response in time`))
 
-      const one: Pending = { command, resolve, reject, until: performance.now() + timeoutMs, sent: false }
-      pending.add(one)
-      if (timer === undefined) timer = setTimeout(refuseLate, timeoutMs)
-      if (redis.status === 'ready') return start(one)
-      waiting.add(one)
-      // A client made with `lazyConnect` connects at its first command.
+      const command: Pending = { execute, resolve, reject, deadline: performance.now() + timeoutMs, sent: false }
+      pending.add(command)
+      if (timer === undefined) timer = setTimeout(rejectOverdue, timeoutMs)
+      if (redis.status === 'ready') return start(command)
+      waiting.add(command)
+      // A client with `lazyConnect` connects at its first command.
       if (redis.status === 'wait') redis.connect().catch(() => {})
     })
   }
 
-  function start(one: Pending): void {
-    one.sent = true
-    gather()
-    one.command().then(
+  function start(command: Pending): void {
+    command.sent = true
+    cork()
+    command.execute().then(
       reply => {
-        settled(one)
-        one.resolve(reply)
+        settled(command)
+        command.resolve(reply)
       },
       error => {
-        settled(one)
-        one.reject(unavailable(messageOf(error)))
+        settled(command)
+        command.reject(unavailable(messageOf(error)))
       },
     )
   }
 
-  function settled(one: Pending): void {
-    pending.delete(one)
-    overdue.delete(one)
+  function settled(command: Pending): void {
+    pending.delete(command)
+    overdue.delete(command)
   }
 
-  /** One timer for all: the limit is the same for each, so the first to be sent is the first to be late. */
-  function refuseLate(): void {
+  /** One timer for all commands: the limit is the same for each, so they become overdue in the order of sending. */
+  function rejectOverdue(): void {
     timer = undefined
     const now = performance.now()
-    for (const one of pending) {
-      if (one.until > now) {
-        timer = setTimeout(refuseLate, one.until - now)
+    for (const command of pending) {
+      if (command.deadline > now) {
+        timer = setTimeout(rejectOverdue, command.deadline - now)
         return
       }
-      pending.delete(one)
-      waiting.delete(one)
-      if (one.sent) overdue.add(one)
-      one.reject(
+      pending.delete(command)
+      waiting.delete(command)
+      if (command.sent) overdue.add(command)
+      command.reject(
         unavailable(
-          one.sent ? `no answer within ${timeoutMs} ms` : `not connected within ${timeoutMs} ms (${redis.status})`,
+          command.sent
+            ? `no response within ${timeoutMs} ms`
+            : `not connected within ${timeoutMs} ms (${redis.status})`,
         ),
       )
     }
   }
 
-  /**
-   * Requests that arrive together ask Redis together: one packet and one system call, sent before the process looks for
-   * more to do.
-   */
-  function gather(): void {
+  /** Sends the commands of one turn of the event loop in one packet, with one system call. */
+  function cork(): void {
     const { stream } = redis
     if (corked || stream === undefined || stream === null) return
     corked = true
@@ -140,13 +137,13 @@ export function redisCommands(redis: RedisClient, timeoutMs: number): RedisComma
   }
 
   return {
-    send: (command, ...args) => answered(() => redis.call(command, ...args)),
+    send: (command, ...args) => withinLimit(() => redis.call(command, ...args)),
     run: (script, key, ...args) =>
-      answered(async () => {
+      withinLimit(async () => {
         try {
           return await redis.call('evalsha', script.sha, 1, key, ...args)
         } catch (error) {
-          // After a restart or a failover the server does not know the script yet; EVAL makes it known.
+          // After a restart or a failover the server does not have the script; EVAL loads it.
           if (!messageOf(error).startsWith('NOSCRIPT')) throw error
           return redis.call('eval', script.lua, 1, key, ...args)
         }
@@ -159,18 +156,18 @@ export function redisCommands(redis: RedisClient, timeoutMs: number): RedisComma
 }
 
 interface Pending {
-  readonly command: () => Promise<unknown>
+  readonly execute: () => Promise<unknown>
   readonly resolve: (reply: unknown) => void
   readonly reject: (error: Error) => void
   /** On the clock of `performance.now()`. */
-  readonly until: number
+  readonly deadline: number
   sent: boolean
 }
 
-/** With so many unanswered commands on their way, further ones are refused at once. */
-const mostOverdue = 1000
+/** With this many commands overdue, further ones are rejected at once. */
+const maxOverdue = 1000
 
-// The client's own error stays out: it carries the arguments of the command.
-function unavailable(why: string): QlikOAuthError {
-  return new QlikOAuthError('ERR_STORE_UNAVAILABLE', `Redis does not answer: ${why}`, { retryAfterSeconds: 1 })
+// The client's own error is not the cause: it carries the arguments of the command.
+function unavailable(reason: string): QlikOAuthError {
+  return new QlikOAuthError('ERR_STORE_UNAVAILABLE', `Redis is unavailable: ${reason}`, { retryAfterSeconds: 1 })
 }

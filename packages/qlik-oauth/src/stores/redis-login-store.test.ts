@@ -4,7 +4,7 @@ import { Redis } from 'ioredis'
 import { Redis as Redis6 } from 'ioredis-6'
 import { type RedisServer, startRedis } from 'test-support/redis-server'
 import { loginStoreContract } from '../../contract/login-store-contract.ts'
-import { sampleAttempt, sampleLogin, sampleTokens } from '../../test/support/login-store-tour.ts'
+import { sampleLogin, sampleTokens, sampleTransaction } from '../../test/support/login-store-tour.ts'
 import type { LoginStore } from './login-store.ts'
 import { type RedisLoginStoreEvent, redisLoginStore } from './redis-login-store.ts'
 import { keyRing } from './seal.ts'
@@ -52,26 +52,26 @@ describe('redis login store', () => {
   })
   afterEach(() => Promise.all(stores.map(store => store.close())))
 
-  function open(...keys: string[]): LoginStore {
+  function storeWith(...keys: string[]): LoginStore {
     const store = redisLoginStore(redis, { keys, onEvent: event => events.push(event) })
     stores.push(store)
     return store
   }
 
-  it('opens what an older key sealed, and seals it anew with the newest at the next write', async () => {
+  it('reads a record sealed with an older key, and seals it with the newest at the next write', async () => {
     const record = sampleLogin()
-    await open(oldKey).createLogin('key', record, 60)
-    const rotating = open(newKey, oldKey)
+    await storeWith(oldKey).createLogin('key', record, 60)
+    const rotating = storeWith(newKey, oldKey)
     expect(await rotating.readLogin('key', 60)).toEqual({ record, version: 1 })
     expect(await rotating.replaceLogin('key', 1, record)).toBe('replaced')
-    expect(await open(newKey).readLogin('key', 60)).toEqual({ record, version: 2 })
+    expect(await storeWith(newKey).readLogin('key', 60)).toEqual({ record, version: 2 })
     expect(events).toEqual([])
   })
 
   it.each<[string, (value: string) => string]>([
-    ['nothing', () => ''],
-    ['something else', () => '{"tokens":{}}'],
-    ['cut', value => value.slice(0, -5)],
+    ['empty', () => ''],
+    ['of another format', () => '{"tokens":{}}'],
+    ['truncated', value => value.slice(0, -5)],
     ['altered', value => value.slice(0, -5) + (value.endsWith('AAAAA') ? 'BBBBB' : 'AAAAA')],
     ['of another version', value => value.replace(/^1/, '2')],
     ['without a version', value => value.slice(2)],
@@ -81,8 +81,8 @@ describe('redis login store', () => {
     ],
     ['no login', () => `1 ${keyRing([oldKey]).seal('{"tenant":"t"}', 'qlik:{key}:login 1')}`],
     ['no JSON', () => `1 ${keyRing([oldKey]).seal('tenant', 'qlik:{key}:login 1')}`],
-  ])('deletes a login that is %s, and tells so once', async (_, damage) => {
-    const store = open(oldKey)
+  ])('deletes a login that is %s, and reports it once', async (_, damage) => {
+    const store = storeWith(oldKey)
     await store.createLogin('key', sampleLogin(), 60)
     await redis.set('qlik:{key}:login', damage((await redis.get('qlik:{key}:login')) ?? ''), 'KEEPTTL')
     expect(await Promise.all([store.readLogin('key', 60), store.readLogin('key')])).toEqual([undefined, undefined])
@@ -90,8 +90,8 @@ describe('redis login store', () => {
     expect(events).toEqual([{ type: 'unreadableRecord', key: 'qlik:{key}:login' }])
   })
 
-  it('does not open what was copied from another key', async () => {
-    const store = open(oldKey)
+  it('does not read a value copied from another key', async () => {
+    const store = storeWith(oldKey)
     await store.createLogin('mine', sampleLogin(), 60)
     await redis.copy('qlik:{mine}:login', 'qlik:{yours}:login')
     expect(await store.readLogin('yours', 60)).toBeUndefined()
@@ -99,24 +99,24 @@ describe('redis login store', () => {
     await store.saveTokens('mine', sampleTokens())
     await redis.copy('qlik:{mine}:tokens', 'qlik:{yours}:tokens')
     expect(await store.readTokens('yours')).toBeUndefined()
-    await store.saveTransaction('mine', sampleAttempt(), 60)
-    await redis.copy('qlik:{mine}:attempt', 'qlik:{yours}:attempt')
+    await store.saveTransaction('mine', sampleTransaction(), 60)
+    await redis.copy('qlik:{mine}:transaction', 'qlik:{yours}:transaction')
     expect(await store.takeTransaction('yours')).toBeUndefined()
     expect(events.map(({ type }) => type)).toEqual(['unreadableRecord', 'unreadableRecord', 'unreadableRecord'])
     expect(await redis.keys('qlik:{yours}:*')).toEqual([])
   })
 
-  it('ends a login that cannot be read', async () => {
-    await open(oldKey).createLogin('key', sampleLogin(), 60)
-    expect(await open(newKey).endLogin('key')).toBeUndefined()
+  it('deletes an unreadable login at its end', async () => {
+    await storeWith(oldKey).createLogin('key', sampleLogin(), 60)
+    expect(await storeWith(newKey).endLogin('key')).toBeUndefined()
     expect(await redis.exists('qlik:{key}:login')).toBe(0)
     expect(events).toEqual([{ type: 'unreadableRecord', key: 'qlik:{key}:login' }])
   })
 
-  it('recognises its own work when a command is sent again', async () => {
-    const store = open(oldKey)
+  it('recognises its own effect when a command is sent again', async () => {
+    const store = storeWith(oldKey)
     await store.createLogin('key', sampleLogin(), 60)
-    // The client's first answer is lost, as when the connection breaks after Redis did the work.
+    // As when the connection breaks after Redis executed the command.
     const twice = redisLoginStore(repeating(redis), { keys: [oldKey] })
     stores.push(twice)
     expect(await twice.replaceLogin('key', 1, sampleLogin())).toBe('replaced')
@@ -124,8 +124,8 @@ describe('redis login store', () => {
     expect(typeof (await twice.lock('key', 1000))).toBe('object')
   })
 
-  it('drops from the list of a user what is over', async () => {
-    const store = open(oldKey)
+  it('removes expired logins from the list of their user', async () => {
+    const store = storeWith(oldKey)
     const record = sampleLogin()
     await store.createLogin('brief', { ...record, endsAt: Date.now() + 50 }, 60)
     await store.createLogin('long', record, 60)
@@ -135,7 +135,7 @@ describe('redis login store', () => {
   })
 
   it('reads a login and extends its idle time in one command', async () => {
-    const store = open(oldKey)
+    const store = storeWith(oldKey)
     await store.createLogin('key', sampleLogin(), 60)
     const before = await commands(redis)
     await store.readLogin('key', 60)
@@ -147,7 +147,7 @@ describe('redis login store', () => {
     [{ keys: ['short'] }, '32 bytes'],
     [{ keys: [oldKey], commandTimeoutMs: 0 }, 'commandTimeoutMs'],
     [{ keys: [oldKey], commandTimeoutMs: Number.NaN }, 'commandTimeoutMs'],
-  ])('refuses options that cannot work: %j', (options, message) => {
+  ])('refuses unusable options: %j', (options, message) => {
     expect(() => redisLoginStore(redis, options)).toThrow(
       expect.objectContaining({ code: 'ERR_CONFIGURATION', message: expect.stringContaining(message) }),
     )
@@ -158,7 +158,7 @@ function newSealKey(): string {
   return randomBytes(32).toString('base64')
 }
 
-/** A client that sends everything twice. */
+/** A client that sends every command twice. */
 function repeating(client: Redis): Redis {
   return new Proxy(client, {
     get(target, name) {
@@ -171,7 +171,7 @@ function repeating(client: Redis): Redis {
   })
 }
 
-/** All that were processed, this question included. */
+/** The number of processed commands, including this one. */
 async function commands(client: Redis): Promise<number> {
   return Number(/total_commands_processed:(\d+)/.exec(await client.info('stats'))?.[1])
 }

@@ -5,47 +5,48 @@ import { decryptionCache } from './decryption-cache.ts'
 import type { Lock, LoginRecord, LoginStore, StoredLogin } from './login-store.ts'
 import { type RedisClient, redisCommands } from './redis-commands.ts'
 import {
-  countHit,
-  discard,
-  enterLogin,
+  acquireLock,
+  addToUserLogins,
+  deleteIfEqual,
+  incrementCounter,
   releaseLock,
   renewLock,
   replaceIfVersion,
   takeAndAnnounce,
-  takeLock,
 } from './redis-scripts.ts'
 import { announcement, redisSubscription } from './redis-subscription.ts'
 import { keyRing } from './seal.ts'
-import { isLoginAttempt, isLoginRecord, isTokenSet, type Shape } from './stored-values.ts'
+import { isAuthorizationTransaction, isLoginRecord, isTokenSet, type Shape } from './stored-values.ts'
 
 export interface RedisLoginStoreOptions {
   /** 32 bytes each, base64, newest first: the first one encrypts, all decrypt. */
   readonly keys: readonly string[]
   /** Begins the name of every key and channel. @default 'qlik:' */
   readonly prefix?: string
-  /** Every command is answered within this time or fails with ERR_STORE_UNAVAILABLE. @default 800 */
+  /** Time limit of every command; after it the command fails with ERR_STORE_UNAVAILABLE. @default 800 */
   readonly commandTimeoutMs?: number
-  /** Tells an operator what the callers are not told. No event holds a token or a secret. */
+  /** Receives what an operator should know. No event contains a token or a secret. */
   readonly onEvent?: (event: RedisLoginStoreEvent) => void
 }
 
 export type RedisLoginStoreEvent =
   /**
-   * A value was cut, altered, moved here from another key, or sealed with a key that is not in the ring. It has been
+   * A value was truncated, altered, copied from another key, or sealed with a key that is not in the ring. It was
    * deleted.
    */
   | { readonly type: 'unreadableRecord'; readonly key: string }
-  /** Announcements of ended logins no longer arrive; watchers have been told to look everything up. */
+  /** Announcements of ended logins stopped arriving; cached logins are dropped. */
   | { readonly type: 'announcementsLost' }
 
 /**
- * Keeps logins and tokens in Redis, for any number of processes: single node, Sentinel or Cluster. Redis 6.2 or newer.
+ * Keeps logins and tokens in Redis 6.2 or newer (single node, Sentinel or Cluster) for any number of processes.
  *
- * The client stays yours: give it an `error` listener, let it reconnect (`retryStrategy`), let it look for the new
- * master when an old one refuses writes (`reconnectOnError`), and close it after the store. STORAGE.md lists every key.
+ * The caller owns the client: give it an `error` listener, let it reconnect (`retryStrategy`) and look for the new
+ * master when the old one refuses writes (`reconnectOnError`), and close it after the store. STORAGE.md lists every
+ * key.
  *
  * @example redisLoginStore(new Redis('redis://localhost'), { keys: [process.env.TOKEN_KEY] })
- * @throws ERR_CONFIGURATION
+ * @throws ERR_CONFIGURATION for unusable keys or an unusable time limit.
  */
 export function redisLoginStore(redis: RedisClient, options: RedisLoginStoreOptions): LoginStore {
   const { prefix = 'qlik:', commandTimeoutMs = 800, onEvent = () => {} } = options
@@ -55,147 +56,149 @@ export function redisLoginStore(redis: RedisClient, options: RedisLoginStoreOpti
       `commandTimeoutMs must be a number above 0, got ${JSON.stringify(commandTimeoutMs)}`,
     )
   }
-  const seal = keyRing(options.keys)
+  const ring = keyRing(options.keys)
   const channel = `${prefix}changes`
   const { send, run, close } = redisCommands(redis, commandTimeoutMs)
-  const recent = decryptionCache()
-  const announcements = redisSubscription(redis, channel, () => onEvent({ type: 'announcementsLost' }))
+  const decrypted = decryptionCache()
+  const subscription = redisSubscription(redis, channel, () => onEvent({ type: 'announcementsLost' }))
 
-  /** The braces keep all keys of one login in one slot of a Cluster. */
-  function place(key: string, kind: 'login' | 'attempt' | 'tokens' | 'lock' | 'hits' | 'logins') {
+  /** The braces put all Redis keys of one `key` into one slot of a Cluster. */
+  function nameOf(key: string, kind: 'login' | 'logins' | 'transaction' | 'tokens' | 'lock' | 'counter'): string {
     return `${prefix}{${key}}:${kind}`
   }
 
-  function loginsOf(tenant: string, userId: string): string {
-    return place(createHash('sha256').update(`${tenant} ${userId}`).digest('base64url'), 'logins')
+  function userLogins(tenant: string, userId: string): string {
+    return nameOf(createHash('sha256').update(`${tenant} ${userId}`).digest('base64url'), 'logins')
   }
 
-  function sealed(value: object, at: string): string {
-    return seal.seal(JSON.stringify(value), at)
+  function seal(value: object, name: string): string {
+    return ring.seal(JSON.stringify(value), name)
   }
 
-  function opened<Value>(envelope: string, at: string, isValue: Shape<Value>): Value | undefined {
-    const value = parseJson(seal.unseal(envelope, at) ?? '')
+  function unseal<Value>(envelope: string, name: string, isValue: Shape<Value>): Value | undefined {
+    const value = parseJson(ring.unseal(envelope, name) ?? '')
     return isValue(value) ? value : undefined
   }
 
-  // The version stands outside the envelope, where scripts can compare it, and is bound to it as part of its place.
-  function sealedLogin(at: string, { version, record }: StoredLogin): string {
-    return `${version} ${sealed(record, `${at} ${version}`)}`
+  // The version is outside the envelope, where scripts can compare it, and part of the associated data.
+  function sealLogin(name: string, { version, record }: StoredLogin): string {
+    return `${version} ${seal(record, `${name} ${version}`)}`
   }
 
-  function openLogin(at: string, value: string): StoredLogin | undefined {
+  function unsealLogin(name: string, value: string): StoredLogin | undefined {
     const [version = '', envelope = ''] = value.split(' ')
-    const record = opened(envelope, `${at} ${version}`, isLoginRecord)
+    const record = unseal(envelope, `${name} ${version}`, isLoginRecord)
     return record && { version: Number(version), record }
   }
 
   return {
-    async saveTransaction(key, attempt, ttlSeconds) {
-      const at = place(key, 'attempt')
-      await send('set', at, sealed(attempt, at), 'PX', ms(ttlSeconds))
+    async saveTransaction(key, transaction, ttlSeconds) {
+      const name = nameOf(key, 'transaction')
+      await send('set', name, seal(transaction, name), 'PX', milliseconds(ttlSeconds))
     },
     async takeTransaction(key) {
-      const at = place(key, 'attempt')
-      const value = await send('getdel', at)
+      const name = nameOf(key, 'transaction')
+      const value = await send('getdel', name)
       if (typeof value !== 'string') return undefined
-      const attempt = opened(value, at, isLoginAttempt)
-      if (attempt === undefined) onEvent({ type: 'unreadableRecord', key: at })
-      return attempt
+      const transaction = unseal(value, name, isAuthorizationTransaction)
+      if (transaction === undefined) onEvent({ type: 'unreadableRecord', key: name })
+      return transaction
     },
 
     async createLogin(key, record, idleSeconds) {
-      const at = place(key, 'login')
-      // Listed before it exists: a login that is missing in its owner's list could not be ended from there.
-      await run(enterLogin, loginsOf(record.tenant, record.user.id), Date.now(), record.endsAt, key)
-      await send('set', at, sealedLogin(at, { version: 1, record }), 'PX', ms(idleSeconds))
+      const name = nameOf(key, 'login')
+      // Added to the list before it exists: a login that is missing there could not be ended by an administrator.
+      await run(addToUserLogins, userLogins(record.tenant, record.user.id), Date.now(), record.endsAt, key)
+      await send('set', name, sealLogin(name, { version: 1, record }), 'PX', milliseconds(idleSeconds))
     },
     async readLogin(key, idleSeconds) {
-      const at = place(key, 'login')
-      const value = await (idleSeconds === undefined ? send('get', at) : send('getex', at, 'PX', ms(idleSeconds)))
+      const name = nameOf(key, 'login')
+      const value = await (idleSeconds === undefined
+        ? send('get', name)
+        : send('getex', name, 'PX', milliseconds(idleSeconds)))
       if (typeof value !== 'string') return undefined
-      const stored = recent.read(at, value, openLogin)
-      // Only the value that was read: somebody may have put a better one there meanwhile.
+      const stored = decrypted.read(name, value, unsealLogin)
+      // Deletes exactly the value that was read; a readable one may have replaced it since.
       if (
         stored === undefined &&
-        (await run(discard, at, value, channel, announcement({ type: 'ended', key }))) === 1
+        (await run(deleteIfEqual, name, value, channel, announcement({ type: 'ended', key }))) === 1
       ) {
-        onEvent({ type: 'unreadableRecord', key: at })
+        onEvent({ type: 'unreadableRecord', key: name })
       }
       return stored
     },
     async replaceLogin(key, version, record) {
-      const at = place(key, 'login')
-      const value = sealedLogin(at, { version: version + 1, record })
-      const outcome = await run(replaceIfVersion, at, version, value, channel, announcement({ type: 'changed', key }))
+      const name = nameOf(key, 'login')
+      const value = sealLogin(name, { version: version + 1, record })
+      const outcome = await run(replaceIfVersion, name, version, value, channel, announcement({ type: 'changed', key }))
       return outcome === 'replaced' || outcome === 'changed' ? outcome : 'gone'
     },
     async endLogin(key) {
-      const at = place(key, 'login')
-      const value = await run(takeAndAnnounce, at, channel, announcement({ type: 'ended', key }))
+      const name = nameOf(key, 'login')
+      const value = await run(takeAndAnnounce, name, channel, announcement({ type: 'ended', key }))
       if (typeof value !== 'string') return undefined
-      recent.forget(at)
-      const record = openLogin(at, value)?.record
-      if (record === undefined) onEvent({ type: 'unreadableRecord', key: at })
-      else await strikeOut(key, record)
+      decrypted.delete(name)
+      const record = unsealLogin(name, value)?.record
+      if (record === undefined) onEvent({ type: 'unreadableRecord', key: name })
+      else await removeFromUserLogins(key, record)
       return record
     },
     async idleLeft(key) {
-      const left = Number(await send('pttl', place(key, 'login')))
-      // Within its last millisecond Redis says 0 of a login that can still be read, and a negative number of one that
-      // is gone.
+      const left = Number(await send('pttl', nameOf(key, 'login')))
+      // PTTL is 0 in the last millisecond of a login that can still be read, and negative for one that is gone.
       return left < 0 ? 0 : Math.max(1, left)
     },
     async loginKeys(tenant, userId) {
-      const keys = await send('zrange', loginsOf(tenant, userId), 0, -1)
+      const keys = await send('zrange', userLogins(tenant, userId), 0, -1)
       return Array.isArray(keys) ? keys.map(String) : []
     },
 
     async saveTokens(key, tokens) {
-      const at = place(key, 'tokens')
+      const name = nameOf(key, 'tokens')
       const left = Math.floor(tokens.expiresAt - Date.now())
-      if (left > 0) await send('set', at, sealed(tokens, at), 'PX', left)
+      if (left > 0) await send('set', name, seal(tokens, name), 'PX', left)
     },
     async readTokens(key) {
-      const at = place(key, 'tokens')
-      const value = await send('get', at)
+      const name = nameOf(key, 'tokens')
+      const value = await send('get', name)
       if (typeof value !== 'string') return undefined
-      const tokens = opened(value, at, isTokenSet)
-      if (tokens === undefined && (await run(discard, at, value)) === 1) onEvent({ type: 'unreadableRecord', key: at })
+      const tokens = unseal(value, name, isTokenSet)
+      if (tokens === undefined && (await run(deleteIfEqual, name, value)) === 1)
+        onEvent({ type: 'unreadableRecord', key: name })
       return tokens
     },
 
     async lock(key, leaseMs) {
-      const at = place(key, 'lock')
+      const name = nameOf(key, 'lock')
       const holder = randomUUID()
-      const outcome = await run(takeLock, at, holder, leaseMs)
-      if (outcome !== 'taken') return outcome === 'cooling' ? 'cooling' : 'held'
+      const outcome = await run(acquireLock, name, holder, leaseMs)
+      if (outcome !== 'acquired') return outcome === 'backoff' ? 'backoff' : 'held'
       return {
-        renew: async () => (await run(renewLock, at, holder, leaseMs)) === 1,
-        async release(coolMs = 0) {
-          await run(releaseLock, at, holder, coolMs)
+        renew: async () => (await run(renewLock, name, holder, leaseMs)) === 1,
+        async release(backoffMs = 0) {
+          await run(releaseLock, name, holder, backoffMs)
         },
       } satisfies Lock
     },
     async increment(key, windowSeconds) {
-      return Number(await run(countHit, place(key, 'hits'), ms(windowSeconds)))
+      return Number(await run(incrementCounter, nameOf(key, 'counter'), milliseconds(windowSeconds)))
     },
-    subscribe: announcements.watch,
+    subscribe: subscription.subscribe,
     async ping() {
       await send('ping')
     },
     async close() {
-      announcements.close()
+      subscription.close()
       close()
     },
   }
 
-  /** The login is over already; an entry that stays behind leads nowhere and goes with the list. */
-  async function strikeOut(key: string, { tenant, user }: LoginRecord): Promise<void> {
-    await send('zrem', loginsOf(tenant, user.id), key).catch(() => {})
+  /** The login has ended already; an entry that stays names no login and expires with the list. */
+  async function removeFromUserLogins(key: string, { tenant, user }: LoginRecord): Promise<void> {
+    await send('zrem', userLogins(tenant, user.id), key).catch(() => {})
   }
 }
 
-function ms(seconds: number): number {
+function milliseconds(seconds: number): number {
   return Math.ceil(seconds * 1000)
 }

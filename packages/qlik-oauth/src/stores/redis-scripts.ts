@@ -1,8 +1,8 @@
 import { redisScript } from './redis-commands.ts'
 
 /*
- * A client that lost its connection sends a command again without knowing whether it ran. Therefore a script that finds
- * its own work done answers as if it had just done it.
+ * A client that loses its connection sends a command again without knowing whether it was executed. A script that finds
+ * its own effect therefore replies as if it had just produced it.
  */
 
 /** KEYS: login. ARGV: expected version, new value, channel, announcement. */
@@ -21,38 +21,38 @@ local stored = redis.call('GETDEL', KEYS[1])
 if stored then redis.call('PUBLISH', ARGV[1], ARGV[2]) end
 return stored`)
 
-/** KEYS: any. ARGV: the value that was found unreadable; for a login also channel, announcement. */
-export const discard = redisScript(`
+/** KEYS: any. ARGV: the unreadable value; for a login also channel, announcement. */
+export const deleteIfEqual = redisScript(`
 if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
 redis.call('DEL', KEYS[1])
 if ARGV[2] then redis.call('PUBLISH', ARGV[2], ARGV[3]) end
 return 1`)
 
-/** KEYS: a user's logins. ARGV: now, end of the login, key of the login. */
-export const enterLogin = redisScript(`
+/** KEYS: logins of a user. ARGV: now, absolute end of the login, key of the login. */
+export const addToUserLogins = redisScript(`
 redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', ARGV[1])
 redis.call('ZADD', KEYS[1], ARGV[2], ARGV[3])
 redis.call('PEXPIREAT', KEYS[1], redis.call('ZRANGE', KEYS[1], -1, -1, 'WITHSCORES')[2])`)
 
 /** KEYS: lock. ARGV: holder, lease in ms. */
-export const takeLock = redisScript(`
+export const acquireLock = redisScript(`
 local holder = redis.call('GET', KEYS[1])
-if holder and holder ~= ARGV[1] then return holder == 'cooling' and 'cooling' or 'held' end
+if holder and holder ~= ARGV[1] then return holder == 'backoff' and 'backoff' or 'held' end
 redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
-return 'taken'`)
+return 'acquired'`)
 
 /** KEYS: lock. ARGV: holder, lease in ms. */
 export const renewLock = redisScript(`
 if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
 return redis.call('PEXPIRE', KEYS[1], ARGV[2])`)
 
-/** KEYS: lock. ARGV: holder, how long to cool in ms (0: not at all). */
+/** KEYS: lock. ARGV: holder, backoff in ms (0: none). */
 export const releaseLock = redisScript(`
 if redis.call('GET', KEYS[1]) ~= ARGV[1] then return end
-if ARGV[2] == '0' then redis.call('DEL', KEYS[1]) else redis.call('SET', KEYS[1], 'cooling', 'PX', ARGV[2]) end`)
+if ARGV[2] == '0' then redis.call('DEL', KEYS[1]) else redis.call('SET', KEYS[1], 'backoff', 'PX', ARGV[2]) end`)
 
 /** KEYS: counter. ARGV: window in ms. */
-export const countHit = redisScript(`
-local hits = redis.call('INCR', KEYS[1])
-if hits == 1 then redis.call('PEXPIRE', KEYS[1], ARGV[1]) end
-return hits`)
+export const incrementCounter = redisScript(`
+local count = redis.call('INCR', KEYS[1])
+if count == 1 then redis.call('PEXPIRE', KEYS[1], ARGV[1]) end
+return count`)

@@ -1,185 +1,183 @@
 import { randomUUID } from 'node:crypto'
+import { LRUCache } from 'lru-cache'
 import type { ChangeSubscription, LoginChange } from './login-store.ts'
 import type { RedisClient, RedisNode, RedisSubscriber } from './redis-commands.ts'
 
 export interface RedisSubscription {
-  watch(listener: (change: LoginChange) => void, lost: () => void): ChangeSubscription
+  subscribe(onChange: (change: LoginChange) => void, onGap: () => void): ChangeSubscription
   close(): void
 }
 
-/**
- * The message of a change. No two are the same, so that one that arrives on several ways can be told from a second one.
- */
+/** The message that announces a change. Each is unique, so that a duplicate delivery can be recognised. */
 export function announcement(change: LoginChange): string {
   return `${change.type} ${change.key} ${randomUUID()}`
 }
 
 /**
- * Receives announcements over a connection of its own, shared by all watchers, that exists only while somebody watches.
+ * Receives announcements over a connection of its own, which all subscribers share and which exists only while there
+ * are any.
  *
- * A silent connection says nothing: it may be idle or cut. So a heartbeat makes the whole way that announcements make
- * (published over the client, received over the subscription), and only while it comes back does the watch count as
- * alive. A connection is never repaired behind our back: each is used until it fails, then another takes its place and
- * everybody looks everything up again.
+ * A silent connection may be idle or cut. A heartbeat therefore takes the path of the announcements (published by the
+ * client, received by the subscription), and the subscription is confirmed only while heartbeats come back. A failed
+ * connection is not reconnected: a new one replaces it, and every subscriber is told of the gap.
  *
- * In a Cluster there is one connection to each master. Nodes do pass announcements on to one another, but drop them
- * without a word while their link is broken, and the Cluster client's own subscription moves between nodes in silence.
+ * In a Cluster there is one connection to each master. Nodes forward announcements to one another, but drop them
+ * silently while their link is broken, and the subscription of the Cluster client moves between nodes without notice.
  *
- * @param onLost Called when announcements that used to arrive no longer do.
+ * @param onLost Called when announcements stop arriving.
  */
 export function redisSubscription(redis: RedisClient, channel: string, onLost: () => void): RedisSubscription {
-  const watchers = new Set<{ listener: (change: LoginChange) => void; lost: () => void }>()
-  const lines = new Map<RedisNode, Line>()
-  const delivered = new Set<string>()
-  let alive = false
+  const subscribers = new Set<{ onChange: (change: LoginChange) => void; onGap: () => void }>()
+  const subscriptions = new Map<RedisNode, NodeSubscription>()
+  const delivered = new LRUCache<string, true>({ max: rememberedAnnouncements })
+  let confirmed = false
   let timer: NodeJS.Timeout | undefined
 
-  function open(node: RedisNode) {
-    const heartbeat = `${channel}:heartbeat:${randomUUID()}`
+  function connect(node: RedisNode): void {
+    const heartbeatChannel = `${channel}:heartbeat:${randomUUID()}`
     const connection = node.duplicate({ lazyConnect: true, retryStrategy: null })
-    const line: Line = { connection, heartbeat, proven: false, provenAt: performance.now(), beating: false }
-    lines.set(node, line)
-    const inUse = () => lines.get(node) === line
+    const subscription: NodeSubscription = {
+      connection,
+      heartbeatChannel,
+      confirmed: false,
+      lastHeartbeat: performance.now(),
+      heartbeatPending: false,
+    }
+    subscriptions.set(node, subscription)
+    const isCurrent = () => subscriptions.get(node) === subscription
 
     connection.on('error', () => {})
     connection.on('close', () => {
-      if (!inUse()) return
-      lines.delete(node)
-      judge()
+      if (!isCurrent()) return
+      subscriptions.delete(node)
+      updateHealth()
     })
     connection.on('message', (from, message) => {
-      if (!inUse()) return
-      if (from !== heartbeat) return deliver(message)
-      line.proven = true
-      line.provenAt = performance.now()
-      judge()
+      if (!isCurrent()) return
+      if (from !== heartbeatChannel) return deliver(message)
+      subscription.confirmed = true
+      subscription.lastHeartbeat = performance.now()
+      updateHealth()
     })
     connection
       .connect()
-      .then(() => connection.subscribe(channel, heartbeat))
+      .then(() => connection.subscribe(channel, heartbeatChannel))
       .then(
-        () => beat(node, line),
-        () => inUse() && hangUp(node, line),
+        () => sendHeartbeat(node, subscription),
+        () => isCurrent() && disconnect(node, subscription),
       )
   }
 
-  function hangUp(node: RedisNode, { connection }: Line) {
-    lines.delete(node)
+  function disconnect(node: RedisNode, { connection }: NodeSubscription): void {
+    subscriptions.delete(node)
     connection.disconnect()
-    judge()
+    updateHealth()
   }
 
-  /** One at a time, and none into the queue of a client that is not connected. */
-  function beat(node: RedisNode, line: Line) {
-    if (line.beating || (node.status !== 'ready' && node.status !== 'wait')) return
-    line.beating = true
-    const done = () => {
-      line.beating = false
+  /** One at a time, and none while the client is not connected: it would wait in the client's queue. */
+  function sendHeartbeat(node: RedisNode, subscription: NodeSubscription): void {
+    if (subscription.heartbeatPending || (node.status !== 'ready' && node.status !== 'wait')) return
+    subscription.heartbeatPending = true
+    const settled = () => {
+      subscription.heartbeatPending = false
     }
-    node.call('publish', line.heartbeat, '').then(done, done)
+    node.call('publish', subscription.heartbeatChannel, '').then(settled, settled)
   }
 
-  function deliver(message: string) {
+  function deliver(message: string): void {
     if (delivered.has(message)) return
-    delivered.add(message)
-    const [oldest] = delivered
-    if (delivered.size > remembered && oldest !== undefined) delivered.delete(oldest)
-
+    delivered.set(message, true)
     const [type, key] = message.split(' ')
     if ((type !== 'ended' && type !== 'changed') || key === undefined) return
-    for (const { listener } of [...watchers]) listener({ type, key })
+    for (const { onChange } of [...subscribers]) onChange({ type, key })
   }
 
-  function check() {
+  function tick(): void {
     if (timer === undefined) return
-    const masters = nodes(redis)
-    for (const [node, line] of lines) {
-      const silentMs = performance.now() - line.provenAt
-      if (silentMs >= silenceMs) line.proven = false
-      if (silentMs >= patienceMs || !masters.includes(node)) hangUp(node, line)
+    const nodes = masters(redis)
+    for (const [node, subscription] of subscriptions) {
+      const silentMs = performance.now() - subscription.lastHeartbeat
+      if (silentMs >= unconfirmedAfterMs) subscription.confirmed = false
+      if (silentMs >= replacedAfterMs || !nodes.includes(node)) disconnect(node, subscription)
     }
-    for (const node of masters) {
-      const line = lines.get(node)
-      if (line === undefined) open(node)
-      else beat(node, line)
+    for (const node of nodes) {
+      const subscription = subscriptions.get(node)
+      if (subscription === undefined) connect(node)
+      else sendHeartbeat(node, subscription)
     }
-    judge()
+    updateHealth()
   }
 
-  function judge() {
-    const masters = nodes(redis)
-    const all = masters.length > 0 && masters.every(node => lines.get(node)?.proven)
-    if (all === alive || timer === undefined) return
-    alive = all
-    if (!alive) onLost()
-    for (const { lost } of [...watchers]) lost()
+  function updateHealth(): void {
+    const nodes = masters(redis)
+    const healthy = nodes.length > 0 && nodes.every(node => subscriptions.get(node)?.confirmed)
+    if (healthy === confirmed || timer === undefined) return
+    confirmed = healthy
+    if (!confirmed) onLost()
+    for (const { onGap } of [...subscribers]) onGap()
   }
 
-  function start() {
+  function start(): void {
     if (timer !== undefined) return
-    // After a pause of this process the echoes already here are read first (setImmediate), or it would mistake its own
-    // absence for a loss.
-    timer = setInterval(() => setImmediate(check), heartbeatMs)
-    check()
+    // After a pause of this process, setImmediate reads the heartbeats that have arrived meanwhile before they are
+    // missed.
+    timer = setInterval(() => setImmediate(tick), heartbeatMs)
+    tick()
   }
 
-  function stop() {
+  function stop(): void {
     clearInterval(timer)
     timer = undefined
-    alive = false
-    for (const [node, line] of lines) hangUp(node, line)
+    confirmed = false
+    for (const [node, subscription] of subscriptions) disconnect(node, subscription)
   }
 
-  /** Also right after this process was paused, when nobody has had the time to look. */
-  function fresh(): boolean {
-    for (const { provenAt } of lines.values()) if (performance.now() - provenAt >= silenceMs) return false
+  /** Also correct right after a pause of this process, before the next tick. */
+  function isRecent(): boolean {
+    for (const { lastHeartbeat } of subscriptions.values())
+      if (performance.now() - lastHeartbeat >= unconfirmedAfterMs) return false
     return true
   }
 
   return {
-    watch(listener, lost) {
-      const watcher = { listener, lost }
-      watchers.add(watcher)
+    subscribe(onChange, onGap) {
+      const subscriber = { onChange, onGap }
+      subscribers.add(subscriber)
       start()
       return {
         get confirmed() {
-          return alive && fresh() && watchers.has(watcher)
+          return confirmed && isRecent() && subscribers.has(subscriber)
         },
         async close() {
-          if (watchers.delete(watcher) && watchers.size === 0) stop()
+          if (subscribers.delete(subscriber) && subscribers.size === 0) stop()
         },
       }
     },
     close() {
-      watchers.clear()
+      subscribers.clear()
       stop()
     },
   }
 }
 
-/** A subscription at one server. */
-interface Line {
+/** The subscription at one server. */
+interface NodeSubscription {
   readonly connection: RedisSubscriber
-  /** Channel that nobody else publishes to. */
-  readonly heartbeat: string
-  proven: boolean
-  /** When its last echo came; before the first one, when it was opened. */
-  provenAt: number
+  /** No other subscription uses this channel. */
+  readonly heartbeatChannel: string
+  confirmed: boolean
+  /** When the last heartbeat arrived; before the first one, when the connection was begun. On `performance.now()`. */
+  lastHeartbeat: number
   /** A heartbeat is on its way to the server. */
-  beating: boolean
+  heartbeatPending: boolean
 }
 
 const heartbeatMs = 500
-/** Two heartbeats without an echo. */
-const silenceMs = 2 * heartbeatMs
-/**
- * How long a connection may take to prove itself, from its beginning or from its last echo, before another takes its
- * place.
- */
-const patienceMs = 3000
-/** How many announcements are remembered, to deliver each once. */
-const remembered = 1000
+const unconfirmedAfterMs = 2 * heartbeatMs
+/** How long a connection may be without a heartbeat, from its beginning or the last one, before it is replaced. */
+const replacedAfterMs = 3000
+const rememberedAnnouncements = 1000
 
-function nodes(redis: RedisClient): readonly RedisNode[] {
+function masters(redis: RedisClient): readonly RedisNode[] {
   return redis.nodes === undefined ? [redis] : redis.nodes('master')
 }

@@ -6,34 +6,34 @@ import { keyRing } from './seal.ts'
 const [key, otherKey] = [randomBytes(32).toString('base64'), randomBytes(32).toString('base64')]
 
 describe('seal', () => {
-  it('opens what it closed, for any text and place', () =>
+  it('unseals what it sealed, for any text and associated data', () =>
     fc.assert(
-      fc.property(fc.string({ unit: 'grapheme' }), fc.string(), (text, place) =>
-        expect(keyRing([key]).unseal(keyRing([key]).seal(text, place), place)).toBe(text),
+      fc.property(fc.string({ unit: 'grapheme' }), fc.string(), (text, associatedData) =>
+        expect(keyRing([key]).unseal(keyRing([key]).seal(text, associatedData), associatedData)).toBe(text),
       ),
     ))
 
-  it('never closes the same text to the same envelope', () =>
+  it('never seals a text twice to the same envelope', () =>
     expect(keyRing([key]).seal('text', 'a')).not.toBe(keyRing([key]).seal('text', 'a')))
 
-  it('shows nothing of the text', () =>
+  it('does not contain the text in clear', () =>
     expect(Buffer.from(keyRing([key]).seal('secret-token', 'a'), 'base64url').toString('latin1')).not.toContain(
       'secret',
     ))
 
-  it('does not open in another place', () =>
+  it('does not unseal with other associated data', () =>
     expect(keyRing([key]).unseal(keyRing([key]).seal('text', 'a'), 'b')).toBeUndefined())
 
-  it('opens with every key of the ring and closes with the first', () => {
+  it('unseals with every key of the ring and seals with the first', () => {
     const sealed = keyRing([otherKey]).seal('text', 'a')
     expect(keyRing([key, otherKey]).unseal(sealed, 'a')).toBe('text')
     expect(keyRing([otherKey]).unseal(keyRing([key, otherKey]).seal('text', 'a'), 'a')).toBeUndefined()
   })
 
-  it('does not open what was altered anywhere', () => {
+  it('does not unseal an envelope altered at any position', () => {
     const sealed = keyRing([key]).seal('text', 'a')
     for (let at = 0; at < sealed.length; at++) {
-      // The last character of a base64url group may differ in bits that carry nothing; those decode to the same bytes.
+      // Some bits of the last base64url character are unused; such a change decodes to the same bytes.
       const altered = sealed.slice(0, at) + (sealed[at] === 'A' ? 'z' : 'A') + sealed.slice(at + 1)
       const same = altered
         .split('.')
@@ -46,7 +46,7 @@ describe('seal', () => {
     }
   })
 
-  it.each(['', '.', '..', 'a.b.c', 'a.b.c.d', '…'])('does not open %j', sealed =>
+  it.each(['', '.', '..', 'a.b.c', 'a.b.c.d', '…'])('does not unseal %j', sealed =>
     expect(keyRing([key]).unseal(sealed, 'a')).toBeUndefined(),
   )
 

@@ -3,31 +3,28 @@ import type { QlikUser } from '../protocol/qlik-user.ts'
 import type { TokenSet } from '../protocol/token-set.ts'
 import type { AuthorizationTransaction, LoginRecord } from './login-store.ts'
 
-/**
- * Tells whether a value that comes back from a store is what was put there; an older or newer release may have written
- * it.
- */
+/** Checks the fields of a value that was read from a store; another release may have written it. */
 export type Shape<Value> = (value: unknown) => value is Value
 
 export const isTokenSet = shape<TokenSet>({
-  accessToken: isText,
-  refreshToken: optional(isText),
-  scope: optional(isText),
+  accessToken: isString,
+  refreshToken: optional(isString),
+  scope: optional(isString),
   issuedAt: isNumber,
   expiresAt: isNumber,
 })
 
 const isQlikUser = shape<QlikUser>({
-  id: isText,
-  name: optional(isText),
-  email: optional(isText),
-  subject: optional(isText),
-  tenantId: optional(isText),
+  id: isString,
+  name: optional(isString),
+  email: optional(isString),
+  subject: optional(isString),
+  tenantId: optional(isString),
 })
 
 export const isLoginRecord = shape<LoginRecord>({
-  tenant: isText,
-  clientId: isText,
+  tenant: isString,
+  clientId: isString,
   user: isQlikUser,
   tokens: isTokenSet,
   createdAt: isNumber,
@@ -35,13 +32,13 @@ export const isLoginRecord = shape<LoginRecord>({
   endsAt: isNumber,
 })
 
-export const isLoginAttempt = shape<AuthorizationTransaction>({
-  tenant: isText,
-  clientId: isText,
-  codeVerifier: isText,
-  redirectUri: isText,
-  returnTo: isText,
-  browser: isText,
+export const isAuthorizationTransaction = shape<AuthorizationTransaction>({
+  tenant: isString,
+  clientId: isString,
+  codeVerifier: isString,
+  redirectUri: isString,
+  returnTo: isString,
+  cookieHash: isString,
 })
 
 function shape<Value>(fields: { readonly [Name in keyof Required<Value>]: (value: unknown) => boolean }): Shape<Value> {
@@ -53,7 +50,7 @@ function optional(check: (value: unknown) => boolean) {
   return (value: unknown) => value === undefined || check(value)
 }
 
-function isText(value: unknown): boolean {
+function isString(value: unknown): boolean {
   return typeof value === 'string'
 }
 

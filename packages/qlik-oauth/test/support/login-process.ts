@@ -1,7 +1,4 @@
-/**
- * One process of many: for each line, asks 25 times at once for the token of the login in that line, and prints tokens
- * or error codes.
- */
+/** One of several processes: for each line, requests the access token of that login 25 times concurrently. */
 import { once } from 'node:events'
 import { createInterface } from 'node:readline'
 import { Redis } from 'ioredis'
@@ -17,8 +14,8 @@ await once(redis, 'ready')
 process.stdout.write('ready\n')
 
 for await (const key of createInterface({ input: process.stdin })) {
-  const got = await Promise.all(Array.from({ length: 25 }, () => tokenOf(key)))
-  process.stdout.write(`${JSON.stringify(got)}\n`)
+  const results = await Promise.all(Array.from({ length: 25 }, () => tokenOf(key)))
+  process.stdout.write(`${JSON.stringify(results)}\n`)
 }
 await logins.close()
 await store.close()
@@ -27,7 +24,7 @@ redis.disconnect()
 
 async function tokenOf(key: string): Promise<string> {
   try {
-    return (await (await logins.find(key))?.accessToken()) ?? 'nobody'
+    return (await (await logins.find(key))?.accessToken()) ?? 'not authenticated'
   } catch (error) {
     return error instanceof QlikOAuthError ? error.code : String(error)
   }

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import type { AuthorizationTransaction, LoginRecord, LoginStore } from '../../src/index.ts'
 
-/** What must never be seen in a dump, an error or an event. */
+/** Values that must not appear in a dump, an error or an event. */
 export const secrets = {
   accessToken: 'secret-access-token',
   refreshToken: 'secret-refresh-token',
@@ -10,7 +10,7 @@ export const secrets = {
 
 const { accessToken, refreshToken, codeVerifier } = secrets
 
-export function sampleAttempt(): AuthorizationTransaction {
+export function sampleTransaction(): AuthorizationTransaction {
   const redirectUri = 'https://app.example/auth/callback'
   return {
     tenant: 'https://acme.example',
@@ -18,7 +18,7 @@ export function sampleAttempt(): AuthorizationTransaction {
     codeVerifier,
     redirectUri,
     returnTo: '/',
-    browser: 'hash',
+    cookieHash: 'hash',
   }
 }
 
@@ -28,20 +28,20 @@ export function sampleTokens() {
 
 export function sampleLogin(userId: string = randomUUID()): LoginRecord {
   const now = Date.now()
-  const about = {
+  const identity = {
     tenant: 'https://acme.example',
     clientId: 'client',
     user: { id: userId, email: 'zoe@example.com' },
     tokens: sampleTokens(),
   }
-  return { ...about, createdAt: now, refreshedAt: now, endsAt: now + 43_200_000 }
+  return { ...identity, createdAt: now, refreshedAt: now, endsAt: now + 43_200_000 }
 }
 
-/** One call of every method that speaks to the store. */
+/** One call of every method that sends a command to the store. */
 export function everyCall(store: LoginStore, key: string = randomUUID()): Record<string, () => Promise<unknown>> {
   return {
-    saveAttempt: () => store.saveTransaction(key, sampleAttempt(), 600),
-    takeAttempt: () => store.takeTransaction(key),
+    saveTransaction: () => store.saveTransaction(key, sampleTransaction(), 600),
+    takeTransaction: () => store.takeTransaction(key),
     createLogin: () => store.createLogin(key, sampleLogin(), 1800),
     readLogin: () => store.readLogin(key, 1800),
     replaceLogin: () => store.replaceLogin(key, 1, sampleLogin()),
@@ -51,18 +51,18 @@ export function everyCall(store: LoginStore, key: string = randomUUID()): Record
     saveTokens: () => store.saveTokens(key, sampleTokens()),
     readTokens: () => store.readTokens(key),
     lock: () => store.lock(key, 5000),
-    hit: () => store.increment(key, 60),
+    increment: () => store.increment(key, 60),
     ping: () => store.ping(),
   }
 }
 
-/** The life of one login, from the attempt to the logout. @throws When a step has another result than it should. */
+/** The life of one login, from the transaction to the logout. @throws When a step has an unexpected result. */
 export async function tour(store: LoginStore): Promise<void> {
   const key = randomUUID()
   const record = sampleLogin()
   const { tenant, user } = record
 
-  await store.saveTransaction(key, sampleAttempt(), 600)
+  await store.saveTransaction(key, sampleTransaction(), 600)
   expectEqual((await store.takeTransaction(key))?.codeVerifier, codeVerifier)
   await store.createLogin(key, record, 1800)
   expectEqual((await store.readLogin(key, 1800))?.version, 1)
@@ -82,6 +82,6 @@ export async function tour(store: LoginStore): Promise<void> {
   expectEqual(await store.increment(key, 60), 1)
 }
 
-function expectEqual(value: unknown, expected: unknown): void {
-  if (value !== expected) throw new Error(`${value} should be ${expected}`)
+function expectEqual(received: unknown, expected: unknown): void {
+  if (received !== expected) throw new Error(`Expected ${expected}, received ${received}`)
 }

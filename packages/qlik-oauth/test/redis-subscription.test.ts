@@ -34,115 +34,115 @@ describe.each([
   ['ioredis 5', () => new Redis(server.url)],
   ['ioredis 6', () => new Redis6(server.url) as unknown as Redis],
 ])('announcements over Redis with %s', (_, connect) => {
-  it('reach the watchers of every other process', async () => {
+  it('reach the subscribers of every other process', async () => {
     const [here, there] = [store(connect()), store(connect())]
-    const heard: unknown[] = []
-    const watch = there.subscribe(
-      change => heard.push(change),
+    const changes: unknown[] = []
+    const subscription = there.subscribe(
+      change => changes.push(change),
       () => {},
     )
-    await until(() => watch.confirmed)
+    await until(() => subscription.confirmed)
     await here.createLogin('key', sampleLogin(), 60)
     await here.replaceLogin('key', 1, sampleLogin())
     await here.endLogin('key')
-    await until(() => heard.length === 2)
-    expect(heard).toEqual([
+    await until(() => changes.length === 2)
+    expect(changes).toEqual([
       { type: 'changed', key: 'key' },
       { type: 'ended', key: 'key' },
     ])
   })
 
-  it('are told to be lost at once when the connection breaks, and once more when they arrive again', async () => {
-    const { watch, lost } = await watching(store(connect()))
+  it('are reported lost at once when the connection breaks, and once more when they arrive again', async () => {
+    const { subscription, gaps } = await confirmedSubscription(store(connect()))
     await admin.client('KILL', 'TYPE', 'pubsub')
-    await until(() => lost.length === 2)
-    expect(lost).toEqual([true, false])
-    await until(() => watch.confirmed)
-    expect(lost).toEqual([true, false, true])
+    await until(() => gaps.length === 2)
+    expect(gaps).toEqual([true, false])
+    await until(() => subscription.confirmed)
+    expect(gaps).toEqual([true, false, true])
     expect(events).toEqual([{ type: 'announcementsLost' }])
   })
 
-  it('are told to be lost when Redis hangs, although no connection breaks', async () => {
-    const { watch, lost } = await watching(store(connect()))
+  it('are reported lost when Redis hangs, although no connection breaks', async () => {
+    const { subscription, gaps } = await confirmedSubscription(store(connect()))
     server.pause()
     const startedAt = performance.now()
-    await until(() => !watch.confirmed)
+    await until(() => !subscription.confirmed)
     expect(performance.now() - startedAt).toBeLessThan(1500)
-    await until(() => lost.length === 2)
+    await until(() => gaps.length === 2)
     server.resume()
-    await until(() => watch.confirmed)
-    expect(lost.length).toBe(3)
+    await until(() => subscription.confirmed)
+    expect(gaps.length).toBe(3)
   })
 
-  it('arrive again after Redis was away for longer than a connection is waited for', async () => {
-    const { watch, lost } = await watching(store(connect()))
+  it('arrive again after Redis was down for longer than a connection attempt lasts', async () => {
+    const { subscription, gaps } = await confirmedSubscription(store(connect()))
     await server.kill()
-    await until(() => lost.length === 2)
+    await until(() => gaps.length === 2)
     await server.restart()
-    await until(() => watch.confirmed)
-    expect(lost).toEqual([true, false, true])
+    await until(() => subscription.confirmed)
+    expect(gaps).toEqual([true, false, true])
   })
 })
 
-describe('the watch of a Redis login store', () => {
-  it('begins before Redis is there', async () => {
+describe('the subscription of a Redis login store', () => {
+  it('begins before Redis is up', async () => {
     await server.kill()
-    const watch = store(new Redis(server.url)).subscribe(
+    const subscription = store(new Redis(server.url)).subscribe(
       () => {},
       () => {},
     )
-    expect(watch.confirmed).toBe(false)
+    expect(subscription.confirmed).toBe(false)
     await server.restart()
-    await until(() => watch.confirmed)
+    await until(() => subscription.confirmed)
   })
 
-  it('uses one connection for all watchers and none without', async () => {
+  it('uses one connection for all subscribers and none without', async () => {
     const shared = store(new Redis(server.url))
-    const watches = Array.from({ length: 5 }, () =>
+    const subscriptions = Array.from({ length: 5 }, () =>
       shared.subscribe(
         () => {},
         () => {},
       ),
     )
-    await until(() => watches.every(({ confirmed: alive }) => alive))
+    await until(() => subscriptions.every(({ confirmed }) => confirmed))
     expect(await subscribers()).toBe(1)
-    for (const watch of watches) await watch.close()
+    for (const subscription of subscriptions) await subscription.close()
     await until(async () => (await subscribers()) === 0)
-    expect(watches.some(({ confirmed: alive }) => alive)).toBe(false)
+    expect(subscriptions.some(({ confirmed }) => confirmed)).toBe(false)
   })
 
-  it('tells a watcher that comes later only of what is lost from then on', async () => {
+  it('reports to a later subscriber only the gaps after it subscribed', async () => {
     const shared = store(new Redis(server.url))
-    await watching(shared)
-    const lost: boolean[] = []
+    await confirmedSubscription(shared)
+    const gaps: boolean[] = []
     const later = shared.subscribe(
       () => {},
-      () => lost.push(later.confirmed),
+      () => gaps.push(later.confirmed),
     )
     expect(later.confirmed).toBe(true)
     await admin.client('KILL', 'TYPE', 'pubsub')
-    await until(() => lost.length === 2)
+    await until(() => gaps.length === 2)
   })
 
-  it('discards a login that cannot be read, once, and announces its end', async () => {
+  it('deletes an unreadable login once, and announces its end', async () => {
     const [first, second] = [store(new Redis(server.url)), store(new Redis(server.url))]
-    const heard: unknown[] = []
-    const watch = first.subscribe(
-      change => heard.push(change),
+    const changes: unknown[] = []
+    const subscription = first.subscribe(
+      change => changes.push(change),
       () => {},
     )
-    await until(() => watch.confirmed)
+    await until(() => subscription.confirmed)
     await admin.set('qlik:{key}:login', '1 broken')
     expect(
       await Promise.all([first.readLogin('key', 60), second.readLogin('key', 60), first.readLogin('key')]),
     ).toEqual([undefined, undefined, undefined])
-    await until(() => heard.length > 0)
-    expect(heard).toEqual([{ type: 'ended', key: 'key' }])
+    await until(() => changes.length > 0)
+    expect(changes).toEqual([{ type: 'ended', key: 'key' }])
     expect(events).toEqual([{ type: 'unreadableRecord', key: 'qlik:{key}:login' }])
     expect(await admin.exists('qlik:{key}:login')).toBe(0)
   })
 
-  it('writes nothing while nobody watches, and lets the process end after close', async () => {
+  it('sends nothing without subscribers, and lets the process end after close', async () => {
     const program = `
       import { Redis } from 'ioredis'
       import { redisLoginStore } from 'qlik-oauth'
@@ -150,13 +150,13 @@ describe('the watch of a Redis login store', () => {
       const store = redisLoginStore(redis, { keys: ['${keys[0]}'] })
       await store.ping()
       const quiet = await redis.info('commandstats')
-      const watch = store.subscribe(() => {}, () => {})
-      while (!watch.confirmed) await new Promise(resolve => setImmediate(resolve))
-      const watched = await redis.info('commandstats')
-      await watch.close()
+      const subscription = store.subscribe(() => {}, () => {})
+      while (!subscription.confirmed) await new Promise(resolve => setImmediate(resolve))
+      const whileSubscribed = await redis.info('commandstats')
+      await subscription.close()
       await store.close()
       await redis.quit()
-      console.log(/cmdstat_publish/.test(quiet), /cmdstat_publish/.test(watched))`
+      console.log(/cmdstat_publish/.test(quiet), /cmdstat_publish/.test(whileSubscribed))`
     const tsx = import.meta.resolve('tsx')
     const child = spawn(
       process.execPath,
@@ -187,15 +187,15 @@ function store(redis: Redis): LoginStore {
   return made
 }
 
-/** A watch that has proved itself, with what `alive` was at each call of `lost`. */
-async function watching(on: LoginStore): Promise<{ watch: ChangeSubscription; lost: boolean[] }> {
-  const lost: boolean[] = []
-  const watch = on.subscribe(
+/** A confirmed subscription, with the value of `confirmed` at each gap. */
+async function confirmedSubscription(on: LoginStore): Promise<{ subscription: ChangeSubscription; gaps: boolean[] }> {
+  const gaps: boolean[] = []
+  const subscription = on.subscribe(
     () => {},
-    () => lost.push(watch.confirmed),
+    () => gaps.push(subscription.confirmed),
   )
-  await until(() => watch.confirmed)
-  return { watch, lost }
+  await until(() => subscription.confirmed)
+  return { subscription, gaps }
 }
 
 async function subscribers(): Promise<number> {
