@@ -80,12 +80,11 @@ export interface ProxyServer {
 export function proxyServer({ proxy = {}, sockets = {}, ...shared }: QlikProxyOptions): ProxyServer {
   const rest = restProxy({ ...proxy, ...shared })
   const webSockets = socketProxy({ ...sockets, ...shared })
-  const { authenticate } = shared
   return {
-    rest: (request, response, find = authenticate) => rest.serve(request, response, undefined, find),
+    rest: rest.serve,
     upgrade: webSockets.upgrade,
     async close(graceMs) {
-      await Promise.all([webSockets.close(graceMs), rest.close()])
+      await Promise.all([webSockets.close(graceMs), rest.close({ graceMs })])
     },
   }
 }

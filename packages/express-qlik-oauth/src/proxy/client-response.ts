@@ -1,115 +1,109 @@
+import { ServerResponse } from 'node:http'
 import { pipeline, type Writable } from 'node:stream'
 import { QlikOAuthError } from 'qlik-oauth'
 import { httpError } from '../http/http-error.ts'
-import type { ExchangeContext } from './exchange.ts'
-import {
-  type JsonCoding,
-  jsonCoding,
-  jsonRewriter,
-  longestWhole,
-  ofTheBytes,
-  recoding,
-  rewritten,
-} from './json-body.ts'
+import { type JsonCoding, jsonCoding, jsonRewriter, maxBufferedBytes, rewritten, transcoder } from './json-body.ts'
 import type { LinkRewriter } from './link-rewriter.ts'
-import { type ResponseHead, responseTrailers, without, withoutRepeats } from './response-headers.ts'
+import type { ProxiedRequest } from './proxied-request.ts'
+import { type ResponseHead, responseTrailers, withChangedBody } from './response-headers.ts'
+import type { TenantHeaders } from './tenant-attempt.ts'
 import { tenantError } from './tenant-error.ts'
 
-/** Whoever can break off the exchange that an answer belongs to. */
-export interface AnswerOwner {
-  giveUp(refusal: QlikOAuthError): void
+/** The exchange that a response belongs to. */
+export interface ResponseOwner {
+  /** Lets the tenant continue after `data` has returned false. */
+  resume(): void
+  giveUp(error: QlikOAuthError): void
 }
 
 /**
- * How the bytes travel: as they come, kept until the document is whole, through the link rewriter, or through decoder
- * and encoder too.
+ * How the body travels: as it comes; collected, so that its links are rewritten in one piece; through the link
+ * rewriter; or decompressed, rewritten and compressed again.
  */
-type Passage = 'plain' | 'whole' | 'links' | 'recoded'
+type BodyMode = 'passthrough' | 'buffered' | 'streamed' | 'transcoded'
 
-/**
- * The answer on its way to the browser, as fast as the browser reads it. A class for the same reason as the exchange.
- */
+/** The response on its way to the client, as fast as the client reads. */
 export class ClientResponse {
-  readonly #context: ExchangeContext
-  readonly #owner: AnswerOwner
+  readonly #proxied: ProxiedRequest
   readonly #status: number
-  readonly #resume: () => void
+  readonly #owner: ResponseOwner
   #head: ResponseHead
+  #mode: BodyMode = 'passthrough'
+  #coding: JsonCoding = 'identity'
+  #rewriter: LinkRewriter | undefined
+  #collected: Buffer[] = []
+  #receivedBytes = 0
+  #sink: Writable
+  #changed = false
   #begun = false
   #ended = false
-  #passage: Passage = 'plain'
-  #coding: JsonCoding = 'identity'
-  #links: LinkRewriter | undefined
-  #collected: Buffer[] = []
-  #bytes = 0
-  #sink: Writable
   #paused = false
-  #listening = false
-  #idle: NodeJS.Timeout | undefined
+  #listensForDrain = false
+  #watchesClient = false
 
-  /** @param resume Makes the tenant's side go on after `data` has returned false. */
-  constructor(context: ExchangeContext, owner: AnswerOwner, status: number, head: ResponseHead, resume: () => void) {
-    this.#context = context
-    this.#owner = owner
+  constructor(proxied: ProxiedRequest, status: number, head: ResponseHead, owner: ResponseOwner) {
+    this.#proxied = proxied
     this.#status = status
     this.#head = head
-    this.#resume = resume
-    this.#sink = context.response
+    this.#owner = owner
+    this.#sink = proxied.response
   }
 
-  /** All of it has been handed over to the browser's connection. */
+  /** Everything has been written to the client's connection. */
   get ended(): boolean {
     return this.#ended
   }
 
+  /** The tenant is to send more, and nothing here holds it up. */
+  get awaitsTenant(): boolean {
+    return !this.#ended && !this.#paused
+  }
+
   start(): void {
-    const { request, response, method } = this.#context
-    const { headers, contentLength, contentType, trailer } = this.#head
+    const { request, response, method } = this.#proxied
+    const coding = jsonCoding(this.#status, this.#head)
     if (method === 'HEAD' || this.#status === 204 || this.#status === 304) {
-      this.#begin(headers)
+      // A GET may change the body, and its length with it. RFC 9110, section 9.3.2.
+      if (method === 'HEAD' && coding !== undefined) this.#changeBody()
+      this.#begin()
       this.#end()
       return
     }
-    // Only chunks have trailers after them.
-    if (trailer !== '' && contentLength < 0 && request.httpVersionMinor > 0) headers.push('trailer', trailer)
-    const coding = jsonCoding(this.#status, this.#head)
+    const { contentLength, trailer } = this.#head
+    // Only a chunked body has trailers.
+    if (trailer !== '' && contentLength < 0 && request.httpVersionMinor > 0) this.#head.headers.push('trailer', trailer)
     if (coding !== undefined) this.#rewrite(coding)
-    if (this.#passage === 'whole') return
-    if (contentType.startsWith('text/event-stream')) {
+    if (this.#mode === 'buffered') return
+    if (this.#head.isEventStream) {
       this.#begin()
       response.flushHeaders()
-    } else if (contentLength < 0 || contentLength > longestWhole) setImmediate(flushHead, this)
+    } else if (contentLength < 0 || contentLength > maxBufferedBytes) setImmediate(flushHead, this)
   }
 
-  /** @returns False when the tenant is to wait until the browser has read. */
+  /** @returns False when the tenant is to wait until the client has read. */
   data(chunk: Buffer): boolean {
-    this.#bytes += chunk.length
-    if (this.#passage === 'whole') return this.#collect(chunk)
+    this.#receivedBytes += chunk.length
+    if (this.#mode === 'buffered') return this.#collect(chunk)
     this.#begin()
-    if (this.#links !== undefined) return this.#write(this.#links.push(chunk))
-    if (this.#passage === 'plain' && this.#bytes === this.#head.contentLength) {
+    if (this.#rewriter !== undefined) return this.#write(this.#rewriter.push(chunk))
+    if (this.#mode === 'passthrough' && this.#receivedBytes === this.#head.contentLength) {
       this.#end(chunk)
       return true
     }
     return this.#write(chunk)
   }
 
-  complete(trailers: readonly (string | Buffer)[] | null): void {
-    if (!this.#ended && this.#passage === 'whole') this.#whole(trailers)
+  complete(trailers: TenantHeaders): void {
+    if (!this.#ended && this.#mode === 'buffered') this.#sendCollected(trailers)
     if (this.#ended) return
     this.#begin()
-    this.#trail(trailers)
-    this.#end(this.#links?.end())
+    this.#addTrailers(trailers)
+    this.#end(this.#rewriter?.end())
   }
 
-  /** The browser's connection is done with the answer. */
-  closed(): void {
-    clearTimeout(this.#idle)
-  }
-
-  /** Sends what is known of the head when nothing of the body has come in the meantime. */
+  /** Sends the head while the tenant prepares the body. */
   flushHead(): void {
-    const { response } = this.#context
+    const { response } = this.#proxied
     if (response.headersSent || response.destroyed) return
     try {
       this.#begin()
@@ -122,21 +116,26 @@ export class ClientResponse {
   #rewrite(coding: JsonCoding): void {
     const { contentLength } = this.#head
     this.#coding = coding
-    // Compressed documents of unknown length are usually short as well, and starting a decoder for each is dear.
-    if (contentLength <= longestWhole && (contentLength >= 0 || coding !== 'identity')) this.#passage = 'whole'
+    // Compressed documents of unknown length are usually short, and a decoder for each is expensive.
+    if (contentLength <= maxBufferedBytes && (contentLength >= 0 || coding !== 'identity')) this.#mode = 'buffered'
     else this.#stream()
   }
 
+  #changeBody(): void {
+    this.#changed = true
+    this.#head = withChangedBody(this.#head)
+  }
+
   #stream(): void {
-    const { response, upstream, settings } = this.#context
-    this.#head = { ...this.#head, headers: without(this.#head.headers, ofTheBytes) }
+    const { response, upstream, settings, path } = this.#proxied
+    this.#changeBody()
     if (this.#coding === 'identity') {
-      this.#passage = 'links'
-      this.#links = jsonRewriter(upstream.links)
+      this.#mode = 'streamed'
+      this.#rewriter = jsonRewriter(upstream.links, path)
       return
     }
-    const stages = recoding(this.#coding, upstream.links, settings.decompressedBytes)
-    this.#passage = 'recoded'
+    const stages = transcoder(this.#coding, jsonRewriter(upstream.links, path), settings.decompressedBytes)
+    this.#mode = 'transcoded'
     this.#sink = stages[0]
     this.#begin()
     pipeline(...stages, response, error => {
@@ -147,8 +146,8 @@ export class ClientResponse {
 
   #collect(chunk: Buffer): boolean {
     this.#collected.push(chunk)
-    if (this.#bytes === this.#head.contentLength) this.#whole(null)
-    else if (this.#bytes > longestWhole) return this.#streamCollected()
+    if (this.#receivedBytes === this.#head.contentLength) this.#sendCollected({})
+    else if (this.#receivedBytes > maxBufferedBytes) return this.#streamCollected()
     return true
   }
 
@@ -156,87 +155,112 @@ export class ClientResponse {
     const chunks = this.#collected
     this.#collected = []
     this.#stream()
-    return this.#write(Buffer.concat(chunks))
+    const body = Buffer.concat(chunks)
+    if (this.#rewriter === undefined) return this.#write(body)
+    this.#begin()
+    return this.#write(this.#rewriter.push(body))
   }
 
-  #whole(trailers: readonly (string | Buffer)[] | null): void {
+  #sendCollected(trailers: TenantHeaders): void {
     const [first = noBytes] = this.#collected
     const body = this.#collected.length < 2 ? first : Buffer.concat(this.#collected)
-    const changed = rewritten(body, this.#coding, this.#context.upstream.links)
+    const { links } = this.#proxied.upstream
+    const changed = rewritten(body, this.#coding, links, this.#proxied.path)
     if (changed === undefined) {
       this.#streamCollected()
       return
     }
-    const { headers, contentLength } = this.#head
-    const chunked = trailers !== null && trailers.length > 0
-    if (changed === body && (chunked || contentLength >= 0)) this.#begin(headers)
-    else if (chunked) this.#begin(without(headers, ofTheBytes))
-    else this.#begin([...without(headers, ofTheFraming), 'content-length', String(changed.length)])
-    this.#trail(trailers)
+    if (changed !== body) this.#changeBody()
+    let hasTrailers = false
+    for (const _ in trailers) hasTrailers = true
+    if (!hasTrailers && (changed !== body || this.#head.contentLength < 0)) {
+      const { headers } = this.#head
+      const announced = headers.indexOf('trailer')
+      if (announced >= 0) headers.splice(announced, 2)
+      headers.push('content-length', String(changed.length))
+    }
+    this.#begin()
+    this.#addTrailers(trailers)
     this.#end(changed)
   }
 
-  /** Starts the answer, unless it has been. */
-  #begin(headers = this.#head.headers): void {
+  #begin(): void {
     if (this.#begun) return
     this.#begun = true
-    const { response } = this.#context
-    // Beside headers that the application has set, Node keeps only the last of several with one name.
-    response.writeHead(this.#status, response.getHeaderNames().length === 0 ? headers : withoutRepeats(headers))
+    const { response } = this.#proxied
+    const { headers } = this.#head
+    // A flat list is the fastest form, but no middleware that replaces `writeHead` or sets headers of its own expects
+    // it: on-headers before 1.1 reads the letters of a name as name and value.
+    if (response.writeHead === ServerResponse.prototype.writeHead && response.getHeaderNames().length === 0) {
+      response.writeHead(this.#status, headers)
+      return
+    }
+    for (let index = 0; index + 1 < headers.length; index += 2) {
+      const [name = '', value = ''] = [headers[index], headers[index + 1]]
+      const existing = name === 'vary' || name === 'content-security-policy' ? response.getHeader(name) : undefined
+      // The application's own policy, such as helmet's, applies as well.
+      response.setHeader(name, existing === undefined ? value : `${[existing].flat().join(', ')}, ${value}`)
+    }
+    response.writeHead(this.#status)
   }
 
-  /** @returns False when the tenant is to wait until the browser has read. */
+  /** @returns False when the tenant is to wait until the client has read. */
   #write(chunk: Buffer): boolean {
     const sink = this.#sink
-    if (chunk.length === 0 || sink.write(chunk) || sink.writableLength < mostBuffered) return true
+    if (chunk.length === 0 || sink.write(chunk) || sink.writableLength < maxPendingBytes) return true
 
     this.#paused = true
-    if (!this.#listening) {
-      this.#listening = true
+    if (!this.#listensForDrain) {
+      this.#listensForDrain = true
       sink.on('drain', () => this.#drained())
     }
-    this.#watchBrowser()
+    this.#watchClient()
     return false
   }
 
   #drained(): void {
     if (!this.#paused) return
     this.#paused = false
-    this.#resume()
+    this.#owner.resume()
   }
 
   #end(chunk?: Buffer): void {
-    const { response } = this.#context
+    const { response } = this.#proxied
     this.#ended = true
     if (chunk === undefined || chunk.length === 0) this.#sink.end()
-    // Node joins a head and a text in one write, but not a head and bytes; latin1 keeps every byte as it is.
-    else if (chunk.length <= longestText) this.#sink.end(chunk.toString('latin1'), 'latin1')
+    // Node sends a head and a text in one write, but not a head and bytes; latin1 keeps every byte as it is.
+    else if (chunk.length <= maxTextBytes) this.#sink.end(chunk.toString('latin1'), 'latin1')
     else this.#sink.end(chunk)
-    if (response.writableLength > 0 && !response.writableFinished) this.#watchBrowser()
+    if (response.writableLength > 0 && !response.writableFinished) this.#watchClient()
   }
 
-  #trail(trailers: readonly (string | Buffer)[] | null): void {
-    if (trailers === null || trailers.length === 0) return
-    this.#context.response.addTrailers(responseTrailers(trailers))
+  #addTrailers(trailers: TenantHeaders): void {
+    for (const _ in trailers) {
+      this.#proxied.response.addTrailers(responseTrailers(trailers, this.#changed))
+      return
+    }
   }
 
-  /** A browser that does not read what is ready for it must not hold a connection for ever. */
-  #watchBrowser(): void {
-    const { response, settings } = this.#context
-    this.#idle ??= setTimeout(() => {
+  /**
+   * A client that reads nothing of what is ready must not hold a connection. Node restarts the time whenever the
+   * kernel has taken more bytes, so a slow client is not cut off.
+   */
+  #watchClient(): void {
+    const { response, settings } = this.#proxied
+    if (this.#watchesClient || typeof response.socket?.setTimeout !== 'function') return
+    this.#watchesClient = true
+    response.setTimeout(settings.clientMs, () => {
       if (this.#paused || response.writableLength > 0)
-        this.#owner.giveUp(httpError('ERR_CLIENT_TIMEOUT', 'Nothing of the answer was read.'))
-    }, settings.clientMs)
-    this.#idle.refresh()
+        this.#owner.giveUp(httpError('ERR_CLIENT_TIMEOUT', 'The client stopped reading the response.'))
+    })
   }
 }
 
-function flushHead(answer: ClientResponse): void {
-  answer.flushHead()
+function flushHead(response: ClientResponse): void {
+  response.flushHead()
 }
 
-const ofTheFraming: ReadonlySet<string> = new Set([...ofTheBytes, 'trailer'])
-/** More than one write of a socket, so that a quick browser is never the reason to stop reading. */
-const mostBuffered = 256 * 1024
-const longestText = 16 * 1024
+/** More than one write of a socket, so that a fast client never makes the tenant wait. */
+const maxPendingBytes = 256 * 1024
+const maxTextBytes = 16 * 1024
 const noBytes = Buffer.alloc(0)

@@ -1,259 +1,274 @@
-import type { IncomingMessage, ServerResponse } from 'node:http'
-import type { Readable } from 'node:stream'
 import type { QlikOAuthError } from 'qlik-oauth'
-import type { Dispatcher } from 'undici'
+import { withAccessToken } from 'qlik-oauth/internal'
 import { httpError } from '../http/http-error.ts'
-import type { Principal } from '../http/principal.ts'
-import { type AnswerOwner, ClientResponse } from './client-response.ts'
-import { requestHeaders } from './request-headers.ts'
+import { ClientResponse } from './client-response.ts'
+import { busy, type Lane, type Turn } from './fair-queue.ts'
+import type { ProxiedRequest } from './proxied-request.ts'
 import { responseHead } from './response-headers.ts'
-import type { RestProxySettings } from './rest-proxy-options.ts'
-import type { Connection, ConnectionHandler } from './tenant-connection.ts'
-import { tenantError } from './tenant-error.ts'
-import type { TenantPool } from './tenant-pool.ts'
-import { upload } from './upload.ts'
-
-export interface ExchangeContext {
-  readonly request: IncomingMessage
-  readonly response: ServerResponse
-  readonly method: string
-  /** Path on the tenant with its query. */
-  readonly target: string
-  readonly path: string
-  readonly hasBody: boolean
-  readonly principal: Principal
-  readonly upstream: TenantPool
-  readonly settings: RestProxySettings
-  /** Answers with an error, or cuts off the answer that has begun. */
-  fail(request: IncomingMessage, response: ServerResponse, error: unknown): void
-}
-
-/** Sends one request to the tenant and passes its answer to the browser. */
-export function exchange(context: ExchangeContext, accessToken: string): void {
-  new Exchange(context).start(accessToken)
-}
+import type { RunningExchanges, Ticking } from './running-exchanges.ts'
+import { type AttemptListener, TenantAttempt, type TenantHeaders } from './tenant-attempt.ts'
 
 /**
- * The request's handler at undici: one object per request with the methods undici calls. A class, against the habit of
- * this house, because ten closures for each request cost more than everything else here.
+ * Sends one request to the tenant and its response to the client.
+ *
+ * Waits for its turn, renews a rejected access token once, repeats a request that met a stale connection once, and ends
+ * with the client, the login or a time limit.
+ *
+ * @returns When the response has been sent or the client has left.
+ * @throws Why there is no complete response; what has been sent of it must be cut off.
  */
-class Exchange implements ConnectionHandler, AnswerOwner {
-  connection: Connection = unsent
-  readonly #context: ExchangeContext
-  #accessToken = ''
-  #refreshed = false
-  #sentAgain = false
-  #sentAt = 0
-  #abort: ((error?: Error) => void) | undefined
-  #body: Readable | undefined
-  #waiting: NodeJS.Timeout | undefined
+export function exchange(proxied: ProxiedRequest, running: RunningExchanges<Exchange>): Promise<void> {
+  return new Promise((resolve, reject) => new Exchange(proxied, running, resolve, reject).run())
+}
+
+export class Exchange implements AttemptListener, Ticking, Turn {
+  readonly #proxied: ProxiedRequest
+  readonly #running: RunningExchanges<Exchange>
+  readonly #resolve: () => void
+  readonly #reject: (error: unknown) => void
+  #startedAt = 0
+  #place: Lane | undefined
+  #waits = false
+  #attempt: TenantAttempt | undefined
+  /** Resolves the promise of `#send` once the head of the response has come. */
+  #headCame: ((attempt: TenantAttempt) => void) | undefined
+  /** The head of a 401, held back until the token has been renewed. */
+  #rejected: { readonly status: number; readonly headers: TenantHeaders } | undefined
+  #renewed = false
+  #repeated = false
+  #response: ClientResponse | undefined
+  #heardAt = 0
+  #stream = false
   #stopWatchingLogin: (() => void) | undefined
-
-  /** The browser has left, or this attempt was given up: nothing of it may reach the browser any more. */
   #over = false
-  #settled = true
-  #answer: ClientResponse | undefined
 
-  constructor(context: ExchangeContext) {
-    this.#context = context
+  constructor(
+    proxied: ProxiedRequest,
+    running: RunningExchanges<Exchange>,
+    resolve: () => void,
+    reject: (error: unknown) => void,
+  ) {
+    this.#proxied = proxied
+    this.#running = running
+    this.#resolve = resolve
+    this.#reject = reject
   }
 
-  start(accessToken: string): void {
-    this.#context.response.once('close', () => this.#closed())
-    this.#send(accessToken)
-  }
-
-  /** @param headersMs Time for the head of the answer. */
-  #send(accessToken: string, headersMs = this.#context.settings.headersMs): void {
-    const { request, method, target, hasBody, upstream, settings } = this.#context
-    if (upstream.active >= settings.connections + settings.waiting) throw busy()
-
-    this.#accessToken = accessToken
-    this.#abort = undefined
-    this.#over = false
-    this.#settled = false
-    upstream.active += 1
-    if (upstream.active > settings.connections)
-      this.#waiting = setTimeout(() => this.giveUp(busy()), settings.headersMs)
-    if (hasBody) this.#body = upload(request, settings.clientMs, settings.bodyBytes)
-
-    const headers = requestHeaders(request, accessToken, hasBody)
-    const eventStream = request.headers.accept?.includes('text/event-stream') === true
-    upstream.pool.dispatch(
-      {
-        method: method as Dispatcher.HttpMethod,
-        path: target,
-        headers,
-        body: this.#body ?? null,
-        headersTimeout: headersMs,
-        bodyTimeout: eventStream ? 0 : settings.bodyMs,
-      },
-      this,
+  run(): void {
+    const { response, principal } = this.#proxied
+    this.#running.add(this)
+    this.#startedAt = this.#running.now
+    response.once('close', () => this.#clientClosed())
+    withAccessToken(principal.tokens, accessToken => this.#send(accessToken), {
+      isRejected: () => this.#rejected !== undefined,
+      discard: attempt => this.#discard(attempt),
+    }).then(
+      attempt => this.#acceptRejected(attempt),
+      (error: unknown) => this.giveUp(error),
     )
   }
 
-  onConnect(abort: (error?: Error) => void): void {
-    clearTimeout(this.#waiting)
-    this.#abort = abort
-    this.connection.requests += 1
-    this.connection.answer = 'nothing'
-    this.#sentAt = performance.now()
-    if (this.#over) abort()
+  #send(accessToken: string): Promise<TenantAttempt> {
+    return new Promise(resolve => {
+      if (this.#over) return
+      this.#headCame = resolve
+      this.#attempt = new TenantAttempt(this.#proxied, accessToken, this)
+      if (this.#place !== undefined) return this.begin()
+      const { upstream, login } = this.#proxied
+      this.#waits = true
+      this.#place = upstream.queue.enter(login, this)
+      // It may have begun, and failed, before it was known by its place.
+      if (this.#over) this.#leave()
+    })
   }
 
-  onHeaders(status: number, raw: Buffer[], resume: () => void): boolean {
-    if (status < 200) {
-      this.#hint(status, raw)
-      return true
-    }
-    if (status === 401 && !this.#refreshed && this.#refresh()) return false
+  begin(): void {
+    this.#waits = false
+    this.#attempt?.start()
+  }
 
-    const { path, upstream, principal: access } = this.#context
+  interim(status: number, { link = [] }: TenantHeaders): void {
+    const { request, response, upstream } = this.#proxied
+    if (request.httpVersionMinor === 0 || response.headersSent) return
+    if (status === 102) response.writeProcessing()
+    if (status !== 103) return
+    try {
+      response.writeEarlyHints({ link: [link].flat().map(upstream.links.link) })
+    } catch {
+      // Node accepts fewer forms of `Link` than RFC 8288, and a hint may be left out.
+    }
+  }
+
+  head(attempt: TenantAttempt, status: number, headers: TenantHeaders): void {
+    if (status === 401 && !this.#renewed) {
+      this.#renewed = true
+      if (!this.#proxied.hasBody) {
+        attempt.pause()
+        this.#rejected = { status, headers }
+        this.#headCame?.(attempt)
+        return
+      }
+      // The body cannot be sent again: this response stands, and the next request finds a new token.
+      this.#proxied.principal.tokens.accessToken({ rejected: attempt.accessToken }).catch(() => {})
+    }
+    this.#headCame?.(attempt)
+    this.#respond(attempt, status, headers)
+  }
+
+  /** The token source has no other token: the tenant's 401 is the response. */
+  #acceptRejected(attempt: TenantAttempt): void {
+    if (this.#rejected === undefined || this.#over) return
+    const { status, headers } = this.#rejected
+    try {
+      this.#respond(attempt, status, headers)
+      attempt.resume()
+    } catch (error) {
+      this.giveUp(error)
+    }
+  }
+
+  #discard(attempt: TenantAttempt): void {
+    this.#rejected = undefined
+    attempt.abort()
+  }
+
+  #respond(attempt: TenantAttempt, status: number, headers: TenantHeaders): void {
+    const { path } = this.#proxied
     // Qlik's clients take a redirected product-info.json for a sign of Qlik Sense on Windows.
     if (path === productInfo && status >= 300 && status < 400 && status !== 304) {
-      this.giveUp(httpError('ERR_NOT_FOUND', 'The tenant does not say what product it is.'))
-      return false
-    }
-
-    const head = responseHead(raw, upstream.links, path, status)
-    this.#answer = new ClientResponse(this.#context, this, status, head, resume)
-    this.#answer.start()
-    // It may last for hours; like a socket, it ends with the login.
-    if (head.contentType.startsWith('text/event-stream'))
-      this.#stopWatchingLogin = access.onEnd?.(() => this.giveUp(httpError('ERR_SESSION_EXPIRED', 'Log in again.')))
-    return true
-  }
-
-  onData(chunk: Buffer): boolean {
-    return this.#answer?.data(chunk) !== false
-  }
-
-  onComplete(trailers: readonly (string | Buffer)[] | null): void {
-    // undici takes a connection that breaks for the end of a body whose length nobody has told.
-    if (this.connection.broken) {
-      this.onError(httpError('ERR_TENANT_RESET', 'The connection ended before the answer did.'))
+      this.giveUp(httpError('ERR_NOT_FOUND', 'The tenant has no product information.'))
       return
     }
-    this.#settle()
-    this.#answer?.complete(trailers)
-    this.#linger()
+    const head = responseHead(headers, status, this.#proxied)
+    if (head.isEventStream) this.#becomeStream()
+    this.#heardAt = this.#running.now
+    this.#response = new ClientResponse(this.#proxied, status, head, {
+      resume: () => attempt.resume(),
+      giveUp: error => this.giveUp(error),
+    })
+    this.#response.start()
   }
 
-  onError(error: Error): void {
-    this.#settle()
-    if (this.#over || this.#answer?.ended === true) return
-    const refusal = tenantError(error)
-    if (this.#sendAgain(refusal)) return
-    this.#over = true
-    const { request, response, fail } = this.#context
-    fail(request, response, refusal)
+  /** An event stream may last for hours: it is counted apart from requests and ends with the login. */
+  #becomeStream(): void {
+    const { upstream, login } = this.#proxied
+    upstream.openStream(login)
+    this.#stream = true
+    this.#leave()
+    this.#watchLogin()
+  }
+
+  data(chunk: Buffer): boolean {
+    this.#heardAt = this.#running.now
+    return this.#response?.data(chunk) !== false
+  }
+
+  end(trailers: TenantHeaders): void {
+    this.#leave()
+    this.#response?.complete(trailers)
+    this.#drainUpload()
+  }
+
+  failed(attempt: TenantAttempt, error: QlikOAuthError): void {
+    if (this.#over || this.#response?.ended === true) return
+    if (error.code === 'ERR_TENANT_RESET' && attempt.metStaleConnection && this.#repeat(attempt)) return
+    this.giveUp(error)
   }
 
   /**
-   * The tenant answered before it had the whole body: the browser may stop sending it, and is not waited for longer
-   * than a moment.
+   * The tenant may close an idle connection in the moment in which a request is written to it. A safe request is then
+   * sent once more, within the time it had. RFC 9110, section 9.2.2.
    */
-  #linger(): void {
-    const { request, hasBody } = this.#context
+  #repeat(attempt: TenantAttempt): boolean {
+    const { method, hasBody, settings } = this.#proxied
+    const leftMs = settings.headersMs - attempt.ageMs
+    if (this.#repeated || hasBody || !safe.has(method) || leftMs <= 0) return false
+    this.#repeated = true
+    this.#attempt = new TenantAttempt(this.#proxied, attempt.accessToken, this)
+    this.#attempt.start(leftMs)
+    return true
+  }
+
+  /** Called a few times a second while the exchange lasts. */
+  tick(now: number): void {
+    const { settings } = this.#proxied
+    if (this.#waits && now - this.#startedAt > settings.headersMs) {
+      this.giveUp(busy())
+      return
+    }
+    if (this.#response?.awaitsTenant === true && !this.#stream && now - this.#heardAt > settings.bodyMs) {
+      this.giveUp(httpError('ERR_TENANT_BODY_TIMEOUT', 'The rest of the response did not arrive in time.'))
+      return
+    }
+    if (now - this.#startedAt > watchLoginAfterMs) this.#watchLogin()
+  }
+
+  #watchLogin(): void {
+    this.#stopWatchingLogin ??=
+      this.#proxied.principal.onEnd?.(() => this.giveUp(httpError('ERR_SESSION_EXPIRED', 'Log in again.'))) ?? noop
+  }
+
+  /** The server shuts down: the client is to send its next request elsewhere. */
+  lastOnConnection(): void {
+    const { response } = this.#proxied
+    if (!response.headersSent) response.shouldKeepAlive = false
+  }
+
+  /**
+   * Ends the exchange because the server shuts down. A request that the tenant may have carried out gets no error: the
+   * client would send it again.
+   */
+  cutOff(): void {
+    const { method, response } = this.#proxied
+    if (this.#attempt === undefined || this.#waits || safe.has(method)) {
+      this.giveUp(httpError('ERR_CLOSING', 'Try again in a moment.'))
+    } else response.destroy()
+  }
+
+  giveUp(error: unknown): void {
+    if (this.#over) return
+    this.#finish()
+    this.#reject(error)
+  }
+
+  #clientClosed(): void {
+    if (this.#over) return
+    this.#finish()
+    this.#resolve()
+  }
+
+  #finish(): void {
+    this.#over = true
+    this.#attempt?.abort()
+    this.#leave()
+    if (this.#stream) this.#proxied.upstream.closeStream(this.#proxied.login)
+    this.#stopWatchingLogin?.()
+    this.#running.delete(this)
+  }
+
+  #leave(): void {
+    if (this.#place === undefined) return
+    const place = this.#place
+    this.#place = undefined
+    this.#waits = false
+    this.#proxied.upstream.queue.leave(place, this)
+  }
+
+  /**
+   * After a response that came before the whole request, the client may stop sending; it is waited for no longer than
+   * a moment.
+   */
+  #drainUpload(): void {
+    const { request, hasBody } = this.#proxied
     if (!hasBody || request.complete) return
     const timer = setTimeout(() => request.complete || request.destroy(), lingerMs)
     request.once('close', () => clearTimeout(timer)).resume()
   }
-
-  /** @returns True when the request is on its way again with another token. */
-  #refresh(): boolean {
-    const { principal: access, hasBody, request, response, fail } = this.#context
-    const next = access.tokens.accessToken({ rejected: this.#accessToken })
-    this.#refreshed = true
-    if (hasBody) {
-      // Its body is gone, so the tenant's answer stands; the next request finds the new token.
-      next.catch(() => {})
-      return false
-    }
-    this.#drop()
-    next
-      .then(accessToken => {
-        if (!response.destroyed) this.#send(accessToken)
-      })
-      .catch((error: unknown) => fail(request, response, error))
-    return true
-  }
-
-  /**
-   * A connection that has served a request may have been closed by the tenant in the same moment in which the next one
-   * was sent. What changes nothing is sent once more then, within the time it had. RFC 9110, section 9.2.2.
-   */
-  #sendAgain({ code }: QlikOAuthError): boolean {
-    const { method, hasBody, settings } = this.#context
-    const { requests, answer } = this.connection
-    if (
-      code !== 'ERR_TENANT_RESET' ||
-      this.#sentAgain ||
-      this.#abort === undefined ||
-      requests < 2 ||
-      answer !== 'nothing'
-    )
-      return false
-    if (hasBody || (method !== 'GET' && method !== 'HEAD' && method !== 'OPTIONS')) return false
-
-    const leftMs = settings.headersMs - Math.ceil(performance.now() - this.#sentAt)
-    if (leftMs <= 0) return false
-    this.#sentAgain = true
-    this.#send(this.#accessToken, leftMs)
-    return true
-  }
-
-  #hint(status: number, raw: readonly Buffer[]): void {
-    const { request, response, upstream } = this.#context
-    if (request.httpVersionMinor === 0 || response.headersSent) return
-    if (status === 102) response.writeProcessing()
-    if (status !== 103) return
-    const link: string[] = []
-    for (let index = 0; index + 1 < raw.length; index += 2) {
-      if (raw[index]?.toString('latin1').toLowerCase() === 'link')
-        link.push(upstream.links.link(raw[index + 1]?.toString('latin1') ?? ''))
-    }
-    try {
-      response.writeEarlyHints({ link })
-    } catch {
-      // Node accepts fewer forms of `Link` than the RFC; a hint is never needed.
-    }
-  }
-
-  giveUp(error: QlikOAuthError): void {
-    if (this.#over) return
-    this.#drop()
-    const { request, response, fail } = this.#context
-    fail(request, response, error)
-  }
-
-  /** Ends what is under way at the tenant. Whatever undici still reports about it is ignored. */
-  #drop(): void {
-    this.#over = true
-    clearTimeout(this.#waiting)
-    if (this.#settled) return
-    this.#abort?.()
-    this.#body?.destroy()
-  }
-
-  #closed(): void {
-    this.#answer?.closed()
-    this.#stopWatchingLogin?.()
-    this.#drop()
-  }
-
-  #settle(): void {
-    if (this.#settled) return
-    this.#settled = true
-    clearTimeout(this.#waiting)
-    this.#context.upstream.active -= 1
-  }
 }
 
-function busy(): QlikOAuthError {
-  return httpError('ERR_TENANT_BUSY', 'Too many requests wait for the tenant already.')
-}
-
-const unsent: Connection = { requests: 0, answer: 'nothing', broken: false }
+const noop = (): void => {}
+const safe: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS'])
 const productInfo = '/resources/autogenerated/product-info.json'
 const lingerMs = 1000
+/** Most exchanges end sooner, and never ask the login store about their login's end. */
+const watchLoginAfterMs = 400

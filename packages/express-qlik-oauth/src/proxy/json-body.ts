@@ -11,16 +11,16 @@ import {
   gzipSync,
 } from 'node:zlib'
 import { httpError } from '../http/http-error.ts'
-import { type LinkRewriter, linkRewriter, linksKey } from './link-rewriter.ts'
+import { type LinkRewriter, linkRewriter } from './link-rewriter.ts'
 import type { ResponseHead } from './response-headers.ts'
 import type { TenantLinks } from './tenant-links.ts'
 
 /** Codings that links can be rewritten in; `identity` is the plain text. */
 export type JsonCoding = 'identity' | 'gzip' | 'br'
 
-/** Tells whether an answer is JSON whose links can be rewritten, and in which coding it comes. */
+/** @returns In which coding a response is JSON whose links can be rewritten, `undefined` when they cannot. */
 export function jsonCoding(status: number, { contentType, contentEncoding }: ResponseHead): JsonCoding | undefined {
-  // Parts of a document cannot be understood, and their offsets must stay.
+  // A part of a document cannot be parsed, and its offsets must stay.
   if (status === 206 || !json.test(contentType)) return undefined
   return codings.get(contentEncoding.toLowerCase())
 }
@@ -34,63 +34,53 @@ const codings: ReadonlyMap<string, JsonCoding> = new Map([
   ['br', 'br'],
 ])
 
+/** Responses up to this length are collected before they are sent. */
+export const maxBufferedBytes = 64 * 1024
+
 /**
- * Rewrites a whole small document.
+ * Rewrites a whole document.
  *
- * @returns The same bytes when nothing leads to the tenant or the bytes cannot be read; `undefined` when there are too
- * many once decompressed.
+ * @param path Of the request.
+ * @returns The same buffer when nothing leads to the tenant or the bytes cannot be decompressed; `undefined` when they
+ * are too many once decompressed.
  */
-export function rewritten(body: Buffer, coding: JsonCoding, links: TenantLinks): Buffer | undefined {
-  if (coding === 'identity') return rewrittenText(body, links)
+export function rewritten(body: Buffer, coding: JsonCoding, links: TenantLinks, path: string): Buffer | undefined {
+  if (coding === 'identity') return rewrittenText(body, links, path)
 
   let text: Buffer
   try {
-    text = (coding === 'gzip' ? gunzipSync : brotliDecompressSync)(body, { maxOutputLength: longestWhole * 8 })
+    text = (coding === 'gzip' ? gunzipSync : brotliDecompressSync)(body, { maxOutputLength: maxBufferedBytes * 8 })
   } catch (error) {
     return (error as NodeJS.ErrnoException).code === 'ERR_BUFFER_TOO_LARGE' ? undefined : body
   }
-  const changed = rewrittenText(text, links)
+  const changed = rewrittenText(text, links, path)
   if (changed === text) return body
   return coding === 'gzip' ? gzipSync(changed, fastGzip) : brotliCompressSync(changed, fastBrotli)
 }
 
-/** Answers up to this length are kept whole until they are complete. */
-export const longestWhole = 64 * 1024
-
-/**
- * Headers that describe the bytes of the tenant and not ours. A strong ETag stays: the same document is always
- * rewritten in the same way.
- */
-export const ofTheBytes: ReadonlySet<string> = new Set([
-  'accept-ranges',
-  'content-digest',
-  'content-length',
-  'content-md5',
-  'digest',
-  'repr-digest',
-])
-
 /** Rewrites a document of any length while it passes by. */
-export function jsonRewriter(links: TenantLinks): LinkRewriter {
-  return linkRewriter(links.jsonText)
+export function jsonRewriter(links: TenantLinks, path: string): LinkRewriter {
+  return linkRewriter(links.jsonText, reports.test(path))
 }
 
+/** `GET /reports/{id}/status` and `/outputs` say where a finished report is. */
+const reports = /^\/api\/v1\/reports\/[^/]+\/(?:status|outputs)$/
+
 /**
- * The stages of rewriting a compressed document, to be put between the tenant and the browser.
+ * The stages that rewrite a compressed document, to be put between the tenant and the client.
  *
- * @param longest A few compressed bytes may stand for gigabytes; after so many the answer is cut off.
+ * @param maxBytes A few compressed bytes may stand for gigabytes; after so many the response is cut off.
  */
-export function recoding(
+export function transcoder(
   coding: 'gzip' | 'br',
-  links: TenantLinks,
-  longest: number,
+  rewriter: LinkRewriter,
+  maxBytes: number,
 ): [decoder: Transform, rewriter: Transform, encoder: Transform] {
-  const rewriter = jsonRewriter(links)
   let bytes = 0
   const stage = new Transform({
     transform(chunk: Buffer, _encoding, done) {
       bytes += chunk.length
-      if (bytes > longest) done(httpError('ERR_TENANT_RESPONSE', 'The answer is too long once decompressed.'))
+      if (bytes > maxBytes) done(httpError('ERR_TENANT_RESPONSE', 'The response is too long once decompressed.'))
       else done(null, rewriter.push(chunk))
     },
     flush(done) {
@@ -109,10 +99,11 @@ export function recoding(
 const fastGzip = { level: 1 }
 const fastBrotli = { params: { [constants.BROTLI_PARAM_QUALITY]: 1 } }
 
-function rewrittenText(text: Buffer, links: TenantLinks): Buffer {
-  if (!text.includes(linksKey)) return text
-  const rewriter = jsonRewriter(links)
+function rewrittenText(text: Buffer, links: TenantLinks, path: string): Buffer {
+  if (!text.includes('"href"') && !text.includes('"location"')) return text
+  const rewriter = jsonRewriter(links, path)
   const changed = rewriter.push(text)
   const rest = rewriter.end()
-  return rest.length === 0 ? changed : Buffer.concat([changed, rest])
+  const whole = rest.length === 0 ? changed : Buffer.concat([changed, rest])
+  return whole.equals(text) ? text : whole
 }

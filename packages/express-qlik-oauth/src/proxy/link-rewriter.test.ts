@@ -1,32 +1,51 @@
 import { describe, expect, it } from '@jest/globals'
 import fc from 'fast-check'
 import { linkRewriter } from './link-rewriter.ts'
-import { openPaths } from './path-rules.ts'
+import { pathRules } from './path-rules.ts'
 import { tenantLinks } from './tenant-links.ts'
 
 const tenant = 'https://acme.eu.qlikcloud.com'
-const { jsonText, link } = tenantLinks(tenant, 'https://app.example.com', '/qlik', openPaths())
+const { jsonText, link: linkHeader } = tenantLinks(tenant, 'https://app.example.com', '/qlik', pathRules().isOpen)
 const ours = 'https://app.example.com/qlik'
 
 /** Feeds a document in pieces that end at the given places. */
-function inPieces(document: Buffer, ends: readonly number[]): string {
-  const rewriter = linkRewriter(jsonText)
+function inPieces(document: Buffer, ends: readonly number[], locations = false): string {
+  const rewriter = linkRewriter(jsonText, locations)
   const places = [0, ...[...ends].map(end => Math.min(end, document.length)).sort((a, b) => a - b), document.length]
   const out = places.slice(1).map((end, index) => Buffer.from(rewriter.push(document.subarray(places[index], end))))
   return Buffer.concat([...out, rewriter.end()]).toString()
 }
 
 /** The same rule, applied to the parsed document. */
-function expected(value: unknown, isLinks = false, isLink = false): unknown {
-  if (Array.isArray(value)) return value.map(member => expected(member, false, isLinks && isObject(member)))
-  if (!isObject(value)) return value
-  return Object.fromEntries(
-    Object.entries(value).map(([key, member]) => {
-      if (typeof member === 'string')
-        return [key, isLinks || (isLink && key === 'href') ? expectedLink(member) : member]
-      return [key, expected(member, key === 'links' || (isLinks && Array.isArray(member)), isLinks && isObject(member))]
-    }),
+function expected(document: unknown, locations: boolean): unknown {
+  if (!isObject(document)) return document
+  const lists = locations ? ['data', 'results'] : ['data']
+  return mapped(withLinks(document), (key, value) =>
+    lists.includes(key) && Array.isArray(value) ? value.map(item => expectedItem(item, locations)) : value,
   )
+}
+function expectedItem(item: unknown, locations: boolean): unknown {
+  if (!isObject(item)) return item
+  return mapped(withLinks(item), (key, value) =>
+    locations && key === 'location' && typeof value === 'string' ? expectedLink(value) : value,
+  )
+}
+function withLinks(object: Record<string, unknown>): Record<string, unknown> {
+  return mapped(object, (key, links) =>
+    key === 'links' && isObject(links)
+      ? mapped(links, (_name, link) =>
+          isObject(link)
+            ? mapped(link, (name, href) => (name === 'href' && typeof href === 'string' ? expectedLink(href) : href))
+            : link,
+        )
+      : links,
+  )
+}
+function mapped(
+  object: Record<string, unknown>,
+  change: (key: string, value: unknown) => unknown,
+): Record<string, unknown> {
+  return Object.fromEntries(Object.entries(object).map(([key, value]) => [key, change(key, value)]))
 }
 function expectedLink(text: string): string {
   if (text.startsWith(`${tenant}/api/`)) return text.replace(tenant, ours)
@@ -53,7 +72,10 @@ const text = fc.oneof(
   fc.string({ unit: 'binary', maxLength: 8 }),
 )
 const key = fc.oneof(
-  { weight: 3, arbitrary: fc.constantFrom('links', 'href', 'next', 'a', 'linksx', '"links"', '\\') },
+  {
+    weight: 3,
+    arbitrary: fc.constantFrom('links', 'href', 'data', 'results', 'location', 'next', 'linksx', '"links"', '\\'),
+  },
   { weight: 1, arbitrary: fc.string({ maxLength: 4 }) },
 )
 const { document: anyDocument } = fc.letrec(tie => ({
@@ -75,29 +97,39 @@ const { document: anyDocument } = fc.letrec(tie => ({
     .map(entries => Object.fromEntries(entries)),
 }))
 
+const link = fc.oneof(fc.record({ href: text, rel: text }, { requiredKeys: [] }), anyDocument)
+const links = fc.oneof(fc.dictionary(key, link, { maxKeys: 3 }), anyDocument)
+const item = fc.record({ id: anyDocument, links, location: text }, { requiredKeys: [] })
+const list = fc.array(fc.oneof(item, anyDocument), { maxLength: 3 })
+/** Documents of the shape that Qlik's have. */
+const resource = fc.record({ a: anyDocument, links, data: list, results: list, b: links }, { requiredKeys: [] })
+
 describe('link rewriter', () => {
-  it('does in any pieces what a parser would do to the whole', () => {
+  it('rewrites in any pieces what a parser finds in the whole', () => {
     fc.assert(
       fc.property(
-        anyDocument,
+        fc.oneof(anyDocument, resource),
         fc.array(fc.nat(400), { maxLength: 8 }),
         fc.constantFrom(undefined, 2, '\t'),
-        (value, ends, indent) => {
+        fc.boolean(),
+        (value, ends, indent, locations) => {
           const document = Buffer.from(JSON.stringify(value, null, indent))
-          expect(JSON.parse(inPieces(document, ends))).toEqual(expected(JSON.parse(document.toString())))
+          expect(JSON.parse(inPieces(document, ends, locations))).toEqual(
+            expected(JSON.parse(document.toString()), locations),
+          )
         },
       ),
       { numRuns: 3000 },
     )
   })
 
-  it('does byte by byte the same', () => {
+  it('rewrites byte by byte', () => {
     const document = Buffer.from(
-      `{"a":"\\\\\\"links\\": {","links" :\n{"next":{"rel":"x","href":"${tenant}/api/?\\u0041"},"self":{"href" : "${tenant}/assets/b"}},"b":[{"links":[{"href":"${tenant}/api/#f"}]}]}`,
+      `{"a":"\\\\\\"links\\": {","links" :\n{"next":{"rel":"x","href":"${tenant}/api/?\\u0041"},"self":{"href" : "${tenant}/assets/b"}},"data":[{"links":{"a":{"href":"${tenant}/api/#f"}}}],"b":[{"links":{"a":{"href":"${tenant}/api/"}}}]}`,
     )
     const all = Array.from({ length: document.length }, (_, index) => index)
     expect(inPieces(document, all)).toBe(
-      `{"a":"\\\\\\"links\\": {","links" :\n{"next":{"rel":"x","href":"${ours}/api/?\\u0041"},"self":{"href" : "${ours}/assets/b"}},"b":[{"links":[{"href":"${ours}/api/#f"}]}]}`,
+      `{"a":"\\\\\\"links\\": {","links" :\n{"next":{"rel":"x","href":"${ours}/api/?\\u0041"},"self":{"href" : "${ours}/assets/b"}},"data":[{"links":{"a":{"href":"${ours}/api/#f"}}}],"b":[{"links":{"a":{"href":"${tenant}/api/"}}}]}`,
     )
   })
 
@@ -152,7 +184,7 @@ describe('link rewriter', () => {
     ],
     [`<${tenant}/sense/app/1>; rel=x`, `<${tenant}/sense/app/1>; rel=x`],
     ['nonsense <', 'nonsense <'],
-  ])('in a header: %s', (value, result) => expect(link(value)).toBe(result))
+  ])('in a header: %s', (value, result) => expect(linkHeader(value)).toBe(result))
 
   it('leaves an href that is too long to be one, and holds nothing back', () => {
     const rewriter = linkRewriter(jsonText)
@@ -163,7 +195,7 @@ describe('link rewriter', () => {
     )
   })
 
-  it('gives back the same memory where nothing changes', () => {
+  it('returns the same buffer where nothing changes', () => {
     const document = Buffer.from(JSON.stringify({ data: 'x'.repeat(1000), links: { next: { href: null } } }))
     expect(linkRewriter(jsonText).push(document)).toBe(document)
   })

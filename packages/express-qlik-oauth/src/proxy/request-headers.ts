@@ -1,9 +1,6 @@
 import type { IncomingMessage } from 'node:http'
 
-/**
- * Headers of the browser's request that the tenant gets. What is not here stays: cookies, credentials, addresses,
- * whatever a client invents.
- */
+/** Headers of the client's request that are forwarded. Cookies, credentials, addresses and all others are stripped. */
 export const forwardedRequestHeaders: readonly string[] = [
   'accept',
   'accept-encoding',
@@ -46,23 +43,23 @@ export const forwardedRequestHeaders: readonly string[] = [
 ]
 
 /**
- * The headers that go up, as a flat list of names and values, the access token last.
+ * The headers of the request to the tenant: names and values in turn, the access token last.
  *
- * @param hasBody Without a body no `Content-Length` goes up.
+ * @param hasBody Whether `Content-Length` is forwarded.
  */
 export function requestHeaders(request: IncomingMessage, accessToken: string, hasBody: boolean): string[] {
   const { headers } = request
   const dropped = namedIn(headers.connection)
   const list: string[] = []
-  // A loop over what came is shorter than one over what may come.
   for (const name in headers) {
     if (!allowed.has(name)) continue
     const value = headers[name]
-    // The client chooses what `Connection` names, so that is applied before our own header is added: otherwise
-    // `Connection: authorization` would strip the access token. It cannot touch the length, which belongs to the
-    // message and not to the connection. RFC 9110, section 7.6.1.
+    // The client chooses this list, so it is applied before our own header is added: otherwise
+    // `Connection: authorization` would strip the access token. The length belongs to the message, not to the
+    // connection. RFC 9110, section 7.6.1.
     if (typeof value !== 'string' || (dropped?.has(name) === true && name !== 'content-length')) continue
-    if (name === 'accept-encoding') list.push(name, readable(value))
+    if (name === 'accept-encoding') list.push(name, rewritable(value))
+    else if (name === 'if-match') list.push(name, value.replace(weakTag, '$1'))
     else if (name !== 'content-length' || hasBody) list.push(name, value)
   }
   list.push('authorization', `Bearer ${accessToken}`)
@@ -81,8 +78,11 @@ function namedIn(connection: string | undefined): ReadonlySet<string> | undefine
   )
 }
 
-/** Keeps the codings that links in JSON can be rewritten in. */
-function readable(acceptEncoding: string): string {
+/** An ETag that was made weak because links were rewritten; If-Match compares strong ones only. RFC 9110, section 13.1.1. */
+const weakTag = /(^|,)\s*W\/(?=")/g
+
+/** Keeps the codings in which links in JSON can be rewritten. */
+function rewritable(acceptEncoding: string): string {
   if (usual.has(acceptEncoding)) return 'gzip, br'
   const codings = acceptEncoding.split(',').filter(coding => /^\s*(?:gzip|br|identity)\s*(?:;|$)/i.test(coding))
   return codings.length === 0 ? 'identity' : codings.map(coding => coding.trim()).join(', ')

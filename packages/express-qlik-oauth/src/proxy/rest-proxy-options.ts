@@ -1,35 +1,50 @@
-import { QlikOAuthError } from 'qlik-oauth'
-import { isLoopback } from 'qlik-oauth/internal'
+import type { IncomingMessage } from 'node:http'
+import { clientAddress, type TrustProxy } from '../http/client-address.ts'
+import { invalidOption, mountPath, publicOrigin, wholeNumber } from '../http/option-checks.ts'
 import type { Authenticate } from '../http/principal.ts'
 import { type AllowRule, defaultAllow } from './path-rules.ts'
 
 export interface RestProxyOptions {
-  /** On whose behalf a request reaches the tenant. */
+  /** Finds on whose behalf a request reaches the tenant. */
   readonly authenticate: Authenticate
   /**
-   * What browsers see, such as `https://app.example.com`. Requests that change something must come from this origin.
+   * Origin at which browsers see the application, such as `https://app.example.com`. State-changing requests must come
+   * from its pages.
    */
   readonly publicUrl: string
-  /** Path of the proxy on the public origin, the whole of it where routers are nested. @default '/qlik' */
+  /** Path of the proxy on the public origin, including those of routers around it. @default '/qlik' */
   readonly mount?: string
-  /** What of the tenant is open to browsers. @default ['/api/**', '/resources/**', '/assets/**', '/qlik-embed/**'] */
+  /**
+   * Paths of the tenant that are open to clients. Paths that return or create credentials, such as `/api/v1/api-keys`,
+   * are open only when a pattern names them; `/api/**` does not.
+   *
+   * @default ['/api/**', '/resources/**', '/assets/**', '/qlik-embed/**']
+   */
   readonly allow?: readonly AllowRule[]
+  /**
+   * Exact paths of the tenant whose HTML, SVG or XML may run as a page of the application, for embedding it in a frame.
+   *
+   * The price: scripts in it act with the session of the user, as if they were yours. They read and change everything
+   * that the user can, in the application and at the tenant. Whoever can write what is served there can do so.
+   *
+   * @default []
+   */
+  readonly dangerouslyRunTenantPages?: readonly string[]
+  /**
+   * Hops in front of the application whose `X-Forwarded-For` is believed, as Express's "trust proxy". Limits are counted
+   * by client address for principals without an `id`.
+   *
+   * @default false
+   */
+  readonly trustProxy?: TrustProxy
   readonly timeouts?: {
     /** For a TCP and TLS connection to the tenant. @default 10000 */
     readonly connectMs?: number
-    /**
-     * From the request, with its body sent, to the head of the answer; also for waiting for a free connection.
-     *
-     * @default 60000
-     */
+    /** From the request, with its body sent, to the head of the response; also for waiting for a turn. @default 60000 */
     readonly headersMs?: number
-    /** Longest silence of the tenant within an answer; does not apply to event streams. @default 120000 */
+    /** Longest silence of the tenant within a response; does not apply to event streams. @default 120000 */
     readonly bodyMs?: number
-    /**
-     * Longest silence of the browser while it uploads, and longest time it may read nothing of an answer.
-     *
-     * @default 60000
-     */
+    /** Longest time without progress of a client that uploads or reads. @default 60000 */
     readonly clientMs?: number
   }
   readonly limits?: {
@@ -37,18 +52,27 @@ export interface RestProxyOptions {
     readonly bodyBytes?: number
     /** Longest path with query. @default 8192 */
     readonly urlBytes?: number
-    /** Longest JSON answer that may come out of a compressed one. @default 256 MiB */
+    /** Longest JSON response that may come out of a compressed one. @default 256 MiB */
     readonly decompressedBytes?: number
     /** Requests that may wait for a connection to one tenant. @default 1024 */
     readonly waiting?: number
+    /**
+     * Requests of one login, under way and waiting; at most half of `connections` are under way. Without `id` of the
+     * principal, of one client address.
+     *
+     * @default 128
+     */
+    readonly requestsPerLogin?: number
+    /** Event streams of one login. @default 16 */
+    readonly eventStreamsPerLogin?: number
   }
-  /** Connections to one tenant. An event stream occupies one as long as it lasts. @default 256 */
+  /** Requests to one tenant at the same time. Event streams may have as many connections beside them. @default 256 */
   readonly connections?: number
-  /** Hears of every request that was refused or failed. Nothing in an event is secret. */
+  /** Called for every request that was refused or failed. An event holds no secret. */
   readonly onEvent?: (event: RestProxyEvent) => void
 }
 
-/** A request that the proxy did not pass on, or whose answer it could not pass on whole. */
+/** A request that the proxy did not forward, or whose response it could not send completely. */
 export interface RestProxyEvent {
   readonly type: 'refused' | 'failed'
   /** Code of the QlikOAuthError, `ERR_INTERNAL` for any other error. */
@@ -57,17 +81,19 @@ export interface RestProxyEvent {
   readonly method: string
   /** Without the query. */
   readonly path: string
-  /** The one in the answer. */
+  /** The one in the response. */
   readonly traceId: string
   readonly message: string
 }
 
-/** Checked options, and every default filled in. */
+/** Checked options, with every default filled in. */
 export interface RestProxySettings {
   readonly authenticate: Authenticate
   readonly publicOrigin: string
   readonly mount: string
   readonly allow: readonly AllowRule[]
+  readonly activeContent: ReadonlySet<string>
+  readonly clientAddress: (request: IncomingMessage) => string | undefined
   readonly connectMs: number
   readonly headersMs: number
   readonly bodyMs: number
@@ -76,57 +102,49 @@ export interface RestProxySettings {
   readonly urlBytes: number
   readonly decompressedBytes: number
   readonly waiting: number
+  readonly requestsPerLogin: number
+  readonly eventStreamsPerLogin: number
   readonly connections: number
   readonly onEvent: ((event: RestProxyEvent) => void) | undefined
 }
 
 /** @throws ERR_CONFIGURATION */
 export function restProxySettings(options: RestProxyOptions): RestProxySettings {
-  const { authenticate: access, mount = '/qlik', allow = defaultAllow, timeouts = {}, limits = {}, onEvent } = options
-  if (typeof access !== 'function') throw wrong('access', 'a function that finds the access of a request', access)
-  if (typeof mount !== 'string' || !/^(?:\/[\w\-.~]+)+$/.test(mount) || /\/\.{1,2}(?:\/|$)/.test(mount)) {
-    throw wrong('mount', 'a path such as "/qlik", without a slash at its end', mount)
-  }
-  if (!Array.isArray(allow) || allow.length === 0) throw wrong('allow', 'a list of paths such as ["/api/**"]', allow)
-  if (onEvent !== undefined && typeof onEvent !== 'function') throw wrong('onEvent', 'a function', onEvent)
+  const { authenticate, mount = '/qlik', allow = defaultAllow, timeouts = {}, limits = {}, onEvent } = options
+  if (typeof authenticate !== 'function')
+    throw invalidOption('authenticate', 'a function that finds the principal of a request', authenticate)
+  if (!Array.isArray(allow) || allow.length === 0)
+    throw invalidOption('allow', 'a list of paths such as ["/api/**"]', allow)
+  if (onEvent !== undefined && typeof onEvent !== 'function') throw invalidOption('onEvent', 'a function', onEvent)
 
   return {
-    authenticate: access,
+    authenticate,
     publicOrigin: publicOrigin(options.publicUrl),
-    mount,
+    mount: mountPath(mount),
     allow,
-    connectMs: count('timeouts.connectMs', timeouts.connectMs, 10_000),
-    headersMs: count('timeouts.headersMs', timeouts.headersMs, 60_000),
-    bodyMs: count('timeouts.bodyMs', timeouts.bodyMs, 120_000),
-    clientMs: count('timeouts.clientMs', timeouts.clientMs, 60_000),
-    bodyBytes: count('limits.bodyBytes', limits.bodyBytes, 10 * 1024 ** 3),
-    urlBytes: count('limits.urlBytes', limits.urlBytes, 8192),
-    decompressedBytes: count('limits.decompressedBytes', limits.decompressedBytes, 256 * 1024 ** 2),
-    waiting: count('limits.waiting', limits.waiting, 1024),
-    connections: count('connections', options.connections, 256),
+    activeContent: exactPaths(options.dangerouslyRunTenantPages ?? []),
+    clientAddress: clientAddress(options.trustProxy),
+    connectMs: wholeNumber('timeouts.connectMs', timeouts.connectMs, 10_000),
+    headersMs: wholeNumber('timeouts.headersMs', timeouts.headersMs, 60_000),
+    bodyMs: wholeNumber('timeouts.bodyMs', timeouts.bodyMs, 120_000),
+    clientMs: wholeNumber('timeouts.clientMs', timeouts.clientMs, 60_000),
+    bodyBytes: wholeNumber('limits.bodyBytes', limits.bodyBytes, 10 * 1024 ** 3),
+    urlBytes: wholeNumber('limits.urlBytes', limits.urlBytes, 8192),
+    decompressedBytes: wholeNumber('limits.decompressedBytes', limits.decompressedBytes, 256 * 1024 ** 2),
+    waiting: wholeNumber('limits.waiting', limits.waiting, 1024),
+    requestsPerLogin: wholeNumber('limits.requestsPerLogin', limits.requestsPerLogin, 128),
+    eventStreamsPerLogin: wholeNumber('limits.eventStreamsPerLogin', limits.eventStreamsPerLogin, 16),
+    connections: wholeNumber('connections', options.connections, 256),
     onEvent,
   }
 }
 
-function publicOrigin(value: unknown): string {
-  const wanted = 'the URL that browsers see, such as "https://app.example.com"'
-  if (typeof value !== 'string' || !URL.canParse(value)) throw wrong('publicUrl', wanted, value)
-  const { protocol, hostname, origin } = new URL(value)
-  if (protocol !== 'https:' && !(protocol === 'http:' && isLoopback(hostname)))
-    throw wrong('publicUrl', `${wanted} (http on loopback only)`, value)
-  return origin
-}
-
-function count(name: string, value: unknown, standard: number): number {
-  if (value === undefined) return standard
-  if (typeof value !== 'number' || !Number.isSafeInteger(value) || value <= 0)
-    throw wrong(name, 'a whole number above 0', value)
-  return value
-}
-
-function wrong(name: string, wanted: string, value: unknown): QlikOAuthError {
-  return new QlikOAuthError(
-    'ERR_CONFIGURATION',
-    `${name} must be ${wanted}, got ${JSON.stringify(value) ?? String(value)}.`,
-  )
+function exactPaths(value: unknown): ReadonlySet<string> {
+  const expected = 'a list of exact paths of the tenant, such as "/api/v1/apps/1/media/files/page.html"'
+  if (!Array.isArray(value)) throw invalidOption('dangerouslyRunTenantPages', expected, value)
+  for (const path of value) {
+    if (typeof path !== 'string' || !/^(?:\/[\w\-.~%!$&'()+,=:@]+)+$/.test(path))
+      throw invalidOption('dangerouslyRunTenantPages', expected, path)
+  }
+  return new Set(value)
 }

@@ -1,13 +1,13 @@
 import { type ErrorCode, QlikOAuthError } from 'qlik-oauth'
 import { httpError } from '../http/http-error.ts'
 
-/** Says in our words why the tenant's answer did not come, or not whole. */
+/** Maps an error of undici, Node or zlib to a code of ours. The message names no host. */
 export function tenantError(cause: Error): QlikOAuthError {
   if (cause instanceof QlikOAuthError) return cause
   const { code = '', name } = cause as NodeJS.ErrnoException
   const known =
-    byCode.get(code) ?? (ofTheAnswer.test(`${name} ${code}`) ? 'ERR_TENANT_RESPONSE' : 'ERR_TENANT_UNREACHABLE')
-  return httpError(known, sentences[known] ?? 'The request could not be passed on.', { cause })
+    byCode.get(code) ?? (ofTheResponse.test(`${name} ${code}`) ? 'ERR_TENANT_RESPONSE' : 'ERR_TENANT_UNREACHABLE')
+  return httpError(known, sentences[known] ?? 'The request could not be sent to the tenant.', { cause })
 }
 
 const byCode: ReadonlyMap<string, ErrorCode> = new Map([
@@ -31,15 +31,15 @@ const byCode: ReadonlyMap<string, ErrorCode> = new Map([
   ['UND_ERR_DESTROYED', 'ERR_CLOSING'],
 ])
 
-/** What undici's parser and Node's writer say of an answer that they do not accept. */
-const ofTheAnswer = /^(?:HTTPParserError|AssertionError) | ERR_HTTP_/
+/** Errors of undici's parser and Node's writer about a response that they do not accept. */
+const ofTheResponse = /^(?:HTTPParserError|AssertionError) | ERR_HTTP_/
 
 const sentences: Readonly<Partial<Record<ErrorCode, string>>> = {
-  ERR_TENANT_UNREACHABLE: 'No connection could be made.',
-  ERR_TENANT_CONNECT_TIMEOUT: 'No connection could be made in time.',
-  ERR_TENANT_TIMEOUT: 'No answer came in time.',
-  ERR_TENANT_BODY_TIMEOUT: 'The rest of the answer did not come in time.',
-  ERR_TENANT_RESET: 'The connection ended before the answer did.',
-  ERR_TENANT_RESPONSE: 'The answer is not well-formed.',
+  ERR_TENANT_UNREACHABLE: 'No connection could be established.',
+  ERR_TENANT_CONNECT_TIMEOUT: 'No connection could be established in time.',
+  ERR_TENANT_TIMEOUT: 'No response arrived in time.',
+  ERR_TENANT_BODY_TIMEOUT: 'The rest of the response did not arrive in time.',
+  ERR_TENANT_RESET: 'The connection ended before the response was complete.',
+  ERR_TENANT_RESPONSE: 'The response is not well-formed.',
   ERR_CLOSING: 'Try again in a moment.',
 }

@@ -1,28 +1,27 @@
 /** Turns URLs of the tenant into URLs of the proxy. */
 export interface TenantLinks {
   /**
-   * The value of `Location`: a path of ours when it leads to the tenant, an absolute URL when it leads elsewhere.
+   * The value of `Location`: a path below the mount when it leads to the tenant, an absolute URL when it leads elsewhere.
    *
    * @param requestPath Path on the tenant, against which relative references are resolved.
-   * @returns `undefined` for what no browser should follow.
+   * @returns `undefined` for what is no http or https URL.
    */
   location(value: string, requestPath: string): string | undefined
-  /** The value of `Link`, RFC 8288: links to the tenant lead to the proxy, all others stay. */
+  /** The value of `Link`: links to the tenant lead to the proxy, all others stay. RFC 8288. */
   link(value: string): string
   /**
-   * The inside of a JSON string, escapes and all.
+   * The inside of a JSON string, with its escapes.
    *
-   * @returns `undefined` when it does not lead to the tenant, or to where the proxy does not serve it, such as the
-   * tenant's own pages.
+   * @returns `undefined` when it does not lead to the tenant, or to a path that the proxy does not serve.
    */
   jsonText(text: string): string | undefined
 }
 
 /**
  * @param tenant Origin of the tenant.
- * @param publicOrigin Origin that browsers see.
+ * @param publicOrigin Origin at which browsers see the application.
  * @param mount Path of the proxy on that origin.
- * @param isOpen Whether browsers may ask for a path of the tenant.
+ * @param isOpen Whether a path of the tenant is open to clients.
  */
 export function tenantLinks(
   tenant: string,
@@ -39,10 +38,7 @@ export function tenantLinks(
 
   const publicMount = publicOrigin + mount
 
-  /**
-   * Absolute URLs become absolute ones, and paths become paths: a path would be resolved against our origin, and miss
-   * the mount.
-   */
+  /** An absolute URL stays absolute, a path stays a path; without the mount, clients would resolve it past the proxy. */
   const rewritten = (text: string): string | undefined => {
     const found = originAndPath.exec(text)
     if (found === null) return undefined
@@ -54,12 +50,14 @@ export function tenantLinks(
 
   return {
     location(value, requestPath) {
-      if (!URL.canParse(value, tenant + requestPath)) return undefined
-      const url = new URL(value, tenant + requestPath)
+      // Header values are read as latin1; URL would encode each byte of UTF-8 as a character of its own.
+      const encoded = value.replace(/[\x80-\xff]/g, byte => `%${byte.charCodeAt(0).toString(16).toUpperCase()}`)
+      if (!URL.canParse(encoded, tenant + requestPath)) return undefined
+      const url = new URL(encoded, tenant + requestPath)
       if (url.protocol !== 'https:' && url.protocol !== 'http:') return undefined
       if (url.host === host) return mount + url.pathname + url.search + url.hash
-      // A browser would resolve everything else against our origin.
-      return /^https?:\/\//i.test(value) ? value : url.href
+      // A browser would resolve everything else against the application's origin.
+      return /^https?:\/\//i.test(encoded) ? encoded : url.href
     },
     link: value =>
       value.replace(targetOrText, (all, target: string | undefined) =>

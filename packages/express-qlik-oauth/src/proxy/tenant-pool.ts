@@ -1,6 +1,7 @@
 import { tenantOrigin } from 'qlik-oauth/internal'
 import { buildConnector, Pool } from 'undici'
-import { openPaths } from './path-rules.ts'
+import { connectionLimiter } from '../http/connection-limiter.ts'
+import { busy, FairQueue, tooManyRequests } from './fair-queue.ts'
 import type { RestProxySettings } from './rest-proxy-options.ts'
 import { TenantConnection } from './tenant-connection.ts'
 import { type TenantLinks, tenantLinks } from './tenant-links.ts'
@@ -9,8 +10,15 @@ import { type TenantLinks, tenantLinks } from './tenant-links.ts'
 export interface TenantPool {
   readonly pool: Pool
   readonly links: TenantLinks
-  /** Requests that are under way or wait for a connection. */
-  active: number
+  /** Requests other than event streams. */
+  readonly queue: FairQueue
+  /**
+   * Counts an event stream of a login.
+   *
+   * @throws ERR_TOO_MANY_LOGIN_REQUESTS, ERR_TENANT_BUSY
+   */
+  openStream(login: string): void
+  closeStream(login: string): void
 }
 
 export interface TenantPools {
@@ -18,49 +26,60 @@ export interface TenantPools {
   to(tenant: string): TenantPool
   /** Ends all connections; what is under way is cut off. */
   close(): Promise<void>
-  readonly closed: boolean
 }
 
-/** Keeps one pool of connections for each tenant. */
-export function tenantPools(settings: RestProxySettings): TenantPools {
+/**
+ * Keeps one pool of connections for each tenant.
+ *
+ * @param isOpen Whether a path of a tenant is open to clients.
+ */
+export function tenantPools(settings: RestProxySettings, isOpen: (path: string) => boolean): TenantPools {
   const known = new Map<string, TenantPool>()
-  const isOpen = openPaths(settings.allow)
-  let closed = false
+
+  function open(tenant: string): TenantPool {
+    const origin = tenantOrigin(tenant)
+    const connect = buildConnector({ timeout: settings.connectMs })
+    const streamsOf = connectionLimiter(settings.eventStreamsPerLogin)
+    let streams = 0
+    return {
+      pool: new Pool(origin, {
+        factory: (url, options) => new TenantConnection(url, { ...options, connect }),
+        // Requests have `connections`, and event streams as many beside them.
+        connections: settings.connections * 2,
+        headersTimeout: settings.headersMs,
+        keepAliveTimeout: keepAliveMs,
+      }),
+      links: tenantLinks(origin, settings.publicOrigin, settings.mount, isOpen),
+      queue: new FairQueue({
+        concurrent: settings.connections,
+        perLogin: settings.requestsPerLogin,
+        waiting: settings.waiting,
+      }),
+      openStream(login) {
+        if (streams >= settings.connections) throw busy()
+        if (!streamsOf.acquire(login)) throw tooManyRequests()
+        streams += 1
+      },
+      closeStream(login) {
+        streams -= 1
+        streamsOf.release(login)
+      },
+    }
+  }
 
   return {
     to(tenant) {
       const existing = known.get(tenant)
       if (existing !== undefined) return existing
-
-      const origin = tenantOrigin(tenant)
-      const connect = buildConnector({ timeout: settings.connectMs })
-      const pool = new Pool(origin, {
-        factory: (url, options) => new TenantConnection(url, { ...options, connect }),
-        connections: settings.connections,
-        headersTimeout: settings.headersMs,
-        bodyTimeout: settings.bodyMs,
-        keepAliveTimeout: keepAliveMs,
-      })
-      const upstream: TenantPool = {
-        pool,
-        links: tenantLinks(origin, settings.publicOrigin, settings.mount, isOpen),
-        active: 0,
-      }
-      known.set(tenant, upstream)
-      return upstream
+      const opened = open(tenant)
+      known.set(tenant, opened)
+      return opened
     },
     async close() {
-      closed = true
       await Promise.all([...known.values()].map(({ pool }) => pool.destroy()))
-    },
-    get closed() {
-      return closed
     },
   }
 }
 
-/**
- * Shorter than the idle time of the usual load balancers (60 s), so that a request seldom meets a connection that is
- * just being closed.
- */
+/** Shorter than the idle time of common load balancers (60 s), so that few requests meet a connection being closed. */
 const keepAliveMs = 30_000

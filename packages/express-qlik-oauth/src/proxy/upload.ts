@@ -6,12 +6,14 @@ import { httpError } from '../http/http-error.ts'
 /**
  * The body of a request on its way to the tenant.
  *
- * It is a stream of its own, because whoever destroys an IncomingMessage closes the browser's connection with it: a
- * tenant that answers before it has read everything would cut off its own answer.
+ * A stream of its own: destroying an IncomingMessage closes the client's connection, and a tenant that responds before
+ * it has read everything would cut off its own response.
  *
- * @param idleMs Longest wait for the browser while the tenant is ready to read.
+ * @param idleMs Longest wait for the client while the tenant is ready to read.
+ * @param maxBytes Longest body.
+ * @throws ERR_BODY_TOO_LARGE, ERR_BODY_TIMEOUT, as errors of the stream.
  */
-export function upload(request: IncomingMessage, idleMs: number, longest: number): Readable {
+export function upload(request: IncomingMessage, idleMs: number, maxBytes: number): Readable {
   let bytes = 0
   let timer: NodeJS.Timeout | undefined
 
@@ -31,12 +33,12 @@ export function upload(request: IncomingMessage, idleMs: number, longest: number
 
   function take(chunk: Buffer): void {
     bytes += chunk.length
-    if (bytes > longest) {
-      body.destroy(tooLong(longest))
+    if (bytes > maxBytes) {
+      body.destroy(bodyTooLarge(maxBytes))
     } else if (body.push(chunk)) {
       timer?.refresh()
     } else {
-      // From here on the tenant is the slow one, and its own limit counts.
+      // From here on the tenant is slow, and its own limit applies.
       clearTimeout(timer)
       timer = undefined
       request.pause()
@@ -47,13 +49,13 @@ export function upload(request: IncomingMessage, idleMs: number, longest: number
     body.push(null)
   }
   function expired(): void {
-    body.destroy(httpError('ERR_BODY_TIMEOUT', `Nothing of the body arrived for ${idleMs / 1000} seconds.`))
+    body.destroy(httpError('ERR_BODY_TIMEOUT', `The client sent nothing for ${idleMs / 1000} seconds.`))
   }
 
   request.on('data', take).on('end', finish).pause()
   return body
 }
 
-export function tooLong(longest: number): QlikOAuthError {
-  return httpError('ERR_BODY_TOO_LARGE', `At most ${longest} bytes are accepted.`)
+export function bodyTooLarge(maxBytes: number): QlikOAuthError {
+  return httpError('ERR_BODY_TOO_LARGE', `At most ${maxBytes} bytes are accepted.`)
 }

@@ -27,8 +27,8 @@ export async function proxyTo(
     onEvent: event => events.push(event),
     ...rest,
   })
-  const { port } = await httpServer((request, response) => proxy(request, response))
-  closing(() => proxy.close())
+  const { port } = await httpServer((request, response) => proxy.serve(request, response))
+  closing(() => proxy.close({ graceMs: 0 }))
   return { port, events, proxy }
 }
 

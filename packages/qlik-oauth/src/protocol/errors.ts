@@ -115,6 +115,12 @@ export const errorCatalogue = {
     title: 'Too many requests in progress',
     advice: 'Retry; raise `connections` or `limits.waiting` if it persists.',
   },
+  ERR_TOO_MANY_LOGIN_REQUESTS: {
+    status: 429,
+    title: 'Too many requests of this login in progress',
+    advice:
+      'Retry when earlier requests have ended; raise `limits.requestsPerLogin` or `limits.eventStreamsPerLogin` if one user needs more. If all users share one address, set `trustProxy`.',
+  },
   ERR_STORE_UNAVAILABLE: {
     status: 503,
     title: 'Login store unavailable',
@@ -146,6 +152,11 @@ export const errorCatalogue = {
     title: 'Cross-site request refused',
     advice:
       'Send the request from a page of `publicUrl`. The referrer policy `no-referrer` removes `Origin` from forms.',
+  },
+  ERR_SERVICE_WORKER: {
+    status: 403,
+    title: 'Service worker refused',
+    advice: "Serve service workers from the application's own paths.",
   },
   ERR_REQUEST_INVALID: {
     status: 400,

@@ -1,0 +1,48 @@
+import type { IncomingMessage } from 'node:http'
+import { httpError } from '../http/http-error.ts'
+import { bodyTooLarge } from './upload.ts'
+
+/**
+ * A method in a header would change the method after it has been checked.
+ *
+ * @throws ERR_METHOD_NOT_ALLOWED
+ */
+export function refuseMethodOverride({ headers }: IncomingMessage): void {
+  if (headers['x-http-method-override'] ?? headers['x-http-method'] ?? headers['x-method-override']) {
+    throw httpError('ERR_METHOD_NOT_ALLOWED', 'The method is not taken from a header; send the request with it.')
+  }
+}
+
+/**
+ * A service worker of the tenant would see and answer all later requests of the page to the proxy.
+ *
+ * @throws ERR_SERVICE_WORKER
+ */
+export function refuseServiceWorker({ headers }: IncomingMessage): void {
+  if (headers['service-worker'] !== undefined || headers['sec-fetch-dest'] === 'serviceworker')
+    throw httpError('ERR_SERVICE_WORKER', 'Scripts of the tenant cannot become service workers.')
+}
+
+/**
+ * @returns Whether the request has a body, which has not been read yet.
+ * @throws ERR_REQUEST_INVALID, ERR_BODY_TOO_LARGE, ERR_BODY_CONSUMED
+ */
+export function checkBody(request: IncomingMessage, maxBytes: number): boolean {
+  const { headers, method } = request
+  const encoding = headers['transfer-encoding']
+  const length = headers['content-length']
+  if (encoding === undefined && (length === undefined || length === '0')) return false
+
+  if (encoding !== undefined && (encoding.toLowerCase() !== 'chunked' || request.httpVersionMinor === 0))
+    throw httpError('ERR_REQUEST_INVALID', 'The only transfer coding is chunked, from HTTP/1.1 on.')
+  if (method === 'GET' || method === 'HEAD' || method === 'OPTIONS')
+    throw httpError('ERR_REQUEST_INVALID', `A ${method} request has no body.`)
+  if (Number(length ?? 0) > maxBytes) throw bodyTooLarge(maxBytes)
+  if (request.readableDidRead || request.readableEnded) {
+    throw httpError(
+      'ERR_BODY_CONSUMED',
+      'A body parser has read the request before the proxy. Mount the proxy before express.json() and other body parsers.',
+    )
+  }
+  return true
+}

@@ -1,0 +1,116 @@
+import type { Readable } from 'node:stream'
+import type { QlikOAuthError } from 'qlik-oauth'
+import type { Dispatcher } from 'undici'
+import { httpError } from '../http/http-error.ts'
+import type { ProxiedRequest } from './proxied-request.ts'
+import { requestHeaders } from './request-headers.ts'
+import { TenantRequest } from './tenant-connection.ts'
+import { tenantError } from './tenant-error.ts'
+import { upload } from './upload.ts'
+
+export type TenantHeaders = Readonly<Record<string, string | string[] | undefined>>
+
+/** What becomes of an attempt. Nothing is reported after `abort`. */
+export interface AttemptListener {
+  interim(status: number, headers: TenantHeaders): void
+  /** The head of the final response; `attempt.pause()` holds its body back. */
+  head(attempt: TenantAttempt, status: number, headers: TenantHeaders): void
+  /** @returns False when no more data is wanted until `attempt.resume()`. */
+  data(chunk: Buffer): boolean
+  end(trailers: TenantHeaders): void
+  failed(attempt: TenantAttempt, error: QlikOAuthError): void
+}
+
+/** One request to the tenant, as undici's handler. */
+export class TenantAttempt implements Dispatcher.DispatchHandler {
+  readonly accessToken: string
+  readonly #proxied: ProxiedRequest
+  readonly #listener: AttemptListener
+  #sent: TenantRequest | undefined
+  #body: Readable | undefined
+  #controller: Dispatcher.DispatchController | undefined
+  #startedAt = 0
+  #responded = false
+  #over = false
+
+  constructor(proxied: ProxiedRequest, accessToken: string, listener: AttemptListener) {
+    this.#proxied = proxied
+    this.accessToken = accessToken
+    this.#listener = listener
+  }
+
+  /** @param headersMs Time for the head of the response. */
+  start(headersMs = this.#proxied.settings.headersMs): void {
+    const { request, method, target, hasBody, upstream, settings } = this.#proxied
+    if (hasBody) this.#body = upload(request, settings.clientMs, settings.bodyBytes)
+    const headers = requestHeaders(request, this.accessToken, hasBody)
+    this.#sent = new TenantRequest(method, target, headers, this.#body ?? null, headersMs)
+    upstream.pool.dispatch(this.#sent, this)
+  }
+
+  /** Whether the connection had carried a request before, and ended without a byte of a response to this one. */
+  get metStaleConnection(): boolean {
+    return this.#controller !== undefined && !this.#responded && (this.#sent?.connection.requests ?? 0) > 1
+  }
+
+  /** Milliseconds since the request was written. */
+  get ageMs(): number {
+    return Math.ceil(performance.now() - this.#startedAt)
+  }
+
+  pause(): void {
+    this.#controller?.pause()
+  }
+
+  resume(): void {
+    this.#controller?.resume()
+  }
+
+  /** Ends the request at the tenant. */
+  abort(): void {
+    if (this.#over) return
+    this.#over = true
+    this.#controller?.abort(aborted)
+    this.#body?.destroy()
+  }
+
+  onRequestStart(controller: Dispatcher.DispatchController): void {
+    this.#controller = controller
+    this.#startedAt = performance.now()
+    if (this.#sent !== undefined) this.#sent.connection.requests += 1
+    if (this.#over) controller.abort(aborted)
+  }
+
+  /** The first byte of a response has come. */
+  onResponseStarted(): void {
+    this.#responded = true
+  }
+
+  onResponseStart(_controller: Dispatcher.DispatchController, status: number, headers: TenantHeaders): void {
+    if (this.#over) return
+    if (status < 200) this.#listener.interim(status, headers)
+    else this.#listener.head(this, status, headers)
+  }
+
+  onResponseData(controller: Dispatcher.DispatchController, chunk: Buffer): void {
+    if (!this.#over && !this.#listener.data(chunk)) controller.pause()
+  }
+
+  onResponseEnd(_controller: Dispatcher.DispatchController, trailers: TenantHeaders): void {
+    if (this.#over) return
+    if (this.#sent?.connection.broken === true) {
+      this.onResponseError(_controller, httpError('ERR_TENANT_RESET', 'The connection failed during the response.'))
+      return
+    }
+    this.#over = true
+    this.#listener.end(trailers)
+  }
+
+  onResponseError(_controller: Dispatcher.DispatchController, error: Error): void {
+    if (this.#over) return
+    this.#over = true
+    this.#listener.failed(this, tenantError(error))
+  }
+}
+
+const aborted = new Error('The exchange has ended')
