@@ -217,7 +217,7 @@ const storeMethods = [
 ] as const satisfies readonly (keyof LoginStore)[]
 
 function homePath(home: unknown = '/'): string {
-  if (typeof home === 'string' && returnPath(home, '') === home) return home
+  if (typeof home === 'string' && home.startsWith('/') && returnPath(home, '') === home) return home
   throw invalidOption('home', 'a path on this application outside /auth, such as "/start"', home)
 }
 

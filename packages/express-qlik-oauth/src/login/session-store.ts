@@ -117,5 +117,6 @@ async function away(loginStore: LoginStore): Promise<unknown> {
   return error
 }
 
-const slowMs = 350
-const pingMs = 500
+/** Together well below a second. */
+const slowMs = 300
+const pingMs = 450
