@@ -5,7 +5,7 @@ import type { Logger } from 'pino'
 import { assets } from './assets.ts'
 import { securityHeaders } from './content-security-policy.ts'
 import type { Environment } from './environment.ts'
-import { health } from './health.ts'
+import type { Health } from './health.ts'
 import { requestLog } from './logger.ts'
 import type { Metrics } from './metrics.ts'
 import { accountPage } from './pages/account.ts'
@@ -20,6 +20,7 @@ import type { SharedTokens } from './shared-tokens.ts'
 
 export interface Demo {
   readonly environment: Environment
+  readonly health: Health
   readonly logger: Logger
   readonly metrics: Metrics
   readonly qlik: QlikAuth
@@ -28,13 +29,13 @@ export interface Demo {
 }
 
 /** The application. server.ts serves `/qlik` ahead of it. */
-export function demoApp({ environment, logger, metrics, qlik, sessions, sharedTokens }: Demo): Express {
+export function demoApp({ environment, health, logger, metrics, qlik, sessions, sharedTokens }: Demo): Express {
   const app = express()
   app.disable('x-powered-by').set('trust proxy', environment.trustedHops)
   views(app, environment)
 
   app.use(requestLog(logger), metrics.measure)
-  app.use(health(qlik.ready), metrics.routes)
+  app.use(health.routes, metrics.routes)
   app.use(securityHeaders(environment))
   app.use('/assets', assets())
 

@@ -49,7 +49,7 @@ export interface Preparation {
   close?(): Promise<void>
 }
 
-const longestStopMs = 9000
+const longestStopMs = 9500
 
 function startError(error: unknown, variables: NodeJS.ProcessEnv): string {
   if (error instanceof EnvironmentError) return error.message
