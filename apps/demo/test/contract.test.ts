@@ -2,7 +2,8 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
 import type { Fault, SimulatedTenant } from 'qlik-tenant-simulator'
 import { until } from 'test-support/until'
 import { type DemoAtTenant, startDemoAtTenant } from './support/demo-at-tenant.ts'
-import { type DemoProcess, startDemo } from './support/demo-process.ts'
+import type { DemoProcess } from './support/demo-process.ts'
+import { cookiesOf, logIn } from './support/log-in.ts'
 
 let setting: DemoAtTenant
 let tenant: SimulatedTenant
@@ -53,7 +54,7 @@ describe('the running demo', () => {
   })
 
   it('logs in, shows the session, proxies REST, and logs out', async () => {
-    const cookie = await logIn()
+    const cookie = await logIn(demo.origin, tenant)
     expect(await (await get('/auth/session', { cookie })).json()).toMatchObject({
       authenticated: true,
       user: { email: 'ada@example.com' },
@@ -81,7 +82,7 @@ describe('the running demo', () => {
         headers: { cookie, origin: demo.origin, ...page },
         redirect: 'manual',
       })
-    const cookie = await logIn()
+    const cookie = await logIn(demo.origin, tenant)
     const first = await submit(cookie)
     expect([first.status, first.headers.get('location')]).toEqual([303, '/'])
     const second = await submit(cookie)
@@ -111,7 +112,7 @@ describe('the running demo', () => {
   })
 
   it('responds with 503 within a second while Redis is down, keeps cookies, serves public pages, and recovers', async () => {
-    const cookie = await logIn()
+    const cookie = await logIn(demo.origin, tenant)
     await setting.redis.kill()
     await until(async () => (await get('/readyz')).status === 503)
     const startedAt = performance.now()
@@ -127,7 +128,7 @@ describe('the running demo', () => {
     await setting.redis.restart()
     await until(async () => (await get('/readyz')).status === 200)
     // Redis restarted empty: users log in again, and everything works.
-    expect((await get('/qlik/api/v1/items', { cookie: await logIn() })).status).toBe(200)
+    expect((await get('/qlik/api/v1/items', { cookie: await logIn(demo.origin, tenant) })).status).toBe(200)
   })
 
   it('logs the codes of events and errors', () => {
@@ -140,26 +141,4 @@ describe('the running demo', () => {
   })
 })
 
-describe('a second demo', () => {
-  it('ends cleanly at SIGTERM', async () => {
-    const other = await startDemo({ QLIK_TENANT_URL: tenant.origin })
-    expect(await other.end('SIGTERM')).toBe(0)
-  })
-})
-
 const tokenRequestFails = (fault: Fault) => void tenant.faults.next({ grant: 'authorization_code', ...fault })
-
-async function logIn(): Promise<string> {
-  const login = await get('/auth/login', page)
-  const callback = await tenant.authorize(login.headers.get('location') ?? '', 'ada')
-  const back = await fetch(callback, { redirect: 'manual', headers: { cookie: cookiesOf(login) } })
-  expect(back.status).toBe(302)
-  return cookiesOf(back)
-}
-
-function cookiesOf(response: Response): string {
-  return response.headers
-    .getSetCookie()
-    .map(line => line.split(';')[0])
-    .join('; ')
-}

@@ -16,8 +16,8 @@ export interface DemoProcess {
 
 /** Starts the demo from its sources in its own process, as `pnpm start` does, and waits until it is listening. */
 export async function startDemo(environment: Record<string, string>): Promise<DemoProcess> {
-  const port = String(await freePort())
-  const { child, output, lines } = launch({ PORT: port, ...environment })
+  const { PORT: port = String(await freePort()) } = environment
+  const { child, output, lines } = launch({ ...environment, PORT: port })
   const [line] = await Promise.race([once(lines, 'line'), once(child, 'exit').then(() => [''])])
   if (line === '') throw new Error(`The demo did not start: ${output()}`)
   return {
