@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
 import type { Fault, SimulatedTenant } from 'qlik-tenant-simulator'
-import { until } from 'test-support/until'
+import { promptly, until } from 'test-support/until'
 import { type DemoAtTenant, startDemoAtTenant } from './support/demo-at-tenant.ts'
 import type { DemoProcess } from './support/demo-process.ts'
 import { cookiesOf, logIn } from './support/log-in.ts'
@@ -115,11 +115,9 @@ describe('the running demo', () => {
     const cookie = await logIn(demo.origin, tenant)
     await setting.redis.kill()
     await until(async () => (await get('/readyz')).status === 503)
-    const startedAt = performance.now()
-    const response = await get('/qlik/api/v1/items', { cookie })
+    const response = await promptly(get('/qlik/api/v1/items', { cookie }))
     expect([response.status, response.headers.get('set-cookie')]).toEqual([503, null])
     expect(response.headers.get('retry-after')).not.toBeNull()
-    expect(performance.now() - startedAt).toBeLessThan(1500)
     const unavailable = await get('/apps', { cookie, ...page })
     expect(unavailable.status).toBe(503)
     expect(await unavailable.text()).not.toContain('Log in')

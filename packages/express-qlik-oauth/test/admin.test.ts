@@ -3,7 +3,7 @@ import { expect, it } from '@jest/globals'
 import { createTenant } from 'qlik-tenant-simulator'
 import { startRedis } from 'test-support/redis-server'
 import { startAll } from 'test-support/start-all'
-import { until } from 'test-support/until'
+import { promptly, until } from 'test-support/until'
 import {
   type ApplicationProcess,
   publicUrl,
@@ -17,7 +17,9 @@ it('an administrator who ends all logins of a user in one process ends REST and 
   const settings = settingsFor(tenant, redis.url, [randomBytes(32).toString('base64')])
   let processes: ApplicationProcess[] = []
   try {
-    processes = await startAll(...[0, 5, 0].map(cacheSeconds => startApplicationProcess({ ...settings, cacheSeconds })))
+    processes = await startAll(
+      ...[0, 60, 0].map(cacheSeconds => startApplicationProcess({ ...settings, cacheSeconds })),
+    )
     const [a = '', b = '', c = ''] = processes.map(({ origin }) => origin)
     const [phone, laptop, ben] = await Promise.all(
       ['ada', 'ada', 'ben'].map(user => loggedIn(tenant, a, user, publicUrl)),
@@ -33,11 +35,9 @@ it('an administrator who ends all logins of a user in one process ends REST and 
     const revocations = () =>
       tenant.requests.filter(({ path }) => path === '/oauth/revoke').map(({ body }) => body?.token_type_hint)
 
-    const began = performance.now()
     expect(await (await fetch(`${c}/admin/logins/${user}`, { method: 'DELETE' })).json()).toBe(2)
-    expect(await Promise.all(sockets.map(({ closed }) => closed))).toEqual([4006, 4006])
-    await until(async () => !(await phone.mayCall(a)) && !(await laptop.mayCall(b)))
-    expect(performance.now() - began).toBeLessThan(1000)
+    expect(await promptly(Promise.all(sockets.map(({ closed }) => closed)))).toEqual([4006, 4006])
+    await promptly(until(async () => !(await phone.mayCall(a)) && !(await laptop.mayCall(b))))
 
     expect(revocations().filter(hint => hint === 'refresh_token')).toHaveLength(2)
     expect(await (await fetch(`${c}/admin/logins/${user}`)).json()).toEqual([])

@@ -1,6 +1,7 @@
 import { once } from 'node:events'
 import type { Socket } from 'node:net'
 import { afterEach, describe, expect, it } from '@jest/globals'
+import { promptly } from 'test-support/until'
 import {
   endOf,
   handshakeText,
@@ -75,12 +76,10 @@ describe('the end of a login', () => {
   it('closes both connections of its sockets within a second', async () => {
     await start()
     const { browser, tenant } = await setup.connect()
-    const began = performance.now()
     setup.endLogin()
+    await promptly(setup.allClosed())
     expect(await browser.closed).toEqual({ code: 4006, reason: 'the login has ended' })
     expect((await tenant.closed).code).toBe(1000)
-    await setup.allClosed()
-    expect(performance.now() - began).toBeLessThan(1000)
     expect(setup.events.at(-1)).toMatchObject({ type: 'closed', by: 'proxy', code: 4006 })
   })
 
@@ -109,11 +108,9 @@ describe('the end of a login', () => {
     const { peer, tenant } = await withRawPeers()
     tenant.write(Buffer.from('8206616263', 'hex'))
     await peer.until('abc')
-    const began = performance.now()
     setup.endLogin()
-    await peer.all
+    await promptly(peer.all)
     await setup.allClosed()
-    expect(performance.now() - began).toBeLessThan(1000)
   })
 
   it('destroys the connection of a browser that reads nothing', async () => {
@@ -160,9 +157,7 @@ describe('close()', () => {
 
   it('destroys sockets that do not answer within the grace', async () => {
     await withRawPeers()
-    const began = performance.now()
-    await setup.proxy.close(100)
-    expect(performance.now() - began).toBeLessThan(1000)
+    await promptly(setup.proxy.close(100))
     expect(setup.proxy.open).toBe(0)
   })
 

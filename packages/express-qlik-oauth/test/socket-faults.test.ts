@@ -3,6 +3,7 @@ import { createServer, type Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { afterEach, describe, expect, it } from '@jest/globals'
 import type { TokenSource } from 'qlik-oauth'
+import { promptly } from 'test-support/until'
 import { deferred } from './support/deferred.ts'
 import {
   endOf,
@@ -187,21 +188,17 @@ describe('a tenant that resets its connection', () => {
     const { peer, tenant } = await startRaw()
     tenant.socket.write(Buffer.from('8205616263', 'hex'))
     await peer.until('abc')
-    const began = performance.now()
     reset(tenant.socket)
-    expect((await peer.all).toString('latin1').endsWith('\r\n\r\n\x82\x05abc')).toBe(true)
+    expect((await promptly(peer.all)).toString('latin1').endsWith('\r\n\r\n\x82\x05abc')).toBe(true)
     await setup.allClosed()
-    expect(performance.now() - began).toBeLessThan(400)
   })
 
   it('instead of answering a close frame: the connection of the browser ends at once', async () => {
     const { browser, tenant } = await withRawTenant()
     tenant.once('data', () => reset(tenant))
-    const began = performance.now()
     browser.socket.close(1000)
-    await browser.closed
+    await promptly(browser.closed)
     await setup.allClosed()
-    expect(performance.now() - began).toBeLessThan(2000)
   })
 })
 

@@ -6,7 +6,7 @@ import { loginKey } from 'qlik-oauth/internal'
 import { createTenant, type SimulatedTenant } from 'qlik-tenant-simulator'
 import { type RedisServer, startRedis } from 'test-support/redis-server'
 import { startAll } from 'test-support/start-all'
-import { until } from 'test-support/until'
+import { promptly, until } from 'test-support/until'
 import {
   type ApplicationProcess,
   type ProcessSettings,
@@ -23,7 +23,7 @@ let connection: Redis
 let store: LoginStore
 let settings: ProcessSettings
 let processes: ApplicationProcess[] = []
-/** The first two ask Redis for each request, the others keep logins for five seconds. */
+/** The first two ask Redis for each request, the others cache logins for a minute. */
 let origins: [string, string, string, string]
 let shortLived: ApplicationProcess
 
@@ -34,7 +34,7 @@ beforeAll(async () => {
   settings = settingsFor(tenant, redis.url, keys)
   ;[shortLived, ...processes] = await startAll(
     startApplicationProcess({ ...settings, idleSeconds: 1, absoluteSeconds: 3 }),
-    ...[0, 0, 5, 5].map(cacheSeconds => startApplicationProcess({ ...settings, cacheSeconds })),
+    ...[0, 0, 60, 60].map(cacheSeconds => startApplicationProcess({ ...settings, cacheSeconds })),
   )
   origins = processes.map(({ origin }) => origin) as typeof origins
 })
@@ -71,12 +71,6 @@ async function stored(visitor: Visitor) {
 async function callFromEverywhere(visitor: Visitor): Promise<number[]> {
   const answers = await Promise.all(origins.flatMap(origin => Array.from({ length: 25 }, () => visitor.call(origin))))
   return [...new Set(answers.map(({ status }) => status))]
-}
-
-async function withinASecond(happens: Promise<unknown>): Promise<void> {
-  const began = performance.now()
-  await happens
-  expect(performance.now() - began).toBeLessThan(1000)
 }
 
 describe('four processes with 25 calls each', () => {
@@ -142,7 +136,7 @@ describe('logout in one process', () => {
     await Promise.all(origins.map(origin => visitor.mayCall(origin)))
     expect((await visitor.logOut(origins[0])).status).toBe(204)
     expect(await visitor.mayCall(origins[1])).toBe(false)
-    await withinASecond(until(async () => !(await visitor.mayCall(origins[2])) && !(await visitor.mayCall(origins[3]))))
+    await promptly(until(async () => !(await visitor.mayCall(origins[2])) && !(await visitor.mayCall(origins[3]))))
   })
 
   it('closes the sockets of every other with 4006 within a second', async () => {
@@ -150,7 +144,7 @@ describe('logout in one process', () => {
     const sockets = await Promise.all(origins.map(origin => visitor.openSocket(origin)))
     await visitor.logOut(origins[0])
     const closed = Promise.all(sockets.map(socket => socket.closed))
-    await withinASecond(closed)
+    await promptly(closed)
     expect(await closed).toEqual([4006, 4006, 4006, 4006])
     await until(() => tenant.openSockets === 0)
   })

@@ -6,7 +6,7 @@ import { loginKey } from 'qlik-oauth/internal'
 import { createTenant, type SimulatedTenant } from 'qlik-tenant-simulator'
 import { freePort } from 'test-support/free-port'
 import { launch, type RedisServer, startRedis } from 'test-support/redis-server'
-import { until } from 'test-support/until'
+import { promptly, until } from 'test-support/until'
 import { type ApplicationOptions, sessionSecret } from './support/application.ts'
 import { browser } from './support/browser.ts'
 import { startDelayProxy } from './support/delay-proxy.ts'
@@ -45,22 +45,30 @@ async function everythingUp() {
 
 /** 503 with Retry-After within a second for whoever has a cookie, which stays; pages for everybody are served. */
 async function expectUnavailable({ origin, qlik }: RedisApplication, cookie: string): Promise<void> {
-  const began = performance.now()
   const headers = { cookie, 'sec-fetch-site': 'same-origin' }
-  const [rest, page, session, ready, anonymous, home] = await Promise.all([
-    fetch(`${origin}/qlik/api/v1/items`, { headers }),
-    fetch(`${origin}/private`, { headers: { ...headers, accept: 'text/html' }, redirect: 'manual' }),
-    fetch(`${origin}/auth/session`, { headers }),
-    qlik.ready().catch(error => error),
-    fetch(`${origin}/qlik/api/v1/items`),
-    fetch(`${origin}/`),
-  ])
-  expect(performance.now() - began).toBeLessThan(1000)
+  const [rest, page, session, ready, anonymous, home] = await promptly(
+    Promise.all([
+      fetch(`${origin}/qlik/api/v1/items`, { headers }),
+      fetch(`${origin}/private`, { headers: { ...headers, accept: 'text/html' }, redirect: 'manual' }),
+      fetch(`${origin}/auth/session`, { headers }),
+      qlik.ready().catch(error => error),
+      fetch(`${origin}/qlik/api/v1/items`),
+      fetch(`${origin}/`),
+    ]),
+  )
   expect([rest, page, session, anonymous, home].map(({ status }) => status)).toEqual([503, 503, 503, 401, 200])
   expect(Number(rest.headers.get('retry-after'))).toBeGreaterThan(0)
   expect([rest, page, session].map(answer => answer.headers.get('set-cookie'))).toEqual([null, null, null])
   expect(ready).toMatchObject({ code: 'ERR_STORE_UNAVAILABLE', status: 503 })
 }
+
+const untilReady = ({ qlik }: RedisApplication) =>
+  until(() =>
+    qlik.ready().then(
+      () => true,
+      () => false,
+    ),
+  )
 
 const works = (application: RedisApplication, visitor: Visitor) =>
   visitor.call(application.origin).then(({ status }) => status === 200)
@@ -72,12 +80,7 @@ describe('an application whose Redis', () => {
     await expectUnavailable(application, `sid=${encodeURIComponent(`s:${sign('somebody', sessionSecret)}`)}`)
     expect((await browser().get(`${application.origin}/auth/login`)).status).toBe(503)
     closing.push((await launch(['save ""'], { port })).stop)
-    await until(() =>
-      application.qlik.ready().then(
-        () => true,
-        () => false,
-      ),
-    )
+    await untilReady(application)
     const visitor = await loggedIn(tenant, application.origin)
     expect(await works(application, visitor)).toBe(true)
   })
@@ -95,9 +98,7 @@ describe('an application whose Redis', () => {
     const { server, application, visitor } = await everythingUp()
     server.pause()
     await expectUnavailable(application, visitor.cookie())
-    const began = performance.now()
-    const answers = await Promise.all(Array.from({ length: 200 }, () => visitor.call(application.origin)))
-    expect(performance.now() - began).toBeLessThan(2000)
+    const answers = await promptly(Promise.all(Array.from({ length: 200 }, () => visitor.call(application.origin))))
     expect(new Set(answers.map(({ status }) => status))).toEqual(new Set([503]))
     server.resume()
     await until(() => works(application, visitor))
@@ -123,10 +124,8 @@ describe('an application whose Redis', () => {
       ['/quiet', 'quiet'],
       ['/visit', 'seen'],
     ]) {
-      const began = performance.now()
-      const answer = await visitor.call(application.origin, path)
-      expect(await answer.text().catch(() => text)).toBe(text)
-      expect(performance.now() - began).toBeLessThan(1000)
+      const answer = await promptly(visitor.call(application.origin, path))
+      expect(await promptly(answer.text().catch(() => text))).toBe(text)
       server.resume()
       await until(() => works(application, visitor))
     }
@@ -137,13 +136,12 @@ describe('an application whose Redis', () => {
     const far = await startDelayProxy(server.port, 200)
     closing.push(far.close)
     const application = await start(`redis://127.0.0.1:${far.port}`)
-    await application.qlik.ready()
+    await untilReady(application)
     const visitor = await loggedIn(tenant, application.origin)
     await works(application, visitor)
-    const began = performance.now()
-    const answers = await Promise.all(Array.from({ length: 50 }, () => visitor.call(application.origin)))
-    expect(new Set(answers.map(({ status }) => status))).toEqual(new Set([200]))
-    expect(performance.now() - began).toBeLessThan(400 + 300)
+    const before = far.roundTrips()
+    expect((await visitor.call(application.origin)).status).toBe(200)
+    expect(far.roundTrips()).toBe(before + 1)
   })
 
   it('became a replica refuses in time, and works when it is the master again', async () => {
@@ -151,14 +149,12 @@ describe('an application whose Redis', () => {
     const admin = application.redis.duplicate({ reconnectOnError: null })
     closing.push(() => admin.disconnect())
     await admin.call('replicaof', '127.0.0.1', await freePort())
-    const began = performance.now()
-    const refused = await visitor.call(application.origin)
+    const refused = await promptly(visitor.call(application.origin))
     expect([refused.status, refused.headers.get('retry-after'), refused.headers.get('set-cookie')]).toEqual([
       503,
       '1',
       null,
     ])
-    expect(performance.now() - began).toBeLessThan(1000)
     await admin.call('replicaof', 'no', 'one')
     await until(() => works(application, visitor))
     expect(server.port).toBeGreaterThan(0)

@@ -7,7 +7,7 @@ import { Redis, type RedisOptions } from 'ioredis'
 import { Redis as Redis6 } from 'ioredis-6'
 import { freePort } from 'test-support/free-port'
 import { launch, type RedisServer, startRedis } from 'test-support/redis-server'
-import { until } from 'test-support/until'
+import { promptly, until } from 'test-support/until'
 import { type LoginStore, QlikOAuthError, redisLoginStore } from '../src/index.ts'
 import { everyCall, secrets, tour } from './support/login-store-tour.ts'
 
@@ -97,9 +97,7 @@ describe.each([
   it('fails within a second by default', async () => {
     const store = redisLoginStore(clientOn(await peer(() => {})), { keys })
     closing.push(store.close)
-    const startedAt = performance.now()
-    await expect(store.readLogin('key')).rejects.toMatchObject({ code: 'ERR_STORE_UNAVAILABLE' })
-    expect(performance.now() - startedAt).toBeLessThan(1000)
+    await promptly(expect(store.readLogin('key')).rejects.toMatchObject({ code: 'ERR_STORE_UNAVAILABLE' }))
   })
 
   it('fails at once on a closed client', async () => {
@@ -230,12 +228,10 @@ async function works(store: LoginStore): Promise<boolean> {
 
 /** Every method fails within the time limit with ERR_STORE_UNAVAILABLE, and no error contains a secret. */
 async function expectUnavailable(store: LoginStore): Promise<void> {
-  const startedAt = performance.now()
   const calls = Object.entries(everyCall(store))
-  const outcomes = await Promise.all(
-    calls.map(async ([name, call]) => ({ name, error: await call().catch(error => error) })),
+  const outcomes = await promptly(
+    Promise.all(calls.map(async ([name, call]) => ({ name, error: await call().catch(error => error) }))),
   )
-  expect(performance.now() - startedAt).toBeLessThan(limitMs + 150)
   for (const { name, error } of outcomes) {
     expect({ name, error }).toEqual({ name, error: expect.any(QlikOAuthError) })
     expect(error).toMatchObject({ code: 'ERR_STORE_UNAVAILABLE', status: 503, retryAfterSeconds: 1 })
