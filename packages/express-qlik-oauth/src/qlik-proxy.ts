@@ -84,7 +84,7 @@ export function proxyServer({ proxy = {}, sockets = {}, ...shared }: QlikProxyOp
     rest: rest.serve,
     upgrade: webSockets.upgrade,
     async close(graceMs) {
-      await Promise.all([webSockets.close(graceMs), rest.close({ graceMs })])
+      await Promise.all([webSockets.close({ graceMs }), rest.close({ graceMs })])
     },
   }
 }

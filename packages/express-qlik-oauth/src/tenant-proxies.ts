@@ -1,12 +1,12 @@
 import type { IncomingMessage } from 'node:http'
 import { newTraceId, sendError } from './http/error-response.ts'
 import { httpError } from './http/http-error.ts'
+import { ignoreErrors, refuseUpgrade } from './http/http-server.ts'
 import type { Authenticate } from './http/principal.ts'
 import type { AuthSettings, QlikAuthOptions } from './login/auth-options.ts'
 import type { Emit } from './login/events.ts'
 import { forTenant, type TenantConfiguration, type TenantRegistry } from './login/tenant-registry.ts'
 import { type ProxyServer, proxyServer } from './qlik-proxy.ts'
-import { ignoreErrors, refuseUpgrade } from './socket/upgrade.ts'
 
 export interface TenantProxiesContext {
   readonly tenants: TenantRegistry

@@ -142,30 +142,30 @@ describe('the end of a login', () => {
 })
 
 describe('close()', () => {
-  it('closes a thousand idle sockets with 1001', async () => {
+  it('closes a thousand idle sockets with 4003', async () => {
     await start()
     const ends = []
     for (let batch = 0; batch < 10; batch += 1)
       ends.push(...(await Promise.all(Array.from({ length: 100 }, () => opened()))))
     expect(setup.proxy.open).toBe(1000)
-    await setup.proxy.close(5000)
+    await setup.proxy.close({ graceMs: 5000 })
     expect(new Set((await Promise.all(ends.map(({ closed }) => closed))).map(({ code }) => code))).toEqual(
-      new Set([1001]),
+      new Set([4003]),
     )
     await setup.allClosed()
   })
 
   it('destroys sockets that do not answer within the grace', async () => {
     await withRawPeers()
-    await promptly(setup.proxy.close(100))
+    await promptly(setup.proxy.close({ graceMs: 100 }))
     expect(setup.proxy.open).toBe(0)
   })
 
   it('resolves at once without sockets, and when called again', async () => {
     await start()
     await setup.connect()
-    await Promise.all([setup.proxy.close(1000), setup.proxy.close(1000)])
-    await setup.proxy.close(1000)
+    await Promise.all([setup.proxy.close({ graceMs: 1000 }), setup.proxy.close({ graceMs: 1000 })])
+    await setup.proxy.close({ graceMs: 1000 })
     expect(setup.proxy.open).toBe(0)
   })
 

@@ -337,7 +337,7 @@ describe('a handshake', () => {
     await start({ onUpgrade: () => asked.resolve(true) })
     const peer = rawPeer(setup, handshakeText(setup))
     await asked.promise
-    await setup.proxy.close(1000)
+    await setup.proxy.close({ graceMs: 1000 })
     expect((await peer.all).toString()).toMatch(/^HTTP\/1\.1 503 [\s\S]*closing/)
     expect((await rawPeer(setup, handshakeText(setup)).all).toString()).toMatch(/^HTTP\/1\.1 503 /)
   })

@@ -1,7 +1,8 @@
 import { type IncomingMessage, type Server, ServerResponse, STATUS_CODES } from 'node:http'
 import { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
-import { errorResponse } from './error-response.ts'
+import { Server as TlsServer } from 'node:tls'
+import { errorResponse, newTraceId } from './error-response.ts'
 import { httpError } from './http-error.ts'
 
 export interface UpgradeHandler {
@@ -32,40 +33,87 @@ function listen(server: Server): Set<UpgradeHandler> {
   server.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) => {
     const handler = [...handlers].find(({ isBelow }) => isBelow(request))
     if (handler === undefined && server.listenerCount('upgrade') > 1) return
-    if (request.headers.upgrade?.toLowerCase() !== 'websocket') ignoreUpgrade(server, request, socket)
-    else if (handler === undefined) refuse(socket, httpError('ERR_NOT_FOUND', 'No WebSocket is served at this path.'))
+    if (request.headers.upgrade?.toLowerCase() !== 'websocket') ignoreUpgrade(server, request, socket, head)
+    else if (handler === undefined)
+      refuseUpgrade(socket, httpError('ERR_NOT_FOUND', 'No WebSocket is served at this path.'))
     else handler.upgrade(request, socket, head)
   })
   return handlers
 }
 
-/** Serves a request to switch protocols as a plain request. Node has detached its parser, so the connection ends with it. */
-function ignoreUpgrade(server: Server, request: IncomingMessage, socket: Duplex): void {
-  const { 'content-length': length = '0', 'transfer-encoding': encoding } = request.headers
-  if (!(socket instanceof Socket) || length !== '0' || encoding !== undefined) {
-    refuse(socket, httpError('ERR_REQUEST_INVALID', 'A request with a body cannot ask for another protocol.'))
+/**
+ * Gives the connection back to the server, with the request as if it had not asked for another protocol. Node has detached
+ * its parser, so the request is parsed once more; a body and further requests follow as usual.
+ */
+function ignoreUpgrade(server: Server, request: IncomingMessage, socket: Duplex, head: Buffer): void {
+  const unfinished: unknown = Reflect.get(socket, '_httpMessage')
+  if (unfinished instanceof ServerResponse) {
+    // Pipelined: the response to an earlier request would hold up all that follow.
+    ignoreErrors(socket)
+    unfinished.once('close', () => {
+      if (socket instanceof Socket) socket.setTimeout(server.timeout)
+      ignoreUpgrade(server, request, socket, head)
+    })
     return
   }
-  const response = new ServerResponse(request)
-  response.shouldKeepAlive = false
-  response.assignSocket(socket)
-  response.once('finish', () => {
-    response.detachSocket(socket)
-    socket.destroySoon()
-  })
-  socket.on('error', () => {}).on('drain', () => response.emit('drain'))
-  server.emit('request', request, response)
+  if (head.length > 0) socket.unshift(head)
+  socket.unshift(Buffer.from(headWithoutUpgrade(request), 'latin1'))
+  // Documented for this: "to inject connections into the HTTP server".
+  server.emit(server instanceof TlsServer ? 'secureConnection' : 'connection', socket)
 }
 
-function refuse(socket: Duplex, error: unknown): void {
-  const { status, headers, body } = errorResponse(error)
-  const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`)
-  socket.on('error', () => {}).resume()
-  socket.end(`HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ''}\r\n${lines.join('')}connection: close\r\n\r\n${body}`)
-  // A client may leave its side open; see the lingering close of nginx.
-  const timer = setTimeout(() => socket.destroy(), 1000)
-  socket.once('close', () => clearTimeout(timer))
+function headWithoutUpgrade({ method, url, httpVersion, rawHeaders }: IncomingMessage): string {
+  const lines: string[] = []
+  for (let index = 0; index < rawHeaders.length; index += 2) {
+    const [name = '', value = ''] = rawHeaders.slice(index, index + 2)
+    const kept = /^connection$/i.test(name) ? withoutUpgradeOptions(value) : value
+    if (!upgradeOption.test(name) && kept !== '') lines.push(`${name}: ${kept}\r\n`)
+  }
+  return `${method} ${url} HTTP/${httpVersion}\r\n${lines.join('')}\r\n`
 }
+
+function withoutUpgradeOptions(connection: string): string {
+  const options = connection.split(',').map(option => option.trim())
+  return options.filter(option => !upgradeOption.test(option)).join(', ')
+}
+
+const upgradeOption = /^(?:upgrade|http2-settings)$/i
+
+/** Sends an HTTP error response on the raw socket of an upgrade, and closes it. */
+export function refuseUpgrade(socket: Duplex, error: unknown, traceId = newTraceId()): void {
+  ignoreErrors(socket)
+  if (!socket.writable) {
+    socket.destroy()
+    return
+  }
+  const { status, headers, body } = errorResponse(error, traceId)
+  // RFC 9110, section 15.5.22, and RFC 6455, section 4.2.2.
+  const required =
+    status === 426
+      ? { upgrade: 'websocket', 'sec-websocket-version': webSocketVersion, connection: 'close, Upgrade' }
+      : { connection: 'close' }
+  const lines = Object.entries({ ...headers, ...required }).map(([name, value]) => `${name}: ${value}\r\n`)
+  // Closing a socket with unread bytes resets it, and the response may be lost: read and discard for a moment. A client
+  // may leave its side open, so the socket is destroyed then.
+  const timer = setTimeout(() => socket.destroy(), lingerMs)
+  socket.once('close', () => clearTimeout(timer))
+  socket.resume()
+  socket.end(`HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ''}\r\n${lines.join('')}\r\n${body}`)
+}
+
+export const webSocketVersion = '13'
+const lingerMs = 1000
+
+/**
+ * Ignores the errors of a socket; `close` follows each of them. Without a listener an error between two owners of the
+ * socket would end the process.
+ */
+export function ignoreErrors(socket: Duplex): void {
+  if (!socket.listeners('error').includes(ignore)) socket.on('error', ignore)
+}
+
+// Lives as long as the socket: a closure would keep everything in its scope alive.
+const ignore = (): void => {}
 
 /**
  * Closes keep-alive connections of a server that was told to close, as soon as their last response is sent. Node closes

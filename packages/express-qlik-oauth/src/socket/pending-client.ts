@@ -1,5 +1,5 @@
 import type { Duplex } from 'node:stream'
-import { ignoreErrors } from './upgrade.ts'
+import { ignoreErrors } from '../http/http-server.ts'
 
 export interface PendingClient {
   /** Stops watching. @returns What the browser sent meanwhile. */

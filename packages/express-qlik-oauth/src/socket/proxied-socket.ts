@@ -63,7 +63,7 @@ export class ProxiedSocket implements TunnelListener {
   /** Ends the socket because the server shuts down. */
   shutDown(graceMs: number): void {
     this.abortHandshake(httpError('ERR_CLOSING', 'Connect again in a moment.'))
-    this.#tunnel?.close(serverClosing, serverClosing, graceMs)
+    this.#tunnel?.close(engineTerminating, goingAway, graceMs)
   }
 
   active(): void {
@@ -100,6 +100,8 @@ export function callApplication(call: () => void): void {
 
 const normalClosure = closeFrame(1000)
 const loginEnded = closeFrame(4006, 'the login has ended')
-const serverClosing = closeFrame(1001, 'the server is shutting down')
+/** @qlik/api resumes at 4003, 4004 and 4007 only, and at no code of RFC 6455. */
+const engineTerminating = closeFrame(4003, 'the server is shutting down')
+const goingAway = closeFrame(1001, 'the server is shutting down')
 /** Sockets end within one second of their login. */
 const loginEndedMs = 800

@@ -6,6 +6,7 @@ import { unlessAborted, withAccessToken } from 'qlik-oauth/internal'
 import { connectionLimiter } from '../http/connection-limiter.ts'
 import { newTraceId } from '../http/error-response.ts'
 import { httpError } from '../http/http-error.ts'
+import { refuseUpgrade } from '../http/http-server.ts'
 import { isBelowMount } from '../http/mount.ts'
 import { mountPath, positiveNumber, publicOrigin, wholeNumber } from '../http/option-checks.ts'
 import type { Authenticate } from '../http/principal.ts'
@@ -15,7 +16,7 @@ import { callApplication, ProxiedSocket } from './proxied-socket.ts'
 import { socketTarget } from './socket-target.ts'
 import { socketAgent, type TenantSocket } from './tenant-socket.ts'
 import { Tunnel, type TunnelEnd } from './tunnel.ts'
-import { acceptUpgrade, checkOrigin, checkUpgrade, refuseUpgrade } from './upgrade.ts'
+import { acceptUpgrade, checkOrigin, checkUpgrade } from './upgrade.ts'
 
 export interface SocketProxyOptions {
   readonly authenticate: Authenticate
@@ -76,10 +77,10 @@ export interface SocketProxy {
   /** Sockets that are open or in their handshake. */
   readonly open: number
   /**
-   * Refuses new sockets and closes the open ones with close code 1001. Sockets that are open after `graceMs` are
-   * destroyed.
+   * Drains the sockets of this process: new ones get 503, open ones are closed with 4003, the close code at which Qlik's
+   * clients resume at once, in another process. Sockets that are open after `graceMs` are destroyed.
    */
-  close(graceMs: number): Promise<void>
+  close(options: { readonly graceMs: number }): Promise<void>
 }
 
 /**
@@ -230,7 +231,7 @@ export function socketProxy(options: SocketProxyOptions): SocketProxy {
     get open() {
       return sockets.size
     },
-    async close(graceMs) {
+    async close({ graceMs }) {
       isClosing = true
       for (const proxied of sockets) proxied.shutDown(graceMs)
       if (sockets.size === 0) return

@@ -10,7 +10,7 @@ import { Agent as HttpsAgent, request as httpsRequest } from 'node:https'
 import type { Duplex } from 'node:stream'
 import type { ErrorCode, QlikOAuthError } from 'qlik-oauth'
 import { httpError } from '../http/http-error.ts'
-import { ignoreErrors } from './upgrade.ts'
+import { ignoreErrors } from '../http/http-server.ts'
 
 /** A WebSocket connection to the tenant after its opening handshake. */
 export interface TenantSocket {

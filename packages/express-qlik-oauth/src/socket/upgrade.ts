@@ -1,7 +1,7 @@
-import { type IncomingHttpHeaders, type IncomingMessage, STATUS_CODES } from 'node:http'
+import type { IncomingHttpHeaders, IncomingMessage } from 'node:http'
 import type { Duplex } from 'node:stream'
-import { errorResponse } from '../http/error-response.ts'
 import { httpError } from '../http/http-error.ts'
+import { webSocketVersion } from '../http/http-server.ts'
 
 /**
  * Checks the opening handshake of a browser. RFC 6455, section 4.2.1.
@@ -43,35 +43,4 @@ export function acceptUpgrade(socket: Duplex, tenantHeaders: IncomingHttpHeaders
   socket.write(`HTTP/1.1 101 Switching Protocols\r\nupgrade: websocket\r\nconnection: Upgrade\r\n${lines.join('')}\r\n`)
 }
 
-/** Sends an HTTP error response on the raw socket of an upgrade, and closes it. */
-export function refuseUpgrade(socket: Duplex, error: unknown, traceId: string): void {
-  if (!socket.writable) {
-    socket.destroy()
-    return
-  }
-  const { status, headers, body } = errorResponse(error, traceId)
-  // RFC 9110, section 15.5.22, and RFC 6455, section 4.2.2.
-  const required = status === 426 ? { upgrade: 'websocket', 'sec-websocket-version': webSocketVersion } : {}
-  const connection = status === 426 ? 'close, Upgrade' : 'close'
-  const lines = Object.entries({ ...headers, ...required, connection }).map(([name, value]) => `${name}: ${value}\r\n`)
-  // Closing a socket with unread bytes resets it, and the response may be lost: read and discard for a moment.
-  const timer = setTimeout(() => socket.destroy(), lingerMs)
-  socket.once('close', () => clearTimeout(timer))
-  socket.resume()
-  socket.end(`HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ''}\r\n${lines.join('')}\r\n${body}`)
-}
-
-/**
- * Ignores the errors of a socket; `close` follows each of them. Without a listener an error between two owners of the
- * socket would end the process.
- */
-export function ignoreErrors(socket: Duplex): void {
-  if (!socket.listeners('error').includes(ignore)) socket.on('error', ignore)
-}
-
-// Lives as long as the socket: a closure would keep everything in its scope alive.
-const ignore = (): void => {}
-
-const webSocketVersion = '13'
-const lingerMs = 1000
 const negotiated = ['sec-websocket-accept', 'sec-websocket-extensions', 'sec-websocket-protocol'] as const
