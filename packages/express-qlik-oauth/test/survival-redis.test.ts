@@ -1,5 +1,4 @@
 import { randomBytes } from 'node:crypto'
-import { once } from 'node:events'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals'
 import { sign } from 'cookie-signature'
 import { loginKey } from 'qlik-oauth/internal'
@@ -7,10 +6,14 @@ import { createTenant, type SimulatedTenant } from 'qlik-tenant-simulator'
 import { freePort } from 'test-support/free-port'
 import { launch, type RedisServer, startRedis } from 'test-support/redis-server'
 import { promptly, until } from 'test-support/until'
-import { type ApplicationOptions, sessionSecret } from './support/application.ts'
+import { sessionSecret } from './support/application.ts'
 import { browser } from './support/browser.ts'
 import { startDelayProxy } from './support/delay-proxy.ts'
-import { type RedisApplication, startRedisApplication } from './support/redis-application.ts'
+import {
+  type RedisApplication,
+  type RedisApplicationOptions,
+  startRedisApplication,
+} from './support/redis-application.ts'
 import { loggedIn, sessionIdOf, type Visitor } from './support/visitor.ts'
 
 const keys = [randomBytes(32).toString('base64')]
@@ -31,7 +34,7 @@ async function redis(): Promise<RedisServer> {
   return server
 }
 
-async function start(url: string, options: ApplicationOptions = {}): Promise<RedisApplication> {
+async function start(url: string, options: RedisApplicationOptions = {}): Promise<RedisApplication> {
   const application = await startRedisApplication(tenant, url, keys, options)
   closing.push(application.close)
   return application
@@ -209,7 +212,8 @@ describe('an application whose Redis', () => {
     const tab = browser()
     const login = await tab.get(`${application.origin}/auth/login?returnTo=/private/7`)
     const callback = await tenant.authorize(login.headers.get('location') ?? '', 'ada')
-    const reconnected = once(application.redis, 'ready')
+    // `once` of node:events would reject when an attempt to connect fails.
+    const reconnected = new Promise(resolve => application.redis.once('ready', resolve))
     await server.restart()
     await reconnected
     const again = await tab.get(callback)
@@ -241,7 +245,7 @@ describe('Redis', () => {
   })
 
   it('grows no further than the limit under a flood of logins, and all of it ends by itself', async () => {
-    const application = await start((await redis()).url, { loginRateLimit: 20 })
+    const application = await start((await redis()).url, { loginRateLimit: 20, commandTimeoutMs: 10_000 })
     const answers = await Promise.all(
       Array.from({ length: 300 }, () => browser().get(`${application.origin}/auth/login`)),
     )

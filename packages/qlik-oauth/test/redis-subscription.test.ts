@@ -180,7 +180,7 @@ function client(redis: Redis): Redis {
 }
 
 function store(redis: Redis): LoginStore {
-  const made = redisLoginStore(client(redis), { keys, commandTimeoutMs: 300, onEvent: event => events.push(event) })
+  const made = redisLoginStore(client(redis), { keys, commandTimeoutMs: 1000, onEvent: event => events.push(event) })
   stores.push(made)
   return made
 }

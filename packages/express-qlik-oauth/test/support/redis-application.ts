@@ -12,17 +12,23 @@ export interface RedisApplication extends Application {
   readonly unreadable: readonly string[]
 }
 
+export interface RedisApplicationOptions extends ApplicationOptions {
+  /** Of the login store. @default that of `redisLoginStore` */
+  readonly commandTimeoutMs?: number
+}
+
 /** An application of this process whose sessions and logins are in Redis, as the README mounts it. */
 export async function startRedisApplication(
   tenant: SimulatedTenant,
   url: string,
   keys: readonly string[],
-  options: ApplicationOptions = {},
+  { commandTimeoutMs, ...options }: RedisApplicationOptions = {},
 ): Promise<RedisApplication> {
   const redis = connectRedis(url)
   const unreadable: string[] = []
   const store = redisLoginStore(redis, {
     keys,
+    ...(commandTimeoutMs !== undefined && { commandTimeoutMs }),
     onEvent: event => event.type === 'unreadableRecord' && unreadable.push(event.key),
   })
   const application = await startApplication(tenant, {
