@@ -24,6 +24,8 @@ export interface EngineOptions {
 export interface EngineUser {
   readonly id: string
   readonly name: string
+  /** Whether the user's token allows administering apps. @default false */
+  readonly isAdmin?: boolean
 }
 
 /** The app and the session that a socket opens. */

@@ -451,4 +451,16 @@ describe('the engine socket', () => {
     expect(await handshake('/app/1', await tokenWith('identity.name:read'))).toBe(403)
     expect(await handshake('/app/1', await tokenWith('apps:read'))).toBe(101)
   })
+
+  it('opens the apps of others for administrators with an administrative scope only', async () => {
+    const closeCode = async (scope: string) => {
+      const client = { client_id: 'demo-m2m', client_secret: 'demo-m2m-secret', grant_type: 'client_credentials' }
+      const headers = bearer((await post(`${tenant.origin}/oauth/token`, { ...client, scope })).body)
+      const socket = new WebSocket(`${tenant.origin.replace('http', 'ws')}/app/4`, { headers })
+      socket.once('message', () => socket.close(1000))
+      const [code] = await once(socket, 'close')
+      return code
+    }
+    expect([await closeCode('user_default'), await closeCode('admin_classic')]).toEqual([4203, 1000])
+  })
 })

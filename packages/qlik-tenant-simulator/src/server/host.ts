@@ -101,9 +101,9 @@ export async function listen(
 
   const engine = createEngine({
     apps,
-    mayOpen: ({ id }, app) => {
+    mayOpen: ({ id, isAdmin }, app) => {
       const user = users.find(id)
-      return user !== undefined && (maySeeApp(user, app) || (user.roles ?? []).includes('TenantAdmin'))
+      return user !== undefined && (maySeeApp(user, app) || isAdmin === true)
     },
   })
   const onAuthenticated = (family: string, socket: Duplex) => {

@@ -7,7 +7,7 @@ import { isOwnHost, targetUrl } from '../http/own-host.ts'
 import { QlikError } from '../http/qlik-error.ts'
 import { readScopes } from '../rest/apps.ts'
 import { authenticate } from '../rest/authentication.ts'
-import { requireScope } from '../rest/call.ts'
+import { isAdmin, requireScope } from '../rest/call.ts'
 import type { TenantState } from '../tenant/state.ts'
 
 /**
@@ -49,7 +49,7 @@ export async function handleUpgrade(
     onAuthenticated(token.family, socket)
     engine.accept(request, socket, head, {
       appId: decodeURIComponent(appId),
-      user: { id: user.id, name: user.name },
+      user: { id: user.id, name: user.name, isAdmin: isAdmin({ user, token }, 'admin.apps') },
       ...(identity === undefined ? {} : { identity: decodeURIComponent(identity) }),
     })
   } catch (error) {

@@ -11,7 +11,7 @@ export const defaultUsers: readonly TenantUser[] = [
     subject: 'idp|ada',
     roles: ['AnalyticsDeveloper'],
     spaces: ['space-analytics', 'space-finance'],
-    description: 'Analytics developer: sees every app',
+    description: 'Analytics developer: can open all apps',
   },
   {
     id: 'ben',
@@ -19,14 +19,14 @@ export const defaultUsers: readonly TenantUser[] = [
     email: 'ben@example.com',
     subject: 'idp|ben',
     spaces: ['space-analytics'],
-    description: 'Business user: sees the apps of the shared space',
+    description: 'Business user: can open the apps of the shared space',
   },
   {
     id: 'cleo',
     name: 'Cleo Marchetti',
     email: 'cleo@example.com',
     subject: 'idp|cleo',
-    description: 'New colleague: sees no app yet',
+    description: 'New colleague: cannot open any apps yet',
   },
   {
     id: 'tess',
