@@ -14,6 +14,7 @@ const writeScopes = [...generalScopes, 'apps', 'admin.apps']
 export const appRoutes: readonly Route[] = [
   { method: 'GET', path: '/api/v1/items', scopes: readScopes, handle: listItems },
   { method: 'GET', path: '/api/v1/items/{id}', scopes: readScopes, handle: showItem },
+  { method: 'GET', path: '/api/v1/items/{id}/collections', scopes: readScopes, handle: listCollections },
   { method: 'POST', path: '/api/v1/apps', scopes: writeScopes, handle: createApp },
   { method: 'POST', path: '/api/v1/apps/import', scopes: writeScopes, handle: importApp },
   { method: 'GET', path: '/api/v1/apps/{id}', scopes: readScopes, handle: showApp },
@@ -62,9 +63,19 @@ async function listItems(call: Call) {
 }
 
 async function showItem(call: Call) {
+  await sendJson(call.exchange, 200, itemView(call.state, visibleItem(call)))
+}
+
+/** No item is in a collection. */
+async function listCollections(call: Call) {
+  visibleItem(call)
+  await sendPage(call.state, call.exchange, [])
+}
+
+function visibleItem(call: Call): AnalyticsApp {
   const app = call.state.apps.find(candidate => itemId(candidate) === pathParameter(call, 'id'))
   if (app === undefined || !sees(call, app)) throw notFound('The item')
-  await sendJson(call.exchange, 200, itemView(call.state, app))
+  return app
 }
 
 async function showApp(call: Call) {

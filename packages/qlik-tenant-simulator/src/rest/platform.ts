@@ -1,35 +1,12 @@
-import { randomUUID } from 'node:crypto'
 import { once } from 'node:events'
 import { isObject, readJson, sendJson } from '../http/exchange.ts'
 import { QlikError } from '../http/qlik-error.ts'
-import type { Space } from '../tenant/resources.ts'
 import { readScopes } from './apps.ts'
-import {
-  badRequest,
-  type Call,
-  generalScopes,
-  isAdmin,
-  notFound,
-  pathParameter,
-  type Route,
-  requireScope,
-} from './call.ts'
+import { badRequest, type Call, generalScopes, type Route } from './call.ts'
 import { sendPage } from './paging.ts'
 
-const spaceTypes = ['shared', 'managed', 'data'] as const
-const spaceWriteScopes = [...generalScopes, ...spaceTypes.map(type => `spaces.${type}`), 'admin.spaces']
-const spaceReadScopes = [
-  ...spaceWriteScopes,
-  ...spaceTypes.map(type => `spaces.${type}:read`),
-  'spaces:read',
-  'admin.spaces:read',
-]
-
-/** Spaces and the smaller resources that applications and Qlik's clients read. */
+/** The smaller resources that applications and Qlik's clients read. */
 export const platformRoutes: readonly Route[] = [
-  { method: 'GET', path: '/api/v1/spaces', scopes: spaceReadScopes, handle: listSpaces },
-  { method: 'POST', path: '/api/v1/spaces', scopes: spaceWriteScopes, handle: createSpace },
-  { method: 'GET', path: '/api/v1/spaces/{id}', scopes: spaceReadScopes, handle: showSpace },
   {
     method: 'GET',
     path: '/api/v1/reloads',
@@ -59,56 +36,6 @@ export const platformRoutes: readonly Route[] = [
     handle: streamResponse,
   },
 ]
-
-function visibleSpaces(call: Call): Space[] {
-  const all = [...call.state.resources.spaces.values()]
-  return isAdmin(call, 'admin.spaces')
-    ? all
-    : all.filter(({ id, ownerId }) => (call.user.spaces ?? []).includes(id) || ownerId === call.user.id)
-}
-
-async function listSpaces(call: Call) {
-  const name = call.exchange.url.searchParams.get('name')
-  const found = visibleSpaces(call).filter(space => name === null || space.name === name)
-  await sendPage(call.state, call.exchange, found, space => spaceView(call, space))
-}
-
-async function showSpace(call: Call) {
-  const space = visibleSpaces(call).find(({ id }) => id === pathParameter(call, 'id'))
-  if (space === undefined) throw notFound('The space')
-  await sendJson(call.exchange, 200, spaceView(call, space))
-}
-
-async function createSpace(call: Call) {
-  const { name, description = '', type = 'shared' } = await readJson(call.exchange)
-  if (typeof name !== 'string' || name === '') throw badRequest('name is required')
-  if (typeof description !== 'string') throw badRequest('description must be a string')
-  const spaceType = spaceTypes.find(name => name === type)
-  if (spaceType === undefined) throw badRequest('type must be shared, managed or data')
-  requireScope(call.token, [...generalScopes, `spaces.${spaceType}`, 'admin.spaces'])
-  const at = new Date(call.state.settings.now()).toISOString()
-  const space: Space = {
-    id: randomUUID(),
-    name,
-    description,
-    type: spaceType,
-    ownerId: call.user.id,
-    createdAt: at,
-    updatedAt: at,
-  }
-  call.state.resources.spaces.set(space.id, space)
-  await sendJson(call.exchange, 201, spaceView(call, space))
-}
-
-function spaceView({ state }: Call, space: Space) {
-  const href = `${state.origin}/api/v1/spaces/${space.id}`
-  return {
-    ...space,
-    tenantId: state.tenantId,
-    links: { self: { href }, assignments: { href: `${href}/assignments` } },
-    meta: { actions: ['read'], roles: [] },
-  }
-}
 
 async function licenceOverview({ exchange }: Call) {
   await sendJson(exchange, 200, {

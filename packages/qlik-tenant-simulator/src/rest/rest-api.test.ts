@@ -20,6 +20,7 @@ import { contentRoutes } from './contents.ts'
 import { oauthClientRoutes } from './oauth-clients.ts'
 import { oauthTokenRoutes } from './oauth-tokens.ts'
 import { platformRoutes } from './platform.ts'
+import { spaceRoutes } from './spaces.ts'
 import { tenantRoutes } from './tenants.ts'
 import { userRoutes } from './users.ts'
 
@@ -139,6 +140,35 @@ describe('the REST API', () => {
     })
     expect((await send('DELETE', '/api/v1/apps/1', {}, 'ben')).status).toBe(404)
     for (const own of [id, copy]) expect((await send('DELETE', `/api/v1/apps/${own}`, {}, 'ben')).status).toBe(200)
+  })
+
+  it('assigns users to spaces', async () => {
+    const path = '/api/v1/spaces/space-finance/assignments'
+    const cleo = { type: 'user', assigneeId: 'cleo', roles: ['facilitator'] }
+    expect((await send('POST', path, cleo, 'cleo')).status).toBe(404)
+    expect((await send('POST', path, cleo, 'ada')).status).toBe(403)
+    const both = await Promise.all([send('POST', path, cleo), send('POST', path, cleo)])
+    expect(both.map(({ status }) => status).sort()).toEqual([201, 409])
+    expect(names(await get('/api/v1/items', 'cleo'))).toEqual(['Beta'])
+    const { body } = await get(path, 'cleo')
+    const assignments = body.data as { id: string; assigneeId: string; roles: string[] }[]
+    expect(assignments.map(({ assigneeId, roles }) => [assigneeId, ...roles])).toEqual([
+      ['ada', 'consumer'],
+      ['cleo', 'facilitator'],
+      ['tess', 'consumer'],
+    ])
+    expect((await send('DELETE', `${path}/${assignments[1]?.id}`, {})).status).toBe(204)
+    expect(names(await get('/api/v1/items', 'cleo'))).toEqual([])
+  })
+
+  it.each(['/api/v1/items', '/api/v1/spaces'])('serves the links in %s', async path => {
+    const { body } = await get(path)
+    const links = (body.data as { links: Record<string, { href: string }> }[]).flatMap(entry =>
+      Object.entries(entry.links),
+    )
+    const own = links.filter(([name]) => name !== 'open').map(([, { href }]) => href.slice(tenant.origin.length))
+    expect(own.length).toBeGreaterThan(3)
+    for (const link of own) expect([link, (await get(link)).status]).toEqual([link, 200])
   })
 
   it('keeps the beginning of an upload and serves ranges', async () => {
@@ -290,6 +320,7 @@ describe('scopes', () => {
     ...oauthClientRoutes,
     ...oauthTokenRoutes,
     ...platformRoutes,
+    ...spaceRoutes,
     ...tenantRoutes,
     ...userRoutes,
   ]

@@ -8,6 +8,7 @@ import { contentRoutes } from './contents.ts'
 import { oauthClientRoutes } from './oauth-clients.ts'
 import { oauthTokenRoutes } from './oauth-tokens.ts'
 import { platformRoutes } from './platform.ts'
+import { spaceRoutes } from './spaces.ts'
 import { regionRoutes, tenantRoutes } from './tenants.ts'
 import { userRoutes } from './users.ts'
 
@@ -42,6 +43,7 @@ const tenantApi = compiled([
   ...tenantRoutes,
   ...appRoutes,
   ...platformRoutes,
+  ...spaceRoutes,
   ...contentRoutes,
   ...oauthClientRoutes,
   ...oauthTokenRoutes,

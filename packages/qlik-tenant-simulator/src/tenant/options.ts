@@ -2,7 +2,7 @@ import type { AnalyticsApp } from '../apps/catalogue.ts'
 import type { ClientRegistration } from './clients.ts'
 import type { TenantUser } from './users.ts'
 
-/** Options of {@link createTenant}. Where Qlik does not document a behaviour, the default is an assumption. */
+/** Options of `createTenant`. Where Qlik does not document a behaviour, the default is an assumption. */
 export interface TenantOptions {
   /** Port to listen on; 0 chooses a free port. @default 0 */
   readonly port?: number
@@ -45,7 +45,7 @@ export interface TenantOptions {
   /** Issuer in metadata and tokens. @default the origin */
   readonly issuer?: string
   /**
-   * Whether the authorization response carries `iss` (RFC 9207) and the metadata promises it. Not documented.
+   * Whether the authorization response carries `iss` (RFC 9207) and the metadata announces it. Not documented.
    *
    * @default false
    */

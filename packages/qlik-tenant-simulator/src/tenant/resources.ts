@@ -1,6 +1,8 @@
 /** Resources of the REST API other than users, clients, tokens and apps. */
 export interface Resources {
   readonly spaces: Map<string, Space>
+  /** Roles of users in spaces, by assignment id. */
+  readonly spaceRoles: Map<string, readonly string[]>
   readonly contents: Map<string, StoredContent>
   readonly uploads: Map<string, StoredContent>
   readonly tenants: Map<string, RegionTenant>
@@ -44,6 +46,7 @@ export interface RegionTenant {
 export function resources(spaces: readonly Space[]): Resources {
   return {
     spaces: new Map(spaces.map(space => [space.id, space])),
+    spaceRoles: new Map(),
     contents: new Map(),
     uploads: new Map(),
     tenants: new Map(),
