@@ -1,14 +1,14 @@
 import { readFileSync } from 'node:fs'
 import { describe, expect, it } from '@jest/globals'
 import { errorCatalogue } from 'qlik-oauth'
-import { type ReadProperty, typeReader } from './support/type-reader.ts'
+import { compilerErrors, type ReadProperty, typeReader } from './support/type-reader.ts'
 
 const text = (path: string) => readFileSync(new URL(path, import.meta.url), 'utf8')
 const readme = text('../README.md')
 const index = 'express-qlik-oauth/src/index.ts'
 const types = typeReader([index])
 
-/** The cells of the first table below a heading, without its head. */
+/** The cells of the first table below a heading, without its header row. */
 function table(heading: string): string[][] {
   const [, section = ''] = readme.split(`\n## ${heading}\n`)
   const rows = section.split('\n## ')[0]?.match(/^\|.*\|$/gm) ?? []
@@ -21,17 +21,34 @@ function table(heading: string): string[][] {
 }
 
 const plain = (cell: string | undefined) => (cell ?? '').replaceAll('`', '')
-const row = ({ name, optional, default: standard }: ReadProperty) => [
+const row = ({ name, optional, default: defaultValue }: ReadProperty) => [
   name,
-  plain(standard ?? (optional ? 'none' : 'required')),
+  plain(defaultValue ?? (optional ? 'none' : 'required')),
 ]
 const sorted = (rows: string[][]) => rows.map(cells => cells.join(' = ')).sort()
 
 describe('README.md', () => {
-  it('opens with the lines of examples/minimal.ts', () => {
-    const lines = /```ts\n([\s\S]*?)```/.exec(readme)?.[1] ?? 'none'
+  const [, opening = ''] = /```ts\n([\s\S]*?)```/.exec(readme) ?? []
+
+  it('opens with lines that compile under strict as they stand', () => {
+    const misspelt = opening.replace('clientId, clientSecret, publicUrl', 'clientID: clientId, clientSecret, publicUrl')
+    const [errors, errorsOfMisspelt] = compilerErrors([opening, misspelt])
+    expect(errors).toEqual([])
+    expect(errorsOfMisspelt).not.toEqual([])
+  })
+
+  it('opens with the ten lines of examples/minimal.ts', () => {
+    const lines = opening.slice(opening.indexOf('const store = '))
     expect(text('../examples/minimal.ts')).toContain(lines)
     expect(lines.split('\n').filter(line => line !== '').length).toBeLessThanOrEqual(10)
+  })
+
+  it('installs every package that the opening imports, at the versions of the peer dependencies', () => {
+    const [, installed = ''] = /```sh\nnpm install ([^\n]*)\n```/.exec(readme) ?? []
+    const imported = [...opening.matchAll(/from '([^']+)'/g)].map(([, name]) => name)
+    expect(installed.split(' ')).toEqual(expect.arrayContaining(imported))
+    const { name, peerDependencies } = JSON.parse(text('../package.json'))
+    expect(installed.split(' ')).toEqual(expect.arrayContaining([name, ...Object.keys(peerDependencies)]))
   })
 
   it.each([
@@ -43,7 +60,7 @@ describe('README.md', () => {
     ['singlePageClient', 'SinglePageClientOptions', []],
   ])('lists the options of %s with their defaults', (name, type, elsewhere: string[]) => {
     const declared = types.properties(index, type).filter(property => !elsewhere.includes(property.name))
-    const listed = table(`Options of \`${name}\``).map(([option, standard]) => [plain(option), plain(standard)])
+    const listed = table(`Options of \`${name}\``).map(([option, defaultValue]) => [plain(option), plain(defaultValue)])
     expect(sorted(listed)).toEqual(sorted(declared.map(row)))
   })
 

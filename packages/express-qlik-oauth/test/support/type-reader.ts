@@ -20,19 +20,40 @@ export interface TypeReader {
 
 const root = new URL('../../../', import.meta.url)
 
+const compilerOptions: ts.CompilerOptions = {
+  target: ts.ScriptTarget.ES2023,
+  module: ts.ModuleKind.NodeNext,
+  strict: true,
+  noEmit: true,
+  skipLibCheck: true,
+  allowImportingTsExtensions: true,
+  customConditions: ['source'],
+  types: ['node'],
+}
+
+/**
+ * Compiles texts as if each were a module of this folder.
+ *
+ * @returns The messages of the compiler for each.
+ */
+export function compilerErrors(texts: readonly string[]): string[][] {
+  const files = new Map(texts.map((text, index) => [fileURLToPath(new URL(`text-${index}.ts`, import.meta.url)), text]))
+  const host = ts.createCompilerHost(compilerOptions)
+  const { fileExists, readFile } = host
+  host.fileExists = path => files.has(path) || fileExists(path)
+  host.readFile = path => files.get(path) ?? readFile(path)
+  const program = ts.createProgram([...files.keys()], compilerOptions, host)
+  return [...files.keys()].map(path =>
+    ts
+      .getPreEmitDiagnostics(program, program.getSourceFile(path))
+      .map(({ messageText }) => ts.flattenDiagnosticMessageText(messageText, '\n')),
+  )
+}
+
 /** Reads types from the sources. @param files Paths below `packages/`. */
 export function typeReader(files: readonly string[]): TypeReader {
   const path = (file: string) => fileURLToPath(new URL(file, root))
-  const program = ts.createProgram(files.map(path), {
-    target: ts.ScriptTarget.ES2023,
-    module: ts.ModuleKind.NodeNext,
-    strict: true,
-    noEmit: true,
-    skipLibCheck: true,
-    allowImportingTsExtensions: true,
-    customConditions: ['source'],
-    types: ['node'],
-  })
+  const program = ts.createProgram(files.map(path), compilerOptions)
   const checker = program.getTypeChecker()
 
   function exported(file: string): ts.Symbol[] {
