@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
-import { once } from 'node:events'
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import { Readable } from 'node:stream'
+import { pipeline } from 'node:stream/promises'
 import { send, sendJson } from '../http/exchange.ts'
 import { QlikError } from '../http/qlik-error.ts'
 import type { StoredContent } from '../tenant/resources.ts'
@@ -205,17 +206,18 @@ function rangeOf(
 
 /** Sends the kept bytes, then zeros up to the size of the upload. */
 async function stream(response: ServerResponse, content: StoredContent, start: number, end: number): Promise<void> {
+  // A client that closes the connection ends the download early.
+  await pipeline(Readable.from(chunksOf(content, start, end)), response).catch(() => {})
+}
+
+function* chunksOf({ kept }: StoredContent, start: number, end: number): Generator<Buffer> {
   const zeros = Buffer.alloc(65_536)
-  for (let at = start; at <= end && !response.destroyed; ) {
+  for (let at = start; at <= end; ) {
     const length = Math.min(zeros.length, end - at + 1)
-    const chunk =
-      at < content.kept.length
-        ? content.kept.subarray(at, Math.min(at + length, content.kept.length))
-        : zeros.subarray(0, length)
+    const chunk = at < kept.length ? kept.subarray(at, Math.min(at + length, kept.length)) : zeros.subarray(0, length)
     at += chunk.length
-    if (!response.write(chunk)) await Promise.race([once(response, 'drain'), once(response, 'close')])
+    yield chunk
   }
-  response.end()
 }
 
 const tusHeaders = { 'tus-resumable': '1.0.0' }
