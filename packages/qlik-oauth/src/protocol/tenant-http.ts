@@ -123,7 +123,9 @@ export function retryAfterSeconds(
   return seconds > 0 ? Math.min(Math.ceil(seconds), 3600) : undefined
 }
 
-/** @returns Milliseconds since the epoch; NaN for anything but an HTTP date. */
+/** Reads the three forms of an HTTP date. RFC 9110, section 5.6.7. @returns Milliseconds since the epoch, or NaN. */
 function httpDate(value: unknown): number {
-  return typeof value === 'string' && /^[A-Z][a-z]+,? .+(?: GMT|\d{4})$/.test(value) ? Date.parse(value) : Number.NaN
+  if (typeof value !== 'string') return Number.NaN
+  if (/^[A-Z][a-z]+, .+ GMT$/.test(value)) return Date.parse(value)
+  return /^[A-Z][a-z]{2} [A-Z][a-z]{2} .+ \d{4}$/.test(value) ? Date.parse(`${value} GMT`) : Number.NaN
 }

@@ -1,6 +1,6 @@
 import { isObject, parseJson } from './json.ts'
 import type { TenantResponse } from './tenant-http.ts'
-import { positiveNumber } from './token-set.ts'
+import { parsePositiveNumber } from './token-set.ts'
 
 /**
  * Turns a token response of Qlik Cloud into one of RFC 6749. `errors[]` become `error` and `error_description`. An
@@ -18,7 +18,7 @@ export function toRfcTokenResponse(response: TenantResponse, grantType: string):
     return fetchResponse(status, JSON.stringify(rfcError(json, status, grantType)))
 
   const { expires_in, refresh_token, scope, ...rest } = json
-  const lifetime = positiveNumber(expires_in)
+  const lifetime = parsePositiveNumber(expires_in)
   return fetchResponse(
     status,
     JSON.stringify({

@@ -32,17 +32,17 @@ export function lifetimeSeconds(
   date: string | undefined,
   now: number,
 ): number {
-  const expiresIn = positiveNumber(response.expires_in)
+  const expiresIn = parsePositiveNumber(response.expires_in)
   if (expiresIn !== undefined) return Math.min(expiresIn, maxLifetimeSeconds)
 
   const end = typeof response.expires_at === 'string' ? Date.parse(response.expires_at) : Number.NaN
   const sentAt = Date.parse(date ?? '')
-  const left = positiveNumber((end - (Number.isNaN(sentAt) ? now : sentAt)) / 1000)
+  const left = parsePositiveNumber((end - (Number.isNaN(sentAt) ? now : sentAt)) / 1000)
   return Math.min(left ?? defaultLifetimeSeconds, maxLifetimeSeconds)
 }
 
 /** A finite number above 0, also as a decimal string; `undefined` for anything else. */
-export function positiveNumber(value: unknown): number | undefined {
+export function parsePositiveNumber(value: unknown): number | undefined {
   const number = typeof value === 'string' && value.trim() !== '' ? Number(value) : value
   return typeof number === 'number' && Number.isFinite(number) && number > 0 ? number : undefined
 }
