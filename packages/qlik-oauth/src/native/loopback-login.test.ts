@@ -1,3 +1,6 @@
+import { once } from 'node:events'
+import { connect, type Socket } from 'node:net'
+import { text } from 'node:stream/consumers'
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
 import { createTenant, type SimulatedTenant } from 'qlik-tenant-simulator'
 import { type QlikClient, qlikClient } from '../protocol/client.ts'
@@ -96,6 +99,56 @@ describe('loopback login', () => {
     expect(loggedIn.id).toBe(user())
   })
 
+  it('survives hostile requests and keeps waiting', async () => {
+    const responses: string[] = []
+    const { user: loggedIn } = await login({
+      openBrowser: async url => {
+        const callback = new URL(await tenant.authorize(url, user()))
+        const { port, host } = callback
+        const get = (target: string) => `GET ${target} HTTP/1.1\r\nHost: ${host}\r\nConnection: close\r\n\r\n`
+        const requests = [
+          get(`/callback?state=${'é'.repeat(43)}`),
+          get(`/callback?state=${encodeURIComponent('é'.repeat(43))}`),
+          get(`/callback?state=${'%F0%9F%98%80'.repeat(21)}x`),
+          get('/callback?state=%ff%fe'),
+          get('/callback?state=%'),
+          get(`/callback?state=${'a'.repeat(8000)}`),
+          get('//'),
+          get('http://['),
+          get(`http://evil.example/callback`),
+          get('*'),
+          `GET /callback HTTP/1.1\r\nHost: evil.example\r\nConnection: close\r\n\r\n`,
+          `GET /callback HTTP/1.1\r\nHost: ${host}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n`,
+          `CONNECT evil.example:443 HTTP/1.1\r\nHost: evil.example\r\n\r\n`,
+          'not http at all\r\n\r\n',
+        ]
+        for (const request of requests) responses.push(await exchange(Number(port), request))
+        responses.push(String((await fetch(callback)).status))
+      },
+    })
+    expect(loggedIn.id).toBe(user())
+    expect(responses.pop()).toBe('200')
+    for (const response of responses) expect(response).toMatch(/^(HTTP\/1\.1 (400|404) |$)/)
+  })
+
+  it('closes connections that are still open after the login', async () => {
+    const sockets: Socket[] = []
+    await login({
+      openBrowser: async url => {
+        const callback = new URL(await tenant.authorize(url, user()))
+        const socket = connect(Number(callback.port), '127.0.0.1')
+        sockets.push(socket)
+        await once(socket, 'connect')
+        socket.write('GET /callback HTTP/1.1\r\nHost: ')
+        await fetch(callback)
+      },
+    })
+    const [socket] = sockets
+    if (socket === undefined) throw new Error('The browser was not opened')
+    socket.resume()
+    if (!socket.closed) await once(socket, 'close')
+  })
+
   it('redeems the code once when the response arrives twice', async () => {
     const before = tenant.tokenRequests('authorization_code').length
     let statuses: number[] = []
@@ -165,4 +218,22 @@ describe('loopback login', () => {
     })
     await expect(loopbackLogin({ client: region })).rejects.toMatchObject({ code: 'ERR_TIER' })
   })
+
+  it.each<[object, string]>([
+    [{ timeout: 5 }, 'Did you mean timeoutMs?'],
+    [{ client: { tenant: 'https://acme.eu.qlikcloud.com' } }, 'client must be what qlikClient(…) returns'],
+    [{ timeoutMs: -1 }, 'timeoutMs must be a whole number'],
+  ])('refuses the options %j', async (options, message) => {
+    await expect(login(options)).rejects.toMatchObject({
+      code: 'ERR_CONFIGURATION',
+      message: expect.stringContaining(message),
+    })
+  })
 })
+
+/** Sends bytes to the login's server and returns what comes back until the connection closes. */
+async function exchange(port: number, request: string): Promise<string> {
+  const socket = connect(port, '127.0.0.1')
+  socket.end(request, 'latin1')
+  return await text(socket).catch(() => '')
+}
