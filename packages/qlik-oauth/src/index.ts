@@ -1,7 +1,14 @@
 // biome-ignore-all assist/source/organizeImports: the public names are grouped by what they are for.
 
 /* Clients, grants and the token endpoint. */
-export { type ClientTier, type QlikClient, type QlikClientOptions, qlikClient } from './protocol/client.ts'
+export {
+  type ClientAuthenticationOptions,
+  type ClientTier,
+  type QlikClient,
+  type QlikClientOptions,
+  type QlikClientSettings,
+  qlikClient,
+} from './protocol/client.ts'
 export {
   type ClientAuthentication,
   type ClientCredentials,

@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
 import {
   anonymousTokens,
   authorizationCodeGrant,
+  type ClientAuthenticationOptions,
   clientSecretBasic,
   clientSecretPost,
   currentUser,
@@ -13,7 +14,7 @@ import {
   oauthClients,
   privateKeyJwt,
   type QlikClient,
-  type QlikClientOptions,
+  type QlikClientSettings,
   qlikClient,
   refreshTokenGrant,
   regionClient,
@@ -35,7 +36,9 @@ afterAll(async () => {
   await tenant.close()
 })
 
-function createClient(options: Omit<QlikClientOptions, 'tenant'> & { tenant?: string }): QlikClient {
+function createClient(
+  options: Omit<QlikClientSettings, 'tenant'> & ClientAuthenticationOptions & { tenant?: string },
+): QlikClient {
   const client = qlikClient({ tenant: tenant.origin, ...options })
   clients.push(client)
   return client

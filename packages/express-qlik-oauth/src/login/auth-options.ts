@@ -26,7 +26,7 @@ export type SocketOptions = Omit<Partial<SocketProxyOptions>, SharedOption>
 type SharedOption = 'authenticate' | 'publicUrl' | 'mount'
 
 /** A tenant of an application that serves several. */
-export interface TenantOptions extends QlikClientOptions {
+export type TenantOptions = QlikClientOptions & {
   /** Origin at which this tenant's users see the application. @default the application's `publicUrl` */
   readonly publicUrl?: string
   /** Replaces options of the application's `proxy` for this tenant, field by field. */
@@ -41,7 +41,7 @@ export type TenantRequest = IncomingMessage & { readonly originalUrl?: string }
 /** Either one tenant (`tenant`, `clientId`, …) or several (`tenants`, `tenantOf`), never both. */
 export type QlikAuthOptions = CommonOptions & (OneTenant | SeveralTenants)
 
-interface OneTenant extends QlikClientOptions {
+type OneTenant = QlikClientOptions & {
   readonly tenants?: never
   readonly tenantOf?: never
 }

@@ -4,10 +4,10 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { AddressInfo } from 'node:net'
 import { anySignal, unlessAborted } from '../protocol/abort.ts'
 import { createAuthorizationRequest, validateAuthorizationResponse } from '../protocol/authorization.ts'
-import { type QlikClient, requireTier } from '../protocol/client.ts'
+import { checkClient, type QlikClient, requireTier } from '../protocol/client.ts'
 import { errorCatalogue, QlikOAuthError } from '../protocol/errors.ts'
 import { authorizationCodeGrant } from '../protocol/grants.ts'
-import { configurationError, invalidOption, wholeNumber } from '../protocol/option-checks.ts'
+import { configurationError, invalidOption, rejectUnknownOptions, wholeNumber } from '../protocol/option-checks.ts'
 import { currentUser, type QlikUser } from '../protocol/qlik-user.ts'
 import { isLoopback } from '../protocol/tenant-origin.ts'
 import { requestTokens } from '../protocol/token-endpoint.ts'
@@ -48,6 +48,8 @@ export interface LoopbackLogin {
  * const { tokens, user } = await loopbackLogin({ client: qlikClient({ tenant, clientId }) })
  */
 export async function loopbackLogin(options: LoopbackLoginOptions): Promise<LoopbackLogin> {
+  rejectUnknownOptions('loopbackLogin', options, optionNames)
+  checkClient(options.client)
   const { client, openBrowser = openSystemBrowser, prompt, loginHint } = options
   requireTier(client, 'tenant', 'log users in')
   const registeredUri = loopbackUri(options.redirectUri ?? 'http://127.0.0.1/callback')
@@ -88,6 +90,16 @@ export async function loopbackLogin(options: LoopbackLoginOptions): Promise<Loop
     stop(server, signal.aborted)
   }
 }
+
+const optionNames: readonly (keyof LoopbackLoginOptions)[] = [
+  'client',
+  'openBrowser',
+  'redirectUri',
+  'prompt',
+  'loginHint',
+  'timeoutMs',
+  'signal',
+]
 
 /** Waits for the one request that carries the state. Other requests are refused and have no effect. */
 function receiveResponse<T>(

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { exportJWK, generateKeyPair, importJWK, importPKCS8, type JWK, SignJWT } from 'jose'
-import { configurationError, invalidOption } from './option-checks.ts'
+import { isObject } from './json.ts'
+import { configurationError, invalidOption, rejectUnknownOptions } from './option-checks.ts'
 
 /** What one token request carries to authenticate the client. */
 export interface ClientCredentials {
@@ -69,7 +70,12 @@ export interface PrivateKeyOptions {
  *
  * @throws ERR_CONFIGURATION without a key id or algorithm; at the first token request for a key that cannot be read.
  */
-export function privateKeyJwt({ key, keyId, algorithm }: PrivateKeyOptions): ClientAuthentication {
+export function privateKeyJwt(options: PrivateKeyOptions): ClientAuthentication {
+  rejectUnknownOptions('privateKeyJwt', options, ['key', 'keyId', 'algorithm'])
+  const { key, keyId, algorithm } = options
+  // The key is secret, so the message does not repeat it.
+  if (!isObject(key) && (typeof key !== 'string' || key === ''))
+    throw configurationError('key of privateKeyJwt must be a private key: a JWK or PKCS#8 in PEM.')
   const kid = keyId ?? (typeof key === 'object' ? key.kid : undefined)
   const alg = algorithm ?? (typeof key === 'object' ? key.alg : undefined)
   if (kid === undefined)

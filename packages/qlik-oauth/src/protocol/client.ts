@@ -1,22 +1,25 @@
 import { type ClientAuthentication, clientSecretPost, publicClient } from './client-authentication.ts'
 import { QlikOAuthError } from './errors.ts'
+import { isObject } from './json.ts'
 import { type Metadata, tenantMetadata } from './metadata.ts'
-import { nonEmptyString, scopeList, wholeNumber } from './option-checks.ts'
+import {
+  configurationError,
+  invalidOption,
+  nonEmptyString,
+  rejectUnknownOptions,
+  scopeList,
+  wholeNumber,
+} from './option-checks.ts'
 import { type TenantHttp, tenantHttp } from './tenant-http.ts'
 import { tenantOrigin } from './tenant-origin.ts'
 
-export interface QlikClientOptions {
+/** Describes a client. `clientSecret` and `authentication` exclude each other. */
+export type QlikClientOptions = QlikClientSettings & ClientAuthenticationOptions
+
+export interface QlikClientSettings {
   /** Origin of the tenant, such as `https://acme.eu.qlikcloud.com`; `http:` on loopback only. */
   readonly tenant: string
   readonly clientId: string
-  /** Sent in the body of token requests (`client_secret_post`). */
-  readonly clientSecret?: string
-  /**
-   * How the client authenticates. Excludes `clientSecret`.
-   *
-   * @default `clientSecretPost(clientSecret)`; without a secret, `publicClient()`
-   */
-  readonly authentication?: ClientAuthentication
   /**
    * Scopes that logins request, separated by spaces. The token response says which were granted.
    *
@@ -30,6 +33,19 @@ export interface QlikClientOptions {
   /** Milliseconds for one request to the tenant, its response included. @default 20000 */
   readonly timeoutMs?: number
 }
+
+/** How a client authenticates: by a secret or by another method, never both. */
+export type ClientAuthenticationOptions =
+  | {
+      /** Secret that is sent in the body of token requests (`client_secret_post`). */
+      readonly clientSecret?: string
+      readonly authentication?: never
+    }
+  | {
+      readonly clientSecret?: never
+      /** @default `clientSecretPost(clientSecret)`; without a secret, `publicClient()` */
+      readonly authentication?: ClientAuthentication
+    }
 
 /**
  * Where a client is registered. A `tenant` client works inside its tenant, a `region` client manages tenants and works
@@ -65,20 +81,50 @@ export interface QlikClient {
  * const client = qlikClient({ tenant: 'https://acme.eu.qlikcloud.com', clientId, clientSecret })
  */
 export function qlikClient(options: QlikClientOptions): QlikClient {
+  rejectUnknownOptions('qlikClient', options, optionNames)
   const tenant = tenantOrigin(options.tenant)
+  const clientId = nonEmptyString('clientId', options.clientId)
+  const authentication = authenticationOf(options)
+  const tier = tierFrom(options.tier, tenant)
+  const scope = scopeList(options.scope ?? 'user_default offline_access').join(' ')
+  const issuer = issuerUrl(options.issuer ?? tenant)
   const http = tenantHttp(tenant, wholeNumber('timeoutMs', options.timeoutMs, 20_000))
-  return {
-    tenant,
-    clientId: nonEmptyString('clientId', options.clientId),
-    tier: options.tier ?? tierOf(tenant),
-    authentication:
-      options.authentication ??
-      (options.clientSecret === undefined ? publicClient() : clientSecretPost(options.clientSecret)),
-    scope: scopeList(options.scope ?? 'user_default offline_access').join(' '),
-    http,
-    metadata: tenantMetadata(http, options.issuer ?? tenant),
-    close: () => http.close(),
-  }
+  const metadata = tenantMetadata(http, issuer)
+  return { tenant, clientId, tier, authentication, scope, http, metadata, close: () => http.close() }
+}
+
+const optionNames = [
+  'tenant',
+  'clientId',
+  'clientSecret',
+  'authentication',
+  'scope',
+  'tier',
+  'issuer',
+  'timeoutMs',
+] as const satisfies readonly (keyof QlikClientOptions)[]
+
+function authenticationOf({ clientSecret, authentication }: ClientAuthenticationOptions): ClientAuthentication {
+  if (clientSecret !== undefined && authentication !== undefined)
+    throw configurationError('qlikClient takes either clientSecret or authentication, not both.')
+  if (clientSecret !== undefined) return clientSecretPost(clientSecret)
+  if (authentication === undefined) return publicClient()
+  if (typeof authentication.authenticate === 'function' && typeof authentication.confidential === 'boolean')
+    return authentication
+  throw configurationError(
+    'authentication must be what clientSecretPost(…), clientSecretBasic(…), privateKeyJwt(…) or publicClient() returns.',
+  )
+}
+
+function tierFrom(tier: unknown, tenant: string): ClientTier {
+  if (tier === undefined) return tierOf(tenant)
+  if (tier === 'tenant' || tier === 'region' || tier === 'organization') return tier
+  throw invalidOption('tier', '"tenant", "region" or "organization"', tier)
+}
+
+function issuerUrl(issuer: unknown): string {
+  if (typeof issuer === 'string' && URL.canParse(issuer) && /^https?:\/\//.test(issuer)) return issuer
+  throw invalidOption('issuer', 'a URL, such as "https://acme.eu.qlikcloud.com"', issuer)
 }
 
 function tierOf(origin: string): ClientTier {
@@ -94,6 +140,12 @@ function tierOf(origin: string): ClientTier {
  */
 export function regionDomain(origin: string): string | undefined {
   return /^register\.([a-z]+\.(?:qlikcloud|qlikcloudgov)\.com)$/.exec(new URL(origin).hostname)?.[1]
+}
+
+/** @throws ERR_CONFIGURATION for anything but a client, such as its options. */
+export function checkClient(client: unknown): void {
+  if (isObject(client) && isObject(client.http) && typeof client.metadata === 'function') return
+  throw configurationError('client must be what qlikClient(…) returns.')
 }
 
 /**

@@ -71,8 +71,10 @@ export function rejectUnknownOptions(name: string, options: unknown, known: read
   throw configurationError(`${name} has no option ${unknown}. ${hint}`)
 }
 
-/** The word with the fewest edits from `word`, unless most of `word` would have to change. */
+/** The word that contains `word`, or else the one with the fewest edits, unless most of `word` would have to change. */
 function closest(word: string, words: readonly string[]): string | undefined {
+  const longer = words.find(candidate => candidate.toLowerCase().includes(word.toLowerCase()))
+  if (longer !== undefined && word.length > 3) return longer
   const distances = words.map(candidate => [candidate, editDistance(word, candidate)] as const)
   const [best] = distances.sort(([, one], [, other]) => one - other)
   return best !== undefined && best[1] <= Math.max(2, word.length / 3) ? best[0] : undefined

@@ -1,6 +1,12 @@
-import { type QlikClient, type QlikClientOptions, qlikClient, regionDomain } from '../protocol/client.ts'
+import {
+  type ClientAuthenticationOptions,
+  type QlikClient,
+  type QlikClientSettings,
+  qlikClient,
+  regionDomain,
+} from '../protocol/client.ts'
 import { QlikOAuthError } from '../protocol/errors.ts'
-import { configurationError, invalidOption } from '../protocol/option-checks.ts'
+import { configurationError, invalidOption, rejectUnknownOptions } from '../protocol/option-checks.ts'
 import { tenantOrigin } from '../protocol/tenant-origin.ts'
 import type { TokenCache } from '../tokens/cached-tokens.ts'
 import { machineTokens } from '../tokens/machine-tokens.ts'
@@ -8,8 +14,9 @@ import type { TokenSource } from '../tokens/token-source.ts'
 import { confirmedRegionOf, regionOrigin } from './region.ts'
 import { tenantApi } from './tenant-api.ts'
 
-export interface RegionClientOptions
-  extends Pick<QlikClientOptions, 'clientId' | 'clientSecret' | 'authentication' | 'timeoutMs'> {
+export type RegionClientOptions = RegionClientSettings & ClientAuthenticationOptions
+
+interface RegionClientSettings extends Pick<QlikClientSettings, 'clientId' | 'timeoutMs'> {
   /** The region in which the client is registered, such as `eu`. */
   readonly region: string
   /** Shares the tokens between processes. */
@@ -64,6 +71,7 @@ export interface RegionClient {
  * const tokens = machineTokens({ client: region.at(origin), store })
  */
 export function regionClient(options: RegionClientOptions): RegionClient {
+  rejectUnknownOptions('regionClient', options, optionNames)
   const { region, store, registerOrigin = regionOrigin(region), ...credentials } = options
   const client = qlikClient({ ...credentials, tenant: tenantOrigin(registerOrigin, 'registerOrigin'), tier: 'region' })
   const domain = regionDomain(client.tenant)
@@ -108,6 +116,16 @@ export function regionClient(options: RegionClientOptions): RegionClient {
     },
   }
 }
+
+const optionNames = [
+  'region',
+  'clientId',
+  'clientSecret',
+  'authentication',
+  'store',
+  'registerOrigin',
+  'timeoutMs',
+] as const satisfies readonly (keyof RegionClientOptions)[]
 
 function regionTenant(json: Record<string, unknown>, registerHost: string): RegionTenant {
   const { id, hostnames, status, datacenter } = json

@@ -1,6 +1,12 @@
 import { QlikOAuthError, type TenantErrorDetail, TenantResponseError } from '../protocol/errors.ts'
 import { isObject, parseJson } from '../protocol/json.ts'
-import { configurationError, quoted, wholeNumber } from '../protocol/option-checks.ts'
+import {
+  configurationError,
+  invalidOption,
+  quoted,
+  rejectUnknownOptions,
+  wholeNumber,
+} from '../protocol/option-checks.ts'
 import {
   getFollowingRedirects,
   retryAfterSeconds,
@@ -9,7 +15,7 @@ import {
   tenantHttp,
   withoutQuery,
 } from '../protocol/tenant-http.ts'
-import { pathOnTenant } from '../protocol/tenant-origin.ts'
+import { pathOnTenant, tenantOrigin } from '../protocol/tenant-origin.ts'
 import type { TokenSource } from '../tokens/token-source.ts'
 import { withAccessToken } from '../tokens/with-access-token.ts'
 
@@ -60,9 +66,13 @@ export interface TenantApiOptions {
  * const api = tenantApi({ tokens: machineTokens({ client, store }) })
  * for await (const space of api.list('/api/v1/spaces')) console.log(space.name)
  */
-export function tenantApi({ tokens, timeoutMs }: TenantApiOptions): TenantApi {
-  const { tenant } = tokens
-  const http = tenantHttp(tenant, wholeNumber('timeoutMs', timeoutMs, 20_000))
+export function tenantApi(options: TenantApiOptions): TenantApi {
+  rejectUnknownOptions('tenantApi', options, ['tokens', 'timeoutMs'])
+  const { tokens } = options
+  if (typeof tokens?.accessToken !== 'function')
+    throw invalidOption('tokens', 'a token source, such as machineTokens(…) returns', tokens)
+  const tenant = tenantOrigin(tokens.tenant, 'tokens.tenant')
+  const http = tenantHttp(tenant, wholeNumber('timeoutMs', options.timeoutMs, 20_000))
 
   async function send(request: TenantApiRequest): Promise<TenantResponse> {
     const { json, ...rest } = request

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { requireTier } from '../protocol/client.ts'
 import { anonymousEmbedGrant } from '../protocol/grants.ts'
 import { configurationError, invalidOption } from '../protocol/option-checks.ts'
-import { cachedTokens, type SharedTokenOptions } from './cached-tokens.ts'
+import { cachedTokens, checkTokenOptions, type SharedTokenOptions } from './cached-tokens.ts'
 import type { TokenSource } from './token-source.ts'
 
 export interface AnonymousTokensOptions extends SharedTokenOptions {
@@ -24,7 +24,9 @@ export interface AnonymousTokensOptions extends SharedTokenOptions {
  *
  * @throws ERR_CONFIGURATION for an invalid option; ERR_TIER for a region's or an organization's client.
  */
-export function anonymousTokens({ accessCode, trackingCode, ...shared }: AnonymousTokensOptions): TokenSource {
+export function anonymousTokens(options: AnonymousTokensOptions): TokenSource {
+  checkTokenOptions('anonymousTokens', options, ['accessCode', 'trackingCode'])
+  const { accessCode, trackingCode, ...shared } = options
   // The access code opens the app, so the message does not repeat it.
   if (typeof accessCode !== 'string' || accessCode === '')
     throw configurationError(`accessCode must be the eac of an app's anonymous link, got ${typeof accessCode}.`)

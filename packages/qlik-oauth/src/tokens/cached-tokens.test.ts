@@ -1,7 +1,12 @@
 import { inspect } from 'node:util'
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals'
 import { startTokenEndpoint, type TokenEndpoint } from '../../test/support/token-endpoint.ts'
-import { type QlikClient, type QlikClientOptions, qlikClient } from '../protocol/client.ts'
+import {
+  type ClientAuthenticationOptions,
+  type QlikClient,
+  type QlikClientSettings,
+  qlikClient,
+} from '../protocol/client.ts'
 import { publicClient } from '../protocol/client-authentication.ts'
 import { QlikOAuthError } from '../protocol/errors.ts'
 import { memoryLoginStore } from '../stores/memory-login-store.ts'
@@ -9,6 +14,8 @@ import { anonymousTokens } from './anonymous-tokens.ts'
 import type { TokenCache } from './cached-tokens.ts'
 import { impersonatedTokens } from './impersonated-tokens.ts'
 import { machineTokens } from './machine-tokens.ts'
+import type { TokenSource } from './token-source.ts'
+import { withAccessToken } from './with-access-token.ts'
 
 let endpoint: TokenEndpoint
 const clients: QlikClient[] = []
@@ -21,8 +28,11 @@ afterEach(async () => {
   await endpoint.close()
 })
 
-function machine(options: Partial<QlikClientOptions> = {}): QlikClient {
-  const client = qlikClient({ tenant: endpoint.origin, clientId: 'robot', clientSecret: 'hush', ...options })
+function machine(
+  settings: Partial<QlikClientSettings> = {},
+  authentication: ClientAuthenticationOptions = { clientSecret: 'hush' },
+): QlikClient {
+  const client = qlikClient({ tenant: endpoint.origin, clientId: 'robot', ...settings, ...authentication })
   clients.push(client)
   return client
 }
@@ -112,6 +122,34 @@ describe('machine tokens', () => {
     const second = machineTokens({ client: machine(), store })
     const [, renewed] = await Promise.all([second.accessToken(), second.accessToken({ rejected })])
     expect(renewed).toBe('token-2')
+  })
+
+  it('requests one token a minute for a resource that rejects every token', async () => {
+    let now = 1_000_000
+    const tokens = machineTokens({ client: machine(), store: memoryLoginStore({ now: () => now }), now: () => now })
+    expect(await rejectEveryToken(tokens, 100)).toEqual(['token-1', 'token-2'])
+    expect(endpoint.requests).toHaveLength(2)
+
+    now += 59_999
+    expect(await rejectEveryToken(tokens, 100)).toEqual(['token-2'])
+    now += 1
+    expect(await rejectEveryToken(tokens, 100)).toEqual(['token-2', 'token-3'])
+    expect(endpoint.requests).toHaveLength(3)
+  })
+
+  it('requests one token a minute for concurrent requests whose tokens are all rejected, in two processes', async () => {
+    const store = memoryLoginStore()
+    const sources = [1, 2].map(() => machineTokens({ client: machine(), store }))
+    await Promise.all(sources.flatMap(tokens => Array.from({ length: 20 }, () => rejectEveryToken(tokens, 5))))
+    expect(endpoint.requests.length).toBeLessThanOrEqual(3)
+  })
+
+  it('renews a token that is rejected a second time after it was renewed for its expiry', async () => {
+    let now = 1_000_000
+    const tokens = machineTokens({ client: machine(), store: memoryLoginStore({ now: () => now }), now: () => now })
+    await rejectEveryToken(tokens, 1)
+    now += 3_600_000
+    expect(await rejectEveryToken(tokens, 1)).toEqual(['token-3', 'token-4'])
   })
 
   it('does not cache a failure, and pauses all processes after one', async () => {
@@ -235,6 +273,15 @@ describe('impersonated tokens', () => {
     expect(endpoint.requests).toHaveLength(1)
   })
 
+  it('requests one token a minute and user for a resource that rejects every token', async () => {
+    const tokensOf = impersonatedTokens({ client: machine(), store: memoryLoginStore() })
+    for (let request = 0; request < 20; request++) {
+      await rejectEveryToken(tokensOf({ userId: 'ann' }), 1)
+      await rejectEveryToken(tokensOf({ userId: 'bob' }), 1)
+    }
+    expect(endpoint.requests).toHaveLength(4)
+  })
+
   it.each([{ userId: '' }, { subject: 7 }, {}, { userId: 'a', subject: 'b' }, undefined])(
     'refuses the user %j',
     user => {
@@ -252,7 +299,7 @@ describe('impersonated tokens', () => {
 })
 
 describe('anonymous tokens', () => {
-  const anonymous = () => machine({ clientId: 'public-page', authentication: publicClient() })
+  const anonymous = () => machine({ clientId: 'public-page' }, { authentication: publicClient() })
 
   it('sends access code and tracking code, without a secret', async () => {
     const tokens = anonymousTokens({ client: anonymous(), store: memoryLoginStore(), accessCode: 'eac-1' })
@@ -282,9 +329,56 @@ describe('anonymous tokens', () => {
     expect(endpoint.requests[1]?.parameters.tracking_code).toBe('a'.repeat(40))
   })
 
+  it('requests one token a minute for a resource that rejects every token', async () => {
+    const tokens = anonymousTokens({ client: anonymous(), store: memoryLoginStore(), accessCode: 'eac-1' })
+    expect(await rejectEveryToken(tokens, 100)).toEqual(['token-1', 'token-2'])
+    expect(endpoint.requests).toHaveLength(2)
+  })
+
   it.each(['', 'A'.repeat(40), 'a'.repeat(39), `${'a'.repeat(40)}\n`])('refuses the tracking code %j', trackingCode => {
     expect(() =>
       anonymousTokens({ client: anonymous(), store: memoryLoginStore(), accessCode: 'x', trackingCode }),
     ).toThrow('40 hexadecimal')
   })
 })
+
+describe('the options of a token source', () => {
+  const options = () => ({ client: machine(), store: memoryLoginStore() })
+  const invalid: [string, object, string][] = [
+    ['machineTokens', { scopes: 'a' }, 'machineTokens has no option scopes. Did you mean scope?'],
+    ['machineTokens', { refreshLeeway: 5 }, 'Did you mean refreshLeewaySeconds?'],
+    ['machineTokens', { accessCode: 'x' }, 'machineTokens has no option accessCode. Its options are client, leaseMs'],
+    ['machineTokens', { leaseMs: 0 }, 'leaseMs must be a whole number of at least 1, got 0'],
+    ['machineTokens', { refreshLeewaySeconds: '60' }, 'refreshLeewaySeconds must be a whole number'],
+    [
+      'machineTokens',
+      { client: { tenant: 'https://acme.eu.qlikcloud.com' } },
+      'client must be what qlikClient(…) returns',
+    ],
+    ['machineTokens', { store: undefined }, 'store must be a store with the methods saveTokens, readTokens, lock'],
+    ['machineTokens', { store: { readTokens: async () => undefined } }, 'store must be a store with the methods'],
+    ['machineTokens', { store: new Map() }, 'such as redisLoginStore(…)'],
+    ['machineTokens', { now: 5 }, 'now must be a function'],
+    ['impersonatedTokens', { scope: 'a,b' }, 'Separate them by spaces, not commas.'],
+    ['impersonatedTokens', { user: { userId: 'ann' } }, 'impersonatedTokens has no option user'],
+    ['anonymousTokens', { accesscode: 'x' }, 'Did you mean accessCode?'],
+    ['anonymousTokens', { accessCode: 'x', scope: 'a' }, 'anonymousTokens has no option scope'],
+  ]
+  const factories: Record<string, (options: never) => unknown> = { machineTokens, impersonatedTokens, anonymousTokens }
+
+  it.each(invalid)('are checked at once: %s with %j', (name, changed, message) => {
+    const received = { ...options(), ...changed }
+    expect(() => factories[name]?.(received as never)).toThrow(
+      expect.objectContaining({ code: 'ERR_CONFIGURATION', message: expect.stringContaining(message) }),
+    )
+  })
+})
+
+/** Uses a token source for requests to a resource that answers 401 to every token. @returns The tokens it received. */
+async function rejectEveryToken(tokens: TokenSource, requests: number): Promise<string[]> {
+  const received = new Set<string>()
+  for (let request = 0; request < requests; request++) {
+    await withAccessToken(tokens, async accessToken => received.add(accessToken), { isRejected: () => true })
+  }
+  return [...received]
+}

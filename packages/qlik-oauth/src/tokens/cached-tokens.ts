@@ -1,13 +1,12 @@
 import { createHash } from 'node:crypto'
 import { unlessAborted } from '../protocol/abort.ts'
-import type { QlikClient } from '../protocol/client.ts'
+import { checkClient, type QlikClient } from '../protocol/client.ts'
 import type { Grant } from '../protocol/grants.ts'
-import { wholeNumber } from '../protocol/option-checks.ts'
+import { invalidOption, rejectUnknownOptions, wholeNumber } from '../protocol/option-checks.ts'
 import { requestTokens, type TokenRequestOptions } from '../protocol/token-endpoint.ts'
 import { needsRefresh, type TokenSet } from '../protocol/token-set.ts'
 import type { LoginStore } from '../stores/login-store.ts'
 import { singleFlight } from '../stores/single-flight.ts'
-import { rejectionGuard } from './rejection-guard.ts'
 import type { TokenSource } from './token-source.ts'
 
 /** Options of every token source whose tokens belong to no login. */
@@ -45,9 +44,10 @@ export function cachedTokens(options: CachedTokensOptions): TokenSource {
   const leaseMs = wholeNumber('leaseMs', options.leaseMs, 5000)
   const key = tokenKey(client, grant, holder)
   const once = singleFlight<TokenSet>({ store, leaseMs, waitMs: maxWaitMs })
-  const guard = rejectionGuard(1, now)
   let cached: TokenSet | undefined
   let rejectedToken: string | undefined
+  /** The token that replaced a rejected one. */
+  let replacement: { readonly accessToken: string; readonly at: number } | undefined
 
   const usable = (tokens: TokenSet) => tokens.accessToken !== rejectedToken && tokens.expiresAt > now()
   const fresh = (tokens: TokenSet) => usable(tokens) && !needsRefresh(tokens, now(), leewayMs)
@@ -69,7 +69,7 @@ export function cachedTokens(options: CachedTokensOptions): TokenSource {
       cached = await once(key, work)
       // The lookup of a shared flight may have run before the token was rejected.
       if (cached.accessToken === rejectedToken) cached = await once(key, work)
-      if (rejected !== undefined) guard.replaced(key, cached.accessToken)
+      if (rejected !== undefined) replacement = { accessToken: cached.accessToken, at: now() }
       return cached
     } catch (error) {
       if (cached !== undefined && usable(cached)) return cached
@@ -77,16 +77,18 @@ export function cachedTokens(options: CachedTokensOptions): TokenSource {
     }
   }
 
-  /** Whether the rejected token is the current one; callers with an older one get the current token. */
-  function isCurrent(accessToken: string): boolean {
-    return cached === undefined || cached.accessToken === accessToken
+  /** A caller whose rejected token is an older one gets the current token. */
+  function shouldRenew(accessToken: string): boolean {
+    if (cached !== undefined && cached.accessToken !== accessToken) return false
+    // The resource rejects every token: renewing again cannot help.
+    return replacement?.accessToken !== accessToken || now() >= replacement.at + replacementPauseMs
   }
 
   return {
     tenant: client.tenant,
     async accessToken({ rejected, signal } = {}) {
       signal?.throwIfAborted()
-      if (rejected !== undefined && isCurrent(rejected) && !guard.blocksRenewal(key, rejected)) rejectedToken = rejected
+      if (rejected !== undefined && shouldRenew(rejected)) rejectedToken = rejected
       const tokens = cached !== undefined && fresh(cached) ? cached : await unlessAborted(renew(rejected), signal)
       return tokens.accessToken
     },
@@ -96,9 +98,40 @@ export function cachedTokens(options: CachedTokensOptions): TokenSource {
 /** Longer than the token endpoint's own limit plus three leases: the holder of the lock may still succeed. */
 const maxWaitMs = 45_000
 
+/** How long a token that replaced a rejected one is not renewed for being rejected itself. */
+const replacementPauseMs = 60_000
+
 /** Includes the host, because a client id is valid on many hosts. Hashed, because a subject is personal data. */
 function tokenKey({ tenant, clientId }: QlikClient, { grant_type, scope = '' }: Grant, holder: string): string {
   return createHash('sha256')
     .update(JSON.stringify([tenant, clientId, grant_type, scope, holder]))
     .digest('base64url')
 }
+
+/**
+ * Checks the options of a token source.
+ *
+ * @param name The function, as in "machineTokens has no option …".
+ * @param ownOptions The options beside the shared ones.
+ * @throws ERR_CONFIGURATION
+ */
+export function checkTokenOptions(name: string, options: SharedTokenOptions, ownOptions: readonly string[]): void {
+  rejectUnknownOptions(name, options, [...sharedOptions, ...ownOptions])
+  checkClient(options.client)
+  const store: Partial<Record<keyof TokenCache, unknown>> | undefined = options.store
+  if (!storeMethods.every(method => typeof store?.[method] === 'function')) {
+    const expected = `a store with the methods ${storeMethods.join(', ')}, such as redisLoginStore(…)`
+    throw invalidOption('store', expected, options.store)
+  }
+  if (options.now !== undefined && typeof options.now !== 'function')
+    throw invalidOption('now', 'a function that returns milliseconds', options.now)
+}
+
+const sharedOptions: readonly (keyof SharedTokenOptions)[] = [
+  'client',
+  'store',
+  'refreshLeewaySeconds',
+  'leaseMs',
+  'now',
+]
+const storeMethods: readonly (keyof TokenCache)[] = ['saveTokens', 'readTokens', 'lock']

@@ -2,7 +2,7 @@ import { LRUCache } from 'lru-cache'
 import { requireTier } from '../protocol/client.ts'
 import { impersonationGrant, type UserLookup } from '../protocol/grants.ts'
 import { scopeList } from '../protocol/option-checks.ts'
-import { cachedTokens, type SharedTokenOptions } from './cached-tokens.ts'
+import { cachedTokens, checkTokenOptions, type SharedTokenOptions } from './cached-tokens.ts'
 import { requireConfidential } from './machine-tokens.ts'
 import type { TokenSource } from './token-source.ts'
 
@@ -24,10 +24,9 @@ export interface ImpersonatedTokensOptions extends SharedTokenOptions {
  * const tokensOf = impersonatedTokens({ client: qlikClient({ tenant, clientId, clientSecret }), store })
  * const tokens = tokensOf({ subject: 'auth0|ann' })
  */
-export function impersonatedTokens({
-  scope = 'user_default',
-  ...shared
-}: ImpersonatedTokensOptions): (user: UserLookup) => TokenSource {
+export function impersonatedTokens(options: ImpersonatedTokensOptions): (user: UserLookup) => TokenSource {
+  checkTokenOptions('impersonatedTokens', options, ['scope'])
+  const { scope = 'user_default', ...shared } = options
   requireConfidential(shared.client, 'impersonatedTokens')
   requireTier(shared.client, 'tenant', 'impersonate users')
   const scopes = scopeList(scope).join(' ')

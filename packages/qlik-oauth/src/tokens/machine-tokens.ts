@@ -1,7 +1,7 @@
 import type { QlikClient } from '../protocol/client.ts'
 import { clientCredentialsGrant } from '../protocol/grants.ts'
 import { configurationError, scopeList } from '../protocol/option-checks.ts'
-import { cachedTokens, type SharedTokenOptions } from './cached-tokens.ts'
+import { cachedTokens, checkTokenOptions, type SharedTokenOptions } from './cached-tokens.ts'
 import type { TokenSource } from './token-source.ts'
 
 export interface MachineTokensOptions extends SharedTokenOptions {
@@ -18,7 +18,9 @@ export interface MachineTokensOptions extends SharedTokenOptions {
  * const tokens = machineTokens({ client: qlikClient({ tenant, clientId, clientSecret }), store })
  * const headers = { authorization: `Bearer ${await tokens.accessToken()}` }
  */
-export function machineTokens({ scope, ...shared }: MachineTokensOptions): TokenSource {
+export function machineTokens(options: MachineTokensOptions): TokenSource {
+  checkTokenOptions('machineTokens', options, ['scope'])
+  const { scope, ...shared } = options
   requireConfidential(shared.client, 'machineTokens')
   return cachedTokens({
     ...shared,
