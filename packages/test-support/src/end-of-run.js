@@ -4,7 +4,7 @@ import { spawnSync } from 'node:child_process'
  * A reporter of Jest that ends every run, with a message and exit code 1:
  *
  * - when the tests do not finish within `allTestsMs`, 20 minutes by default;
- * - when a server, a socket or a child process that a test left open keeps Jest alive for `afterTestsMs`, 10 seconds by
+ * - when a server, a socket or a child process that a test left open keeps Jest alive for `afterTestsMs`, 30 seconds by
  *   default, after the last test.
  */
 export default class EndOfRun {
@@ -15,7 +15,7 @@ export default class EndOfRun {
 
   constructor({ watch, watchAll }, options = {}) {
     this.#watches = watch || watchAll
-    this.#options = { allTestsMs: 20 * 60_000, afterTestsMs: 10_000, ...options }
+    this.#options = { allTestsMs: 20 * 60_000, afterTestsMs: 30_000, ...options }
   }
 
   onRunStart() {

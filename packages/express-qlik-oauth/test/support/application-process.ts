@@ -18,7 +18,11 @@ const { redisUrl, keys, sessionSecret, ...options }: ProcessSettings = JSON.pars
 const print = (line: object) => process.stdout.write(`${JSON.stringify(line)}\n`)
 
 const redis = connectRedis(redisUrl)
-const store = redisLoginStore(redis, { keys, onEvent: event => print({ name: 'store', event }) })
+const store = redisLoginStore(redis, {
+  keys,
+  commandTimeoutMs: 10_000,
+  onEvent: event => print({ name: 'store', event }),
+})
 const sessions: SessionOptions = {
   ...sessionCookie(options.publicUrl),
   secret: sessionSecret,

@@ -8,7 +8,7 @@ import { createLogins } from 'qlik-oauth/internal'
 const { TENANT = '', REDIS = '', KEYS = '' } = process.env
 const redis = new Redis(REDIS)
 const web = qlikClient({ tenant: TENANT, clientId: 'web', clientSecret: 'hush' })
-const store = redisLoginStore(redis, { keys: [KEYS] })
+const store = redisLoginStore(redis, { keys: [KEYS], commandTimeoutMs: 10_000 })
 const logins = createLogins({ store, clientOf: () => web, emit: () => {}, refreshLeaseMs: 300 })
 await once(redis, 'ready')
 process.stdout.write('ready\n')
