@@ -5,6 +5,8 @@
 import { once } from 'node:events'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import { dirname } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import { RedisStore } from 'connect-redis'
 import express, { type ErrorRequestHandler } from 'express'
 import session, { type SessionOptions } from 'express-session'
@@ -37,6 +39,12 @@ const failed: ErrorRequestHandler = (error, _request, response, _next) => {
   response.status(error.status ?? 500).json({ code: error.code, message: error.message })
 }
 
+const dashboard = `<!doctype html><html lang="en"><title>Dashboard</title><link rel="icon" href="data:,">
+<script src="/embed/index.js" data-host="${options.publicUrl}/qlik" data-auth-type="none"></script>
+<div style="height: 30rem">
+<qlik-embed ui="analytics/chart" app-id="5d6f1c1e-2b0a-4c7e-9a51-0c8e7f3b1955" object-id="bar-life-expectancy"></qlik-embed>
+</div>`
+
 const app = express()
 app.use(session(sessions))
 app.use(qlik.routes())
@@ -46,6 +54,8 @@ app.delete(
   '/admin/logins/:user',
   async (request, response) => void response.json(await qlik.endLogins(request.params.user)),
 )
+app.use('/embed', express.static(dirname(fileURLToPath(import.meta.resolve('@qlik/embed-web-components')))))
+app.get('/dashboard', (_request, response) => void response.send(dashboard))
 app.use(failed)
 
 const server = createServer(qlik.handler(app))

@@ -36,15 +36,20 @@ export interface ApplicationProcess {
 export const publicUrl = 'http://localhost'
 
 /** Settings for processes of one application, with a client registered for it at the tenant. */
-export function settingsFor(tenant: SimulatedTenant, redisUrl: string, keys: readonly string[]): ProcessSettings {
+export function settingsFor(
+  tenant: SimulatedTenant,
+  redisUrl: string,
+  keys: readonly string[],
+  origin = publicUrl,
+): ProcessSettings {
   const clientSecret = 'secret-of-the-test-application'
   const { clientId } = tenant.registerClient({
     clientId: 'processes',
     clientSecret,
     appType: 'web',
-    redirectUris: [`${publicUrl}/auth/callback`],
+    redirectUris: [`${origin}/auth/callback`],
   })
-  const options = { tenant: tenant.origin, clientId, clientSecret, publicUrl, loginRateLimit: 0 }
+  const options = { tenant: tenant.origin, clientId, clientSecret, publicUrl: origin, loginRateLimit: 0 }
   return { ...options, redisUrl, keys, sessionSecret: 'a-session-secret-for-tests' }
 }
 
