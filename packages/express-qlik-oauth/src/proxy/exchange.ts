@@ -208,6 +208,11 @@ export class Exchange implements AttemptListener, Ticking, Turn {
       this.#proxied.principal.onEnd?.(() => this.giveUp(httpError('ERR_SESSION_EXPIRED', 'Log in again.'))) ?? noop
   }
 
+  /** Waits for its turn: nothing of it has reached the tenant. */
+  get waits(): boolean {
+    return this.#waits
+  }
+
   /** The server shuts down: the client is to send its next request elsewhere. */
   lastOnConnection(): void {
     const { response } = this.#proxied

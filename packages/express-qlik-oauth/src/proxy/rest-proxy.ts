@@ -44,6 +44,7 @@ export function restProxy(options: RestProxyOptions): RestProxy {
   const tenants = tenantPools(settings, rules.isOpen)
   const running = new RunningExchanges<Exchange>()
   let state: 'open' | 'draining' | 'closed' = 'open'
+  let closing: Promise<void> | undefined
   let served = 0
   let idle = (): void => {}
 
@@ -59,21 +60,26 @@ export function restProxy(options: RestProxyOptions): RestProxy {
       if (response.socket === null) response.once('socket', () => begin(request, response, target, authenticate))
       else begin(request, response, target, authenticate)
     },
-    async close({ graceMs }) {
-      if (state === 'open') {
-        state = 'draining'
-        for (const exchange of running) exchange.lastOnConnection()
-        if (served > 0) await settled(graceMs)
-        state = 'closed'
-        for (const exchange of [...running]) exchange.cutOff()
-      }
-      await tenants.close()
+    close({ graceMs }) {
+      closing ??= drain(graceMs)
+      return closing
     },
+  }
+
+  async function drain(graceMs: number): Promise<void> {
+    state = 'draining'
+    for (const exchange of running) exchange.lastOnConnection()
+    if (served > 0) await settled(graceMs)
+    state = 'closed'
+    // Those that wait first: they would begin when others end.
+    for (const exchange of [...running].filter(({ waits }) => waits)) exchange.cutOff()
+    for (const exchange of [...running]) exchange.cutOff()
+    await tenants.close()
   }
 
   function begin(request: IncomingMessage, response: ServerResponse, target: string, authenticate: Authenticate): void {
     if (response.destroyed) return
-    if (state === 'draining') response.shouldKeepAlive = false
+    if (state !== 'open') response.shouldKeepAlive = false
     served += 1
     response.once('close', () => {
       served -= 1

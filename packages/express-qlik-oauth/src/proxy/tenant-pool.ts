@@ -56,8 +56,11 @@ export function tenantPools(settings: RestProxySettings, isOpen: (path: string) 
         waiting: settings.waiting,
       }),
       openStream(login) {
-        if (streams >= settings.connections) throw busy()
         if (!streamsOf.acquire(login)) throw tooManyRequests()
+        if (streams >= settings.connections) {
+          streamsOf.release(login)
+          throw busy()
+        }
         streams += 1
       },
       closeStream(login) {

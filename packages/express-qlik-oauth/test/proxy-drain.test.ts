@@ -1,0 +1,111 @@
+import { once } from 'node:events'
+import type { ServerResponse } from 'node:http'
+import { afterEach, describe, expect, it } from '@jest/globals'
+import { until } from 'test-support/until'
+import { fromOurPage, proxyTo } from './support/rest-proxy.ts'
+import { closeAll, get, httpServer, open, read, until as untilText } from './support/wire.ts'
+
+afterEach(closeAll)
+
+const asking = (path: string, method = 'GET', headers = ''): string =>
+  `${method} /qlik/api/v1${path} HTTP/1.1\r\nhost: a\r\nsec-fetch-site: same-origin\r\n${headers}\r\n`
+
+/** A tenant that carries out every request, and responds when it is told to. */
+async function patientTenant() {
+  const held: ServerResponse[] = []
+  const done: string[] = []
+  const tenant = await httpServer(async (request, response) => {
+    let bytes = 0
+    for await (const chunk of request) bytes += chunk.length
+    done.push(`${request.method} ${request.url} ${bytes}`)
+    if (request.url?.includes('/now') === true) response.end('ok')
+    else held.push(response)
+  })
+  return { ...(await proxyTo(tenant.origin)), held, done }
+}
+
+describe('closing', () => {
+  it('lets requests under way finish, and says that the connection ends', async () => {
+    const { port, proxy, held, done, events } = await patientTenant()
+    const clients = ['GET', 'POST'].map(method => open(port, asking('/held', method)))
+    await until(() => held.length === 2)
+    const closed = proxy.close({ graceMs: 10_000 })
+    for (const response of held) response.end('done')
+    for (const text of await Promise.all(clients.map(read)))
+      expect(text).toMatch(/^HTTP\/1\.1 200 OK\r\n[\s\S]*connection: close[\s\S]*done/i)
+    await closed
+    expect(done).toHaveLength(2)
+    expect(events).toEqual([])
+    expect(await get(port, '/qlik/api/v1/now')).toMatchObject({ status: 503, headers: { 'retry-after': '5' } })
+  })
+
+  it('lets an upload and a download under way finish', async () => {
+    const { port, proxy, held, done } = await patientTenant()
+    const download = open(port, asking('/held'))
+    await until(() => held.length === 1)
+    held[0]?.write('begun')
+    await untilText(download, 'begun')
+    const upload = open(port, `${asking('/now', 'PUT', 'content-length: 6\r\n')}abc`)
+    await until(() => held.length === 1)
+    const closed = proxy.close({ graceMs: 10_000 })
+    upload.write('def')
+    expect(await untilText(upload, '\r\n\r\nok')).toContain('200 OK')
+    held[0]?.end('ended')
+    await untilText(download, '0\r\n\r\n')
+    await closed
+    expect(done).toContain('PUT /api/v1/now 6')
+  })
+
+  it('serves new requests of open connections meanwhile, and ends those connections', async () => {
+    const { port, proxy, held } = await patientTenant()
+    const kept = open(port, asking('/now'))
+    await untilText(kept, '\r\n\r\nok')
+    const slow = open(port, asking('/held'))
+    await until(() => held.length === 1)
+    const closed = proxy.close({ graceMs: 10_000 })
+    kept.write(asking('/now', 'POST'))
+    expect(await read(kept)).toMatch(/^HTTP\/1\.1 200 OK[\s\S]*connection: close/i)
+    held[0]?.end('done')
+    expect(await read(slow)).toContain('done')
+    await closed
+  })
+
+  it('is over at once where nothing is under way, and after the grace where something is', async () => {
+    const idle = await patientTenant()
+    await idle.proxy.close({ graceMs: 60_000 })
+
+    const { port, proxy, held, done } = await patientTenant()
+    const responses = ['GET', 'POST', 'DELETE'].map(method => read(open(port, asking('/held', method))))
+    await until(() => held.length === 3)
+    await proxy.close({ graceMs: 200 })
+    const [safe, ...changing] = await Promise.all(responses)
+    expect(safe).toMatch(/^HTTP\/1\.1 503 [\s\S]*"code":"closing"/)
+    // The tenant has carried them out, so an error that asks for a repetition would be wrong.
+    expect(changing).toEqual(['', ''])
+    expect(done).toHaveLength(3)
+  })
+
+  it('refuses what has not reached the tenant after the grace', async () => {
+    const tenant = await httpServer(() => {})
+    const { port, proxy } = await proxyTo(tenant.origin, { connections: 1 })
+    const asked = once(tenant.server, 'request')
+    open(port, asking('/first'))
+    await asked
+    const waiting = open(port, asking('/second', 'POST'))
+    await until(() => waiting.bytesWritten > 0)
+    const response = read(waiting)
+    await get(port, '/qlik/other')
+    await proxy.close({ graceMs: 50 })
+    expect(await response).toMatch(/^HTTP\/1\.1 503 /)
+  })
+
+  it('is the same for two calls at once', async () => {
+    const { port, proxy, held } = await patientTenant()
+    const slow = get(port, '/qlik/api/v1/held', fromOurPage)
+    await until(() => held.length === 1)
+    const closed = Promise.all([proxy.close({ graceMs: 10_000 }), proxy.close({ graceMs: 10_000 })])
+    held[0]?.end('done')
+    expect((await slow).body).toBe('done')
+    await closed
+  })
+})
