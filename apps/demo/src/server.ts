@@ -1,10 +1,10 @@
-import type { RequestListener, Server } from 'node:http'
+import { createServer, type RequestListener, type Server } from 'node:http'
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import { type QlikEventName, type QlikProxy, qlikAuth, qlikProxy } from 'express-qlik-oauth'
 import type { Logger } from 'pino'
 import type { TokenSource } from 'qlik-oauth'
 import { demoApp } from './app.ts'
 import type { Environment } from './environment.ts'
-import { gracefulServer } from './graceful-server.ts'
 import { createHealth } from './health.ts'
 import { createLogger } from './logger.ts'
 import { createMetrics, type Metrics } from './metrics.ts'
@@ -56,8 +56,7 @@ export async function serve(environment: Environment): Promise<RunningDemo> {
     sharedTokens: tokens,
   })
   // The proxies are served ahead of Express, which would cost more per request than the proxying itself.
-  const http = gracefulServer(qlik.handler(anonymousProxy?.handler(app) ?? app))
-  const { server } = http
+  const server = createServer(qlik.handler(anonymousProxy?.handler(app) ?? app))
   // Uploads may take longer than Node's five minutes; the proxy's own timeouts end stalled ones.
   server.requestTimeout = 0
   qlik.attach(server)
@@ -65,7 +64,7 @@ export async function serve(environment: Environment): Promise<RunningDemo> {
 
   const close = async () => {
     await health.stop()
-    const { closed } = await http.close(graceMs)
+    const { closed } = await stopAccepting(server)
     await Promise.all([qlik.close({ graceMs }), anonymousProxy?.close({ graceMs })])
     await closed
     await tokens.close()
@@ -125,6 +124,19 @@ function listen(server: Server, port: number): Promise<void> {
       resolve()
     })
   })
+}
+
+/** Stops accepting connections. `closed` resolves when all have ended; the grace limits how long that takes. */
+async function stopAccepting(server: Server): Promise<{ readonly closed: Promise<void> }> {
+  if (!server.listening) return { closed: Promise.resolve() }
+  // Connections and requests that the system has queued are accepted first: closing would reset them.
+  await nextTurn()
+  await nextTurn()
+  const closed = new Promise<void>(resolve => server.close(() => resolve()))
+  setTimeout(() => server.closeAllConnections(), graceMs).unref()
+  await nextTurn()
+  await nextTurn()
+  return { closed }
 }
 
 const graceMs = 6000
