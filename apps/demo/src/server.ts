@@ -129,16 +129,23 @@ function listen(server: Server, port: number): Promise<void> {
 /** Stops accepting connections. `closed` resolves when all have ended; the grace limits how long that takes. */
 async function stopAccepting(server: Server): Promise<{ readonly closed: Promise<void> }> {
   if (!server.listening) return { closed: Promise.resolve() }
-  // Connections and requests that the system has queued are accepted first: closing would reset them.
-  await nextTurn()
-  await nextTurn()
+  // Closing resets the connections in the accept queue, from which Node takes one per turn of the event loop.
+  let hasAccepted = true
+  server.on('connection', () => {
+    hasAccepted = true
+  })
+  const latest = performance.now() + acceptMs
+  while (hasAccepted && performance.now() < latest) {
+    hasAccepted = false
+    await nextTurn()
+    await nextTurn()
+  }
   const closed = new Promise<void>(resolve => server.close(() => resolve()))
   setTimeout(() => server.closeAllConnections(), graceMs).unref()
-  await nextTurn()
-  await nextTurn()
   return { closed }
 }
 
+const acceptMs = 500
 const graceMs = 6000
 
 /** Logs when the tenant is unavailable at start. The application starts all the same: the tenant may recover. */
