@@ -154,6 +154,14 @@ describe('an upgrade that the tenant refuses', () => {
     },
   )
 
+  it('gets Retry-After in seconds when the tenant sends a date', async () => {
+    const dates = 'retry-after: Thu, 01 Jan 2026 12:00:45 GMT\r\ndate: Thu, 01 Jan 2026 12:00:00 GMT'
+    await start(answering(`HTTP/1.1 503 No\r\n${dates}\r\ncontent-length: 0\r\n\r\n`))
+    const answer = await responseTo(handshakeText(setup))
+    expect(answer.head).toMatch(/^retry-after: 45$/m)
+    await setup.allClosed()
+  })
+
   it.each([
     ['200', 'HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n'],
     ['304', 'HTTP/1.1 304 Not Modified\r\n\r\n'],

@@ -9,6 +9,7 @@ import {
 import { Agent as HttpsAgent, request as httpsRequest } from 'node:https'
 import type { Duplex } from 'node:stream'
 import type { ErrorCode, QlikOAuthError } from 'qlik-oauth'
+import { retryAfterSeconds } from 'qlik-oauth/internal'
 import { httpError } from '../http/http-error.ts'
 import { ignoreErrors } from '../http/http-server.ts'
 
@@ -108,10 +109,9 @@ function openingHandshake(
 function refusal({ statusCode = 502, headers }: IncomingMessage): QlikOAuthError {
   if (statusCode < 300 || statusCode === 304 || statusCode > 599)
     return httpError('ERR_TENANT_RESPONSE', 'The tenant responded without opening a WebSocket.')
-  const seconds = headers['retry-after'] ?? ''
   return httpError('ERR_TENANT_REFUSED', `The tenant responded with status ${statusCode}.`, {
     status: statusCode,
-    ...(/^\d{1,9}$/.test(seconds) ? { retryAfterSeconds: Number(seconds) } : {}),
+    retryAfterSeconds: retryAfterSeconds(headers),
   })
 }
 
