@@ -1,6 +1,6 @@
 import type { IncomingMessage, RequestListener, Server, ServerResponse } from 'node:http'
 import type { Duplex } from 'node:stream'
-import { closeIdleConnections, onUpgrade } from './http/http-server.ts'
+import { endKeepAlive, onUpgrade, serverClosed } from './http/http-server.ts'
 import { isBelowMount, requestTarget } from './http/mount.ts'
 import { mountPath, rejectUnknownOptions, wholeNumber } from './http/option-checks.ts'
 import type { Authenticate } from './http/principal.ts'
@@ -96,9 +96,12 @@ export function mountedProxy(mount: string, proxy: ProxyServer): QlikProxy {
   const isBelow = (request: IncomingMessage) => isBelowMount(requestTarget(request), mount)
 
   async function drain(graceMs: number): Promise<void> {
-    for (const server of servers.keys()) closeIdleConnections(server)
+    const until = performance.now() + graceMs
+    for (const server of servers.keys()) endKeepAlive(server)
     await proxy.close(graceMs)
     for (const detach of servers.values()) detach()
+    // Requests of the application itself may still need the login.
+    await Promise.all([...servers.keys()].map(server => serverClosed(server, until - performance.now())))
     servers.clear()
   }
 

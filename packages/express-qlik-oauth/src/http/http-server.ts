@@ -20,25 +20,36 @@ export interface UpgradeHandler {
  * @returns A function that removes the handler.
  */
 export function onUpgrade(server: Server, handler: UpgradeHandler): () => void {
-  const handlers = handlersOf.get(server) ?? listen(server)
+  const { handlers, listener } = attached.get(server) ?? listen(server)
   handlers.add(handler)
-  return () => void handlers.delete(handler)
+  return () => {
+    handlers.delete(handler)
+    if (handlers.size > 0) return
+    server.off('upgrade', listener)
+    attached.delete(server)
+  }
 }
 
-const handlersOf = new WeakMap<Server, Set<UpgradeHandler>>()
+interface Attached {
+  readonly handlers: Set<UpgradeHandler>
+  listener(request: IncomingMessage, socket: Duplex, head: Buffer): void
+}
 
-function listen(server: Server): Set<UpgradeHandler> {
+const attached = new WeakMap<Server, Attached>()
+
+function listen(server: Server): Attached {
   const handlers = new Set<UpgradeHandler>()
-  handlersOf.set(server, handlers)
-  server.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) => {
+  const listener: Attached['listener'] = (request, socket, head) => {
     const handler = [...handlers].find(({ isBelow }) => isBelow(request))
     if (handler === undefined && server.listenerCount('upgrade') > 1) return
     if (request.headers.upgrade?.toLowerCase() !== 'websocket') ignoreUpgrade(server, request, socket, head)
     else if (handler === undefined)
       refuseUpgrade(socket, httpError('ERR_NOT_FOUND', 'No WebSocket is served at this path.'))
     else handler.upgrade(request, socket, head)
-  })
-  return handlers
+  }
+  server.on('upgrade', listener)
+  attached.set(server, { handlers, listener })
+  return { handlers, listener }
 }
 
 /**
@@ -116,10 +127,10 @@ export function ignoreErrors(socket: Duplex): void {
 const ignore = (): void => {}
 
 /**
- * Closes keep-alive connections of a server that was told to close, as soon as their last response is sent. Node closes
- * those that are idle when `server.close()` is called; the others would delay its callback by the keep-alive timeout.
+ * Ends the keep-alive connections of a server that is being closed, as soon as their last response is sent: Node closes
+ * those that are idle when `server.close()` is called, and the others would delay its callback by the keep-alive timeout.
  */
-export function closeIdleConnections(server: Server): void {
+export function endKeepAlive(server: Server): void {
   server.prependListener('request', (_request, response) => {
     response.shouldKeepAlive = false
   })
@@ -128,4 +139,20 @@ export function closeIdleConnections(server: Server): void {
   }, 50)
   timer.unref()
   server.once('close', () => clearInterval(timer))
+}
+
+/** Waits until all requests of a server that is being closed have ended, or for at most `timeoutMs`. */
+export async function serverClosed(server: Server, timeoutMs: number): Promise<void> {
+  // Without connections the server of Node emits `close` in the same turn as it is told to close.
+  const connections = await new Promise<number>(resolve => server.getConnections((_error, count) => resolve(count)))
+  if (server.listening || connections === 0) return
+  await new Promise<void>(resolve => {
+    const end = (): void => {
+      clearTimeout(timer)
+      server.off('close', end)
+      resolve()
+    }
+    const timer = setTimeout(end, timeoutMs)
+    server.once('close', end)
+  })
 }
