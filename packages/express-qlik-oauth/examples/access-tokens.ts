@@ -1,6 +1,6 @@
 /**
- * Like impersonation.ts, but the page gets the token and talks to the tenant directly. Read the price in
- * exposeAccessTokens first.
+ * Like impersonation.ts, but the page gets the access token and calls the tenant directly. First read the risk in the
+ * documentation of exposeAccessTokens.
  */
 import { dirname } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -48,7 +48,7 @@ app.use(
 app.use(session({ ...sessionCookie(publicUrl), secret, resave: false, saveUninitialized: false }))
 app.post('/login', express.urlencoded({ extended: false }), (req, res, next) => {
   const user = String(req.body?.user)
-  if (!subjects.has(user)) return void res.status(403).type('text').send('Nobody has that name.')
+  if (!subjects.has(user)) return void res.status(403).type('text').send('Unknown user.')
   req.session.regenerate(error => {
     if (error) return next(error)
     req.session.user = user
@@ -73,9 +73,9 @@ app.use(
 app.use('/qlik-embed', express.static(dirname(fileURLToPath(import.meta.resolve('@qlik/embed-web-components')))))
 app.get('/token.js', (_req, res) => {
   res.type('js').send(`window.accessToken = async () => {
-    const answer = await fetch('/access-token', { method: 'POST' })
-    if (!answer.ok) throw new Error('No access token: ' + answer.status)
-    return (await answer.json()).accessToken
+    const response = await fetch('/access-token', { method: 'POST' })
+    if (!response.ok) throw new Error('No access token: ' + response.status)
+    return (await response.json()).accessToken
   }`)
 })
 app.get('/', (req, res) => {

@@ -1,13 +1,13 @@
 /**
- * A public page: everybody sees the app that an access code opens, and nobody logs in. Not confirmed against a real
- * tenant; see the README.
+ * A public page: visitors see the app of an access code without a login. Not confirmed against a real tenant; see the
+ * README.
  */
 import express from 'express'
 import { qlikProxy } from 'express-qlik-oauth'
 import { anonymousTokens, memoryLoginStore, qlikClient } from 'qlik-oauth'
 import { announce, port, publicUrl, registered } from './tenant.ts'
 
-// The `eac` in the app's link for anonymous access.
+// The parameter `eac` of the app's link for anonymous access.
 const accessCode = process.env.QLIK_ACCESS_CODE ?? 'example-access-code'
 const { tenant, clientId } = await registered({
   appType: 'anonymous-embed',
@@ -20,7 +20,7 @@ const qlik = qlikProxy({ publicUrl, authenticate: async () => ({ tokens }) })
 
 const app = express()
 app.use('/qlik', qlik.proxy())
-app.get('/', (_req, res) => void res.type('text').send('Everybody may see the app below /qlik.'))
+app.get('/', (_req, res) => void res.type('text').send('The app is public below /qlik.'))
 
 const server = qlik.attach(app.listen(port))
 announce(server)

@@ -1,4 +1,4 @@
-/** Like minimal.ts, with pages that call the tenant's REST API themselves, as the user, and one that needs a scope. */
+/** Like minimal.ts, with routes that call the tenant's REST API as the user, one of which requires a scope. */
 import express from 'express'
 import { qlikAuth, sessionCookie } from 'express-qlik-oauth'
 import session from 'express-session'
@@ -24,18 +24,18 @@ const app = express()
 app.use(session(sessions))
 app.use(qlik.routes())
 
-// The token is renewed when it is due, and once more when the tenant refuses it; the handler sees none of that.
+// fetch renews the access token when it is due or rejected.
 app.get('/', qlik.requireLogin(), async (req, res) => {
-  const answer = await req.qlik?.fetch('/api/v1/items?resourceType=app&limit=20')
-  if (!answer?.ok) return void res.status(502).type('text').send(`The tenant answered ${answer?.status}`)
-  const { data } = (await answer.json()) as { data: { name: string }[] }
+  const response = await req.qlik?.fetch('/api/v1/items?resourceType=app&limit=20')
+  if (!response?.ok) return void res.status(502).type('text').send(`The tenant responded ${response?.status}`)
+  const { data } = (await response.json()) as { data: { name: string }[] }
   res.json(data.map(({ name }) => name))
 })
 
-// Whoever was not granted the scope gets 403, and the answer names it.
+// Without the scope the response is 403 and names it.
 app.get('/users', qlik.requireScope('admin_classic'), async (req, res) => {
-  const answer = await req.qlik?.fetch('/api/v1/users')
-  res.status(answer?.status ?? 502).json(await answer?.json())
+  const response = await req.qlik?.fetch('/api/v1/users')
+  res.status(response?.status ?? 502).json(await response?.json())
 })
 
 const server = app.listen(port)

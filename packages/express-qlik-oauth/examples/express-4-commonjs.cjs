@@ -1,4 +1,4 @@
-/** Like minimal.ts, in an application of Express 4 and CommonJS: Node 20.19 and newer take ES modules with require(). */
+/** Like minimal.ts, with Express 4 and CommonJS: Node 20.19 and newer load ES modules with require(). */
 const express = require('express-4')
 const session = require('express-session')
 const { qlikAuth, sessionCookie } = require('express-qlik-oauth')

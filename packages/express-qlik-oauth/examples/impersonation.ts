@@ -1,6 +1,6 @@
 /**
- * An application with a login of its own: its users see their own data at the tenant, over REST and WebSockets, and
- * never log in there.
+ * An application with its own login. Its users see their own data of the tenant, over REST and WebSockets, without
+ * logging in there.
  */
 import { EventEmitter } from 'node:events'
 import { type IncomingMessage, ServerResponse } from 'node:http'
@@ -21,8 +21,7 @@ const credentials = await registered({
   allowedGrantTypes: ['urn:qlik:oauth:user-impersonation'],
   allowedScopes: ['user_default'],
 })
-// The application's own users, and the subject that each of them is at the tenant. Your login asks for more than a
-// name.
+// The application's users and their subjects at the tenant. A real login asks for more than a name.
 const subjects = new Map([
   ['ada', 'idp|ada'],
   ['ben', 'idp|ben'],
@@ -46,12 +45,12 @@ const qlik = qlikProxy({
   },
 })
 
-/** The proxy and the upgrade come before the application's middleware, so they ask the session themselves. */
+/** The proxy runs before the application's middleware, and upgrades never reach it, so the session is loaded here. */
 function sessionOf(request: IncomingMessage): Promise<Request['session']> {
-  const asked = request as Request
+  const withSession = request as Request
   const unused = new ServerResponse(request) as Response
   return new Promise((resolve, reject) =>
-    sessions(asked, unused, error => (error ? reject(error) : resolve(asked.session))),
+    sessions(withSession, unused, error => (error ? reject(error) : resolve(withSession.session))),
   )
 }
 
@@ -61,7 +60,7 @@ app.use(sessions, express.urlencoded({ extended: false }))
 app.get('/', (req, res) => void res.type('text').send(`Hello ${req.session.user ?? 'stranger'}`))
 app.post('/login', (req, res, next) => {
   const user = String(req.body?.user)
-  if (!subjects.has(user)) return void res.status(403).type('text').send('Nobody has that name.')
+  if (!subjects.has(user)) return void res.status(403).type('text').send('Unknown user.')
   req.session.regenerate(error => {
     if (error) return next(error)
     req.session.user = user

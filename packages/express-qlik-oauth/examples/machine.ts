@@ -1,6 +1,6 @@
 /**
- * An internal dashboard: everybody who reaches it sees what the machine-to-machine client sees. It listens on loopback,
- * and only reads.
+ * An internal dashboard: all visitors see what the machine-to-machine client sees. It listens on loopback and is
+ * read-only.
  */
 import express from 'express'
 import { qlikProxy } from 'express-qlik-oauth'

@@ -1,4 +1,4 @@
-/** Like minimal.ts, for two tenants. People choose theirs when they log in; where they are logged in says the rest. */
+/** Like minimal.ts, for two tenants. Users choose their tenant at login; afterwards the login decides. */
 import type { IncomingMessage } from 'node:http'
 import express from 'express'
 import { qlikAuth, sessionCookie, type TenantOptions } from 'express-qlik-oauth'
@@ -12,7 +12,7 @@ const registration = (tenant: string) => ({
 })
 const tenants = new Map<string, TenantOptions>([
   ['north', await registered(registration, 'QLIK_NORTH')],
-  // Its pages may read, and nothing else: a tenant's own options take the place of the application's.
+  // Read-only: a tenant's own options override the application's.
   [
     'south',
     { ...(await registered(registration, 'QLIK_SOUTH')), proxy: { allow: [{ path: '/api/**', methods: ['GET'] }] } },
@@ -21,9 +21,8 @@ const tenants = new Map<string, TenantOptions>([
 const secret = process.env.SESSION_SECRET ?? 'for development only'
 
 /**
- * `/auth/login?tenant=north` and pages below `/north` are about that tenant; everything else, `/qlik` too, about the
- * one where its user is logged in. With a host name for each tenant this is a look at the host name, and each tenant
- * gets its own `publicUrl`.
+ * `/auth/login?tenant=north` and pages below `/north` name the tenant; for all other paths, `/qlik` too, the login
+ * decides. If each tenant has its own host name, read that instead, and give each tenant its `publicUrl`.
  */
 function tenantOf({ url = '', originalUrl = url }: IncomingMessage & { originalUrl?: string }): string | undefined {
   const { pathname, searchParams } = new URL(originalUrl, publicUrl)

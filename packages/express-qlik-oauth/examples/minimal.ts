@@ -1,6 +1,6 @@
 /**
- * Log in with Qlik Cloud, and reach the tenant at /qlik: the lines of the README, against a simulated tenant unless the
- * environment names one.
+ * Qlik Cloud login, and the tenant at /qlik: the lines of the README, with a simulated tenant unless the environment
+ * names a real one.
  */
 import express from 'express'
 import { qlikAuth, sessionCookie } from 'express-qlik-oauth'

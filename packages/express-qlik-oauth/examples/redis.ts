@@ -1,6 +1,6 @@
 /**
- * Like minimal.ts, with sessions and logins in Redis: any number of processes serve the same users, and a restart logs
- * nobody out.
+ * Like minimal.ts, with sessions and logins in Redis: any number of processes serve the same users, and a restart keeps
+ * them logged in.
  */
 import { RedisStore } from 'connect-redis'
 import express from 'express'
@@ -15,7 +15,7 @@ const { tenant, clientId, clientSecret } = await registered({
   redirectUris: [`${publicUrl}/auth/callback`],
 })
 const secret = process.env.SESSION_SECRET ?? 'for development only'
-// 32 bytes, base64; a comma separates the newest from older ones. Make one with: openssl rand -base64 32
+// Keys of 32 bytes in base64, newest first, separated by commas. Make one with: openssl rand -base64 32
 const keys = (process.env.TOKEN_KEYS ?? Buffer.alloc(32, 'development').toString('base64')).split(',')
 
 const redis = new Redis(process.env.REDIS_URL ?? 'redis://127.0.0.1:6379')
@@ -24,7 +24,7 @@ redis.on('error', error => process.stderr.write(`Redis: ${error.message}\n`))
 const sessions = {
   ...sessionCookie(publicUrl),
   secret,
-  // As long as a login may last: requests to the proxy do not touch the session.
+  // As long as a login may last, because proxied requests do not touch the session.
   store: new RedisStore({ client: redis, ttl: 43_200 }),
   resave: false,
   saveUninitialized: false,
@@ -43,9 +43,9 @@ const server = qlik.attach(app.listen(port))
 announce(server)
 
 process.once('SIGTERM', async () => {
-  server.close()
-  await qlik.close()
+  const closed = new Promise(resolve => server.close(resolve))
+  await qlik.close({ graceMs: 5000 })
+  await closed
   await store.close()
   redis.disconnect()
-  process.exit()
 })

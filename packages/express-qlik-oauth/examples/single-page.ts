@@ -1,6 +1,6 @@
 /**
- * A single-page application: the browser is the OAuth client and holds the token. The server gives it its configuration
- * and a callback page.
+ * A single-page application: the browser is the OAuth client and holds the token. The server provides its configuration
+ * and the callback page.
  */
 import { dirname } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -23,7 +23,7 @@ const page = singlePageClient({ tenant, clientId, publicUrl })
 
 const app = express()
 app.use(helmet({ contentSecurityPolicy: { directives: page.contentSecurityPolicy } }))
-// index.js and oauth-callback.js, as Qlik publishes them.
+// index.js and oauth-callback.js of Qlik's package.
 app.use('/qlik-embed', express.static(dirname(fileURLToPath(import.meta.resolve('@qlik/embed-web-components')))))
 app.get('/spa/callback', page.callback)
 app.get('/', (_req, res) => {
