@@ -48,4 +48,5 @@ process.once('SIGTERM', async () => {
   await closed
   await store.close()
   redis.disconnect()
+  process.exit()
 })
