@@ -124,6 +124,74 @@ const cases: Record<string, (store: LoginStore, key: string) => Promise<void>> =
     }
   },
 
+  async 'ends a login at its idle end: unknown at once, and given to exactly one of many concurrent callers'(
+    store,
+    key,
+  ) {
+    const record = login()
+    await store.createLogin(key, record, 0.3)
+    await store.createLogin(`${key}-active`, login(), 60)
+    const ended: string[] = []
+    const subscription = store.subscribe(
+      change => change.key === key && ended.push(change.type),
+      () => {},
+    )
+    await eventually(async () => subscription.confirmed)
+    await eventually(async () => (await store.idleLeft(key)) === 0)
+    assert.equal(await store.readLogin(key, 60), undefined)
+    assert.equal(await store.replaceLogin(key, 1, login()), 'gone')
+    assert.equal(await store.endLogin(key), undefined)
+    assert.equal(await store.readLogin(key), undefined)
+    const taken = await Promise.all(
+      Array.from({ length: 10 }, () => store.takeExpired(({ user }) => user.id === record.user.id)),
+    )
+    assert.deepEqual(
+      taken.flat().filter(expired => expired.key === key),
+      [{ key, record }],
+    )
+    assert.deepEqual(
+      (await store.takeExpired(({ user }) => user.id === record.user.id)).filter(expired =>
+        expired.key.startsWith(key),
+      ),
+      [],
+    )
+    assert.equal((await store.readLogin(`${key}-active`))?.version, 1)
+    assert.deepEqual(await store.loginKeys(record.tenant, record.user.id), [])
+    await eventually(async () => ended.length > 0)
+    assert.deepEqual(ended, ['ended'])
+  },
+  async 'ends a login at its absolute end, however active it is'(store, key) {
+    const record = { ...login(), endsAt: Date.now() + 300 }
+    await store.createLogin(key, record, 60)
+    assert.deepEqual(await store.takeExpired(({ user }) => user.id === record.user.id), [])
+    assert.equal((await store.readLogin(key, 60))?.version, 1)
+    const taken: unknown[] = []
+    await eventually(async () => taken.push(...(await store.takeExpired(({ user }) => user.id === record.user.id))) > 0)
+    assert.deepEqual(taken, [{ key, record }])
+    assert.ok(Date.now() >= record.endsAt)
+    assert.equal(await store.readLogin(key, 60), undefined)
+  },
+  async 'does not end a login whose idle time was extended'(store, key) {
+    const record = login()
+    await store.createLogin(key, record, 0.2)
+    await store.readLogin(key, 60)
+    await new Promise(resolve => setTimeout(resolve, 300))
+    assert.deepEqual(await store.takeExpired(({ user }) => user.id === record.user.id), [])
+    assert.equal((await store.readLogin(key))?.version, 1)
+  },
+  async 'leaves an expired login to a caller that accepts it'(store, key) {
+    const record = login()
+    await store.createLogin(key, record, 0.1)
+    await eventually(async () => (await store.idleLeft(key)) === 0)
+    assert.deepEqual(
+      (await store.takeExpired(({ user }) => user.id !== record.user.id)).filter(expired => expired.key === key),
+      [],
+    )
+    const taken: unknown[] = []
+    await eventually(async () => taken.push(...(await store.takeExpired(({ user }) => user.id === record.user.id))) > 0)
+    assert.deepEqual(taken, [{ key, record }])
+  },
+
   async 'lists the logins of one user at one tenant'(store, key) {
     const record = login()
     const [first, second, otherUser, otherTenant] = [`${key}-1`, `${key}-2`, `${key}-3`, `${key}-4`]

@@ -65,6 +65,7 @@ export type { RedisClient, RedisSubscriber } from './stores/redis-commands.ts'
 export type {
   AuthorizationTransaction,
   ChangeSubscription,
+  ExpiredLogin,
   Lock,
   LoginChange,
   LoginRecord,

@@ -36,7 +36,8 @@ export function loginEndNotifier(options: LoginEndNotifierOptions): LoginEndNoti
       },
       () => {
         onGap()
-        for (const key of watched.keys()) void check(key)
+        // At most about 1000 a second.
+        for (const [key, login] of watched) checkIn(key, login, Math.random() * watched.size)
       },
     )
     return subscription
@@ -50,7 +51,10 @@ export function loginEndNotifier(options: LoginEndNotifierOptions): LoginEndNoti
     for (const listener of login.listeners) listener()
   }
 
-  /** Idle ends and evictions are not announced, so the store is asked now and then, and at the idle end. */
+  /**
+   * Announcements tell of most ends. The store is asked at the idle end, and now and then in case the login was evicted
+   * or an announcement was lost.
+   */
   async function check(key: string): Promise<void> {
     const login = watched.get(key)
     if (login === undefined) return
@@ -62,9 +66,18 @@ export function loginEndNotifier(options: LoginEndNotifierOptions): LoginEndNoti
     const left = await store.idleLeft(key).catch(() => undefined)
     if (watched.get(key) !== login) return
     if (left === 0) return notify(key)
-    const waitMs = Math.min(left ?? retryMs, login.endsAt - now(), maxWaitMs)
+    if (left === undefined) return checkIn(key, login, spread(retryMs))
+    checkIn(key, login, Math.min(left, login.endsAt - now(), spread(checkIntervalMs)) + 10)
+  }
+
+  function checkIn(key: string, login: WatchedLogin, waitMs: number): void {
     clearTimeout(login.timer)
-    login.timer = setTimeout(() => void check(key), Math.max(waitMs, 0) + 10).unref()
+    login.timer = setTimeout(() => void check(key), Math.max(waitMs, 0)).unref()
+  }
+
+  /** A random time, at least `leastMs`, and so long that at most about 100 checks a second are made for all logins. */
+  function spread(leastMs: number): number {
+    return Math.max(leastMs, watched.size * 10) * (1 + Math.random() / 2)
   }
 
   return {
@@ -103,4 +116,4 @@ interface WatchedLogin {
 
 /** After a store that did not respond. */
 const retryMs = 1000
-const maxWaitMs = 10_000
+const checkIntervalMs = 10_000

@@ -3,7 +3,8 @@ import type { QlikClient } from '../protocol/client.ts'
 import type { QlikUser } from '../protocol/qlik-user.ts'
 import { revokeTokens } from '../protocol/revocation.ts'
 import { needsRefresh, type TokenSet } from '../protocol/token-set.ts'
-import type { LoginRecord, LoginStore, StoredLogin } from '../stores/login-store.ts'
+import type { ExpiredLogin, LoginRecord, LoginStore, StoredLogin } from '../stores/login-store.ts'
+import { expirySweep } from './expiry-sweep.ts'
 import type { Login } from './login.ts'
 import { loginCache } from './login-cache.ts'
 import { loginEndNotifier } from './login-end-notifier.ts'
@@ -30,6 +31,8 @@ export interface LoginsOptions {
   readonly cacheSeconds?: number
   /** Lease of the refresh lock; renewed while the token endpoint is slow. @default 5000 */
   readonly refreshLeaseMs?: number
+  /** How often expired logins are looked for. @default 15000 */
+  readonly sweepIntervalMs?: number
   /** @default Date.now */
   readonly now?: () => number
 }
@@ -71,6 +74,13 @@ export function createLogins(options: LoginsOptions): Logins {
     onExpired: expireInBackground,
   })
   if (caches) notifier.subscribe()
+  const stopSweeping = expirySweep({
+    store,
+    accepts: record => clientOf(record) !== undefined,
+    onExpired: login => reportEnd(login, 'expired'),
+    revoke,
+    intervalMs: options.sweepIntervalMs ?? 15_000,
+  })
 
   async function read(key: string, idle?: number): Promise<Login | undefined> {
     const stored = await store.readLogin(key, idle)
@@ -109,13 +119,25 @@ export function createLogins(options: LoginsOptions): Logins {
     const record = await store.endLogin(key)
     notifier.notify(key)
     if (record === undefined) return false
-    emit('loginEnded', { login: key, user: record.user, tenant: record.tenant, reason })
-    const client = clientOf(record)
-    if (client !== undefined)
-      await revokeTokens(client, record.tokens, message =>
-        emit('revocationFailed', { login: key, tenant: record.tenant, message }),
-      )
+    const login = { key, record }
+    reportEnd(login, record.endsAt <= now() ? 'expired' : reason)
+    await revoke(login)
     return true
+  }
+
+  /** Called with each record once over all processes: the store gives it to one of them. */
+  function reportEnd({ key, record }: ExpiredLogin, reason: EndReason): void {
+    cache.delete(key)
+    notifier.notify(key)
+    emit('loginEnded', { login: key, user: record.user, tenant: record.tenant, reason })
+  }
+
+  async function revoke({ key, record }: ExpiredLogin): Promise<void> {
+    const client = clientOf(record)
+    if (client === undefined) return
+    await revokeTokens(client, record.tokens, message =>
+      emit('revocationFailed', { login: key, tenant: record.tenant, message }),
+    )
   }
 
   return {
@@ -156,6 +178,8 @@ export function createLogins(options: LoginsOptions): Logins {
       return logins.filter(login => login !== undefined)
     },
     onEnd: notifier.onEnd,
-    close: notifier.close,
+    async close() {
+      await Promise.all([notifier.close(), stopSweeping()])
+    },
   }
 }

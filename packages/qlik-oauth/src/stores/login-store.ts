@@ -15,6 +15,12 @@ export interface LoginRecord {
   readonly endsAt: number
 }
 
+/** A login whose idle or absolute end has passed. */
+export interface ExpiredLogin {
+  readonly key: string
+  readonly record: LoginRecord
+}
+
 export interface StoredLogin {
   readonly record: LoginRecord
   /** 1 at first; each replacement adds one. */
@@ -56,14 +62,21 @@ export interface Lock {
  */
 export interface LoginStore {
   saveTransaction(key: string, transaction: AuthorizationTransaction, ttlSeconds: number): Promise<void>
-  /** Reads and deletes in one step: of concurrent callers exactly one gets the transaction. */
+  /**
+   * Reads and deletes in one step: of concurrent callers exactly one gets the transaction.
+   *
+   * @throws ERR_STORE_UNAVAILABLE also for a transaction that another deployment has sealed with keys of its own. It is
+   * not deleted.
+   */
   takeTransaction(key: string): Promise<AuthorizationTransaction | undefined>
 
   /** Writes a new login with version 1 and adds it to the list of its user. */
   createLogin(key: string, record: LoginRecord, idleSeconds: number): Promise<void>
   /**
-   * @param idleSeconds Starts the idle time anew. Without it nothing is written.
-   * @returns `undefined` for a login that is unknown, ended, or unreadable; an unreadable one is deleted.
+   * @param idleSeconds Starts the idle time anew, at most once per tenth of it. Without it nothing is written.
+   * @returns `undefined` for a login that is unknown, ended, past its idle end, or unreadable; an unreadable one is
+   * deleted.
+   * @throws ERR_STORE_UNAVAILABLE also for a login that another deployment has sealed with keys of its own.
    */
   readLogin(key: string, idleSeconds?: number): Promise<StoredLogin | undefined>
   /**
@@ -72,11 +85,24 @@ export interface LoginStore {
    * @returns `'changed'` when another version is stored, `'gone'` when the login has ended.
    */
   replaceLogin(key: string, version: number, record: LoginRecord): Promise<'replaced' | 'changed' | 'gone'>
-  /** Deletes the login and announces its end. Of concurrent callers exactly one gets the record. */
+  /**
+   * Deletes the login and announces its end. Of concurrent callers exactly one gets the record.
+   *
+   * @returns `undefined` also for a login past its idle end: `takeExpired` ends it.
+   */
   endLogin(key: string): Promise<LoginRecord | undefined>
+  /**
+   * Ends the logins whose idle or absolute end has passed, and announces it. Of concurrent callers exactly one gets each
+   * record. Called every few seconds by every process; the cost of a call is bounded, and a call may leave logins for
+   * the next one.
+   *
+   * @param accepts Whether the caller can revoke the tokens of this login. Others are left to other processes for five
+   * minutes, then taken nevertheless.
+   */
+  takeExpired(accepts?: (record: LoginRecord) => boolean): Promise<readonly ExpiredLogin[]>
   /** Milliseconds until the idle end; 0 when the login is gone. */
   idleLeft(key: string): Promise<number>
-  /** Keys of the logins of one user at one tenant. It may contain keys of ended logins. */
+  /** Keys of the logins of one user at one tenant. The list may contain keys of ended logins. */
   loginKeys(tenant: string, userId: string): Promise<readonly string[]>
 
   /** Saves tokens that belong to no login (machine-to-machine, impersonation, anonymous) until they expire. */

@@ -1,5 +1,5 @@
 import type { TokenSet } from '../protocol/token-set.ts'
-import type { AuthorizationTransaction, LoginChange, LoginStore, StoredLogin } from './login-store.ts'
+import type { AuthorizationTransaction, ExpiredLogin, LoginChange, LoginStore, StoredLogin } from './login-store.ts'
 
 export interface MemoryLoginStoreOptions {
   /** @default Date.now */
@@ -12,11 +12,21 @@ export interface MemoryLoginStoreOptions {
  */
 export function memoryLoginStore({ now = Date.now }: MemoryLoginStoreOptions = {}): LoginStore {
   const transactions = expiringMap<AuthorizationTransaction>(now)
-  const logins = expiringMap<StoredLogin>(now)
+  const logins = new Map<string, MemoryLogin>()
   const tokenSets = expiringMap<TokenSet>(now)
   const locks = expiringMap<object | 'backoff'>(now)
   const counters = expiringMap<number>(now)
   const subscribers = new Set<(change: LoginChange) => void>()
+
+  function isIdle({ idleEndsAt }: MemoryLogin): boolean {
+    return idleEndsAt <= now()
+  }
+
+  /** The login, unless its idle end has passed; then it awaits `takeExpired`. */
+  function active(key: string): MemoryLogin | undefined {
+    const login = logins.get(key)
+    return login === undefined || isIdle(login) ? undefined : login
+  }
 
   function announce(change: LoginChange): void {
     for (const onChange of [...subscribers]) onChange(change)
@@ -31,31 +41,50 @@ export function memoryLoginStore({ now = Date.now }: MemoryLoginStoreOptions = {
     },
 
     async createLogin(key, record, idleSeconds) {
-      logins.set(key, { version: 1, record }, idleSeconds * 1000)
+      const idleMs = idleSeconds * 1000
+      logins.set(key, { stored: { version: 1, record }, idleMs, extendedAt: now(), idleEndsAt: now() + idleMs })
     },
     async readLogin(key, idleSeconds) {
-      const stored = logins.get(key)
-      if (stored !== undefined && idleSeconds !== undefined) logins.set(key, stored, idleSeconds * 1000)
-      return stored
+      const login = active(key)
+      if (login === undefined || idleSeconds === undefined) return login?.stored
+      const idleMs = idleSeconds * 1000
+      if (login.idleMs !== idleMs || now() >= login.extendedAt + idleMs / 10)
+        logins.set(key, { stored: login.stored, idleMs, extendedAt: now(), idleEndsAt: now() + idleMs })
+      return login.stored
     },
     async replaceLogin(key, version, record) {
-      const stored = logins.get(key)
-      if (stored === undefined) return 'gone'
-      if (stored.version !== version) return 'changed'
-      logins.set(key, { version: version + 1, record }, logins.left(key))
+      const login = active(key)
+      if (login === undefined) return 'gone'
+      if (login.stored.version !== version) return 'changed'
+      logins.set(key, { ...login, stored: { version: version + 1, record } })
       announce({ type: 'changed', key })
       return 'replaced'
     },
     async endLogin(key) {
-      const stored = logins.take(key)
-      if (stored !== undefined) announce({ type: 'ended', key })
-      return stored?.record
+      const login = active(key)
+      if (login === undefined) return undefined
+      logins.delete(key)
+      announce({ type: 'ended', key })
+      return login.stored.record
+    },
+    async takeExpired(accepts = () => true) {
+      const taken: ExpiredLogin[] = []
+      for (const [key, login] of logins) {
+        const { record } = login.stored
+        const overdueMs = now() - Math.min(login.idleEndsAt, record.endsAt)
+        if (overdueMs < 0 || (overdueMs < leftToOthersMs && !accepts(record))) continue
+        logins.delete(key)
+        taken.push({ key, record })
+      }
+      for (const { key } of taken) announce({ type: 'ended', key })
+      return taken
     },
     async idleLeft(key) {
-      return logins.left(key)
+      return (active(key)?.idleEndsAt ?? now()) - now()
     },
     async loginKeys(tenant, userId) {
-      return logins.keys(({ record }) => record.tenant === tenant && record.user.id === userId)
+      const isOfUser = ({ stored: { record } }: MemoryLogin) => record.tenant === tenant && record.user.id === userId
+      return [...logins].filter(([, login]) => !isIdle(login) && isOfUser(login)).map(([key]) => key)
     },
 
     async saveTokens(key, tokens) {
@@ -106,6 +135,17 @@ export function memoryLoginStore({ now = Date.now }: MemoryLoginStoreOptions = {
   }
 }
 
+interface MemoryLogin {
+  readonly stored: StoredLogin
+  /** With which the idle time was last extended, and when. */
+  readonly idleMs: number
+  readonly extendedAt: number
+  readonly idleEndsAt: number
+}
+
+/** How long an expired login that the caller does not accept is left to others. */
+const leftToOthersMs = 5 * 60_000
+
 /** A map whose entries expire. Expired entries are removed now and then, so that it does not grow without bound. */
 function expiringMap<Value>(now: () => number) {
   const entries = new Map<string, { value: Value; expiresAt: number }>()
@@ -134,11 +174,6 @@ function expiringMap<Value>(now: () => number) {
       entries.delete(key)
       return entry?.value
     },
-    keys: (matches: (value: Value) => boolean) =>
-      [...entries.keys()].filter(key => {
-        const entry = current(key)
-        return entry !== undefined && matches(entry.value)
-      }),
   }
 }
 

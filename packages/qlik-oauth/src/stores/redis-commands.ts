@@ -28,7 +28,7 @@ export interface RedisSubscriber {
   disconnect(): void
 }
 
-/** A Lua script that uses exactly one key, so that it runs on Redis Cluster. */
+/** A Lua script whose keys share one slot, so that it runs on Redis Cluster. */
 export interface RedisScript {
   readonly lua: string
   readonly sha: string
@@ -41,7 +41,8 @@ export function redisScript(lua: string): RedisScript {
 /** Commands that settle within the time limit. All of them throw ERR_STORE_UNAVAILABLE. */
 export interface RedisCommands {
   send(command: string, ...args: (string | number)[]): Promise<unknown>
-  run(script: RedisScript, key: string, ...args: (string | number)[]): Promise<unknown>
+  /** @param keys Keys of one slot. */
+  run(script: RedisScript, keys: readonly string[], ...args: (string | number)[]): Promise<unknown>
   close(): void
 }
 
@@ -138,14 +139,14 @@ export function redisCommands(redis: RedisClient, timeoutMs: number): RedisComma
 
   return {
     send: (command, ...args) => withinLimit(() => redis.call(command, ...args)),
-    run: (script, key, ...args) =>
+    run: (script, keys, ...args) =>
       withinLimit(async () => {
         try {
-          return await redis.call('evalsha', script.sha, 1, key, ...args)
+          return await redis.call('evalsha', script.sha, keys.length, ...keys, ...args)
         } catch (error) {
           // After a restart or a failover the server does not have the script; EVAL loads it.
           if (!messageOf(error).startsWith('NOSCRIPT')) throw error
-          return redis.call('eval', script.lua, 1, key, ...args)
+          return redis.call('eval', script.lua, keys.length, ...keys, ...args)
         }
       }),
     close() {

@@ -3,10 +3,12 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from
 import { Redis } from 'ioredis'
 import { Redis as Redis6 } from 'ioredis-6'
 import { type RedisServer, startRedis } from 'test-support/redis-server'
+import { until } from 'test-support/until'
 import { loginStoreContract } from '../../contract/login-store-contract.ts'
 import { sampleLogin, sampleTokens, sampleTransaction } from '../../test/support/login-store-tour.ts'
 import type { LoginStore } from './login-store.ts'
 import { type RedisLoginStoreEvent, redisLoginStore } from './redis-login-store.ts'
+import { deleteIfEqual } from './redis-scripts.ts'
 import { keyRing } from './seal.ts'
 
 const [oldKey, newKey] = [newSealKey(), newSealKey()]
@@ -75,10 +77,6 @@ describe('redis login store', () => {
     ['altered', value => value.slice(0, -5) + (value.endsWith('AAAAA') ? 'BBBBB' : 'AAAAA')],
     ['of another version', value => value.replace(/^1/, '2')],
     ['without a version', value => value.slice(2)],
-    [
-      'sealed with a foreign key',
-      value => value.replace(/\..*/, keyRing([newSealKey()]).seal('{}', 'qlik:{key}:login 1')),
-    ],
     ['no login', () => `1 ${keyRing([oldKey]).seal('{"tenant":"t"}', 'qlik:{key}:login 1')}`],
     ['no JSON', () => `1 ${keyRing([oldKey]).seal('tenant', 'qlik:{key}:login 1')}`],
   ])('deletes a login that is %s, and reports it once', async (_, damage) => {
@@ -93,7 +91,7 @@ describe('redis login store', () => {
   it('does not read a value copied from another key', async () => {
     const store = storeWith(oldKey)
     await store.createLogin('mine', sampleLogin(), 60)
-    await redis.copy('qlik:{mine}:login', 'qlik:{yours}:login')
+    for (const kind of ['login', 'idle']) await redis.copy(`qlik:{mine}:${kind}`, `qlik:{yours}:${kind}`)
     expect(await store.readLogin('yours', 60)).toBeUndefined()
     expect(await store.readLogin('mine')).toBeDefined()
     await store.saveTokens('mine', sampleTokens())
@@ -107,9 +105,11 @@ describe('redis login store', () => {
   })
 
   it('deletes an unreadable login at its end', async () => {
-    await storeWith(oldKey).createLogin('key', sampleLogin(), 60)
-    expect(await storeWith(newKey).endLogin('key')).toBeUndefined()
-    expect(await redis.exists('qlik:{key}:login')).toBe(0)
+    const store = storeWith(oldKey)
+    await store.createLogin('key', sampleLogin(), 60)
+    await redis.append('qlik:{key}:login', 'AAAA')
+    expect(await store.endLogin('key')).toBeUndefined()
+    expect(await redis.keys('qlik:{key}:*')).toEqual([])
     expect(events).toEqual([{ type: 'unreadableRecord', key: 'qlik:{key}:login' }])
   })
 
@@ -134,13 +134,56 @@ describe('redis login store', () => {
     expect([...(await store.loginKeys(record.tenant, record.user.id))].sort()).toEqual(['long', 'next'])
   })
 
-  it('reads a login and extends its idle time in one command', async () => {
-    const store = storeWith(oldKey)
-    await store.createLogin('key', sampleLogin(), 60)
-    const before = await commands(redis)
-    await store.readLogin('key', 60)
-    expect((await commands(redis)) - before).toBe(2)
+  it('reads a login in one command, and extends its idle time in the same packet once per tenth of it', async () => {
+    const calls: string[] = []
+    const store = redisLoginStore(observed(redis, calls), { keys: [oldKey] })
+    stores.push(store)
+    await storeWith(oldKey).createLogin('key', sampleLogin(), 60)
+    for (let read = 0; read < 5; read++) await store.readLogin('key', 60)
+    expect(calls).toEqual(['mget', 'pexpire', 'mget', 'mget', 'mget', 'mget'])
+    await store.readLogin('key', 600)
+    expect(calls.slice(6)).toEqual(['mget', 'pexpire'])
   })
+
+  it('ends a login whose process died between the claim and the end, after the claim', async () => {
+    const store = storeWith(oldKey)
+    const record = sampleLogin()
+    await store.createLogin('key', record, 0.1)
+    while ((await store.idleLeft('key')) > 0) await store.ping()
+    const dying = redisLoginStore(withoutScript(redis, deleteIfEqual.sha), { keys: [oldKey] })
+    stores.push(dying)
+    await expect(dying.takeExpired()).rejects.toMatchObject({ code: 'ERR_STORE_UNAVAILABLE' })
+    expect(await store.takeExpired()).toEqual([])
+    const [index = ''] = await redis.keys('*:due')
+    const [, score] = await redis.zrange(index, 0, -1, 'WITHSCORES')
+    expect(Number(score) - Date.now()).toBeLessThan(20_000)
+    // The claim has run out.
+    await redis.zadd(index, 'XX', 0, `${record.endsAt} key`)
+    expect(await store.takeExpired()).toEqual([{ key: 'key', record }])
+  })
+
+  it('looks at a thousand active logins once each, in few commands', async () => {
+    const calls: string[] = []
+    const store = redisLoginStore(observed(redis, calls), { keys: [oldKey], commandTimeoutMs: 10_000 })
+    stores.push(store)
+    const record = sampleLogin()
+    await Promise.all(Array.from({ length: 1000 }, (_, at) => store.createLogin(`login-${at}`, record, 0.5)))
+    await Promise.all(Array.from({ length: 1000 }, (_, at) => store.readLogin(`login-${at}`, 600)))
+    while ((await redis.pttl('qlik:{login-999}:idle')) < 500_000) await store.ping()
+    await until(async () => (await dueLogins()) === 1000)
+    calls.length = 0
+    expect(await store.takeExpired()).toEqual([])
+    expect(calls.length).toBeLessThan(1100)
+    expect(await dueLogins()).toBe(0)
+    calls.length = 0
+    expect(await store.takeExpired()).toEqual([])
+    expect(calls.length).toBe(4)
+  })
+
+  async function dueLogins(): Promise<number> {
+    const counts = await Promise.all((await redis.keys('*:due')).map(index => redis.zcount(index, 0, Date.now())))
+    return counts.reduce((sum, count) => sum + count, 0)
+  }
 
   it.each([
     [{ keys: [] }, 'at least one key'],
@@ -153,6 +196,17 @@ describe('redis login store', () => {
     )
   })
 })
+
+/** A client whose connection breaks at this script. */
+function withoutScript(client: Redis, sha: string): Redis {
+  return new Proxy(client, {
+    get(target, name) {
+      if (name !== 'call') return Reflect.get(target, name, target)
+      return (...args: Parameters<Redis['call']>) =>
+        args.flat().includes(sha) ? Promise.reject(new Error('Connection is closed.')) : target.call(...args)
+    },
+  })
+}
 
 function newSealKey(): string {
   return randomBytes(32).toString('base64')
@@ -171,7 +225,15 @@ function repeating(client: Redis): Redis {
   })
 }
 
-/** The number of processed commands, including this one. */
-async function commands(client: Redis): Promise<number> {
-  return Number(/total_commands_processed:(\d+)/.exec(await client.info('stats'))?.[1])
+/** Collects the names of the commands. */
+function observed(client: Redis, calls: string[]): Redis {
+  return new Proxy(client, {
+    get(target, name) {
+      if (name !== 'call') return Reflect.get(target, name, target)
+      return (...args: Parameters<Redis['call']>) => {
+        calls.push(String(args[0]))
+        return target.call(...args)
+      }
+    },
+  })
 }

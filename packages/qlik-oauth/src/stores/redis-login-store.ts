@@ -1,22 +1,27 @@
 import { createHash, randomUUID } from 'node:crypto'
+import { LRUCache } from 'lru-cache'
 import { QlikOAuthError } from '../protocol/errors.ts'
-import { parseJson } from '../protocol/json.ts'
 import { decryptionCache } from './decryption-cache.ts'
-import type { Lock, LoginRecord, LoginStore, StoredLogin } from './login-store.ts'
+import type { ExpiredLogin, Lock, LoginRecord, LoginStore } from './login-store.ts'
 import { type RedisClient, redisCommands } from './redis-commands.ts'
+import { type DueLogin, type DueOutcome, redisDueIndex } from './redis-due-index.ts'
+import { foreignRecord, redisRecords } from './redis-records.ts'
 import {
   acquireLock,
   addToUserLogins,
   deleteIfEqual,
   incrementCounter,
+  readIfExpired,
   releaseLock,
   renewLock,
   replaceIfVersion,
-  takeAndAnnounce,
+  saveTokens,
+  takeLogin,
+  takeTransaction,
 } from './redis-scripts.ts'
 import { announcement, redisSubscription } from './redis-subscription.ts'
 import { keyRing } from './seal.ts'
-import { isAuthorizationTransaction, isLoginRecord, isTokenSet, type Shape } from './stored-values.ts'
+import { isAuthorizationTransaction, isTokenSet } from './stored-values.ts'
 
 export interface RedisLoginStoreOptions {
   /** 32 bytes each, base64, newest first: the first one encrypts, all decrypt. */
@@ -30,11 +35,13 @@ export interface RedisLoginStoreOptions {
 }
 
 export type RedisLoginStoreEvent =
-  /**
-   * A value was truncated, altered, copied from another key, or sealed with a key that is not in the ring. It was
-   * deleted.
-   */
+  /** A value was truncated, altered, copied from another key, or written by an incompatible release. It was deleted. */
   | { readonly type: 'unreadableRecord'; readonly key: string }
+  /**
+   * A value is sealed with a key that is not in the ring: another deployment uses the same Redis and prefix, or `keys`
+   * is wrong. It was left as it is. Reported at most once a minute for each Redis key.
+   */
+  | { readonly type: 'unknownKey'; readonly key: string }
   /** Announcements of ended logins stopped arriving; cached logins are dropped. */
   | { readonly type: 'announcementsLost' }
 
@@ -57,131 +64,226 @@ export function redisLoginStore(redis: RedisClient, options: RedisLoginStoreOpti
     )
   }
   const ring = keyRing(options.keys)
+  const sealedWith = ` ${ring.keyIds.join(' ')} `
   const channel = `${prefix}changes`
-  const { send, run, close } = redisCommands(redis, commandTimeoutMs)
+  const commands = redisCommands(redis, commandTimeoutMs)
+  const { send, run } = commands
+  const { seal, unseal, sealLogin, unsealLogin, isForeign } = redisRecords(ring, key =>
+    onEvent({ type: 'unknownKey', key }),
+  )
   const decrypted = decryptionCache()
+  const dueIndex = redisDueIndex({ commands, prefix, keyIds: ring.keyIds, graceMs })
   const subscription = redisSubscription(redis, channel, () => onEvent({ type: 'announcementsLost' }))
+  /** When this process last extended the idle time of a login. */
+  const extensions = new LRUCache<string, { readonly idleMs: number; readonly at: number }>({ max: 10_000 })
+  /** Expired logins that the caller did not accept, by the time of the first look. */
+  const unaccepted = new LRUCache<string, number>({ max: 1000 })
 
   /** The braces put all Redis keys of one `key` into one slot of a Cluster. */
-  function nameOf(key: string, kind: 'login' | 'logins' | 'transaction' | 'tokens' | 'lock' | 'counter'): string {
+  function nameOf(
+    key: string,
+    kind: 'login' | 'idle' | 'logins' | 'transaction' | 'tokens' | 'lock' | 'counter',
+  ): string {
     return `${prefix}{${key}}:${kind}`
   }
 
-  function userLogins(tenant: string, userId: string): string {
-    return nameOf(createHash('sha256').update(`${tenant} ${userId}`).digest('base64url'), 'logins')
+  /** One list for each key of the ring, so that logins of another key ring are not listed. */
+  function userLogins({ tenant, userId }: { tenant: string; userId: string }, keyId: string): string {
+    return nameOf(createHash('sha256').update(`${keyId} ${tenant} ${userId}`).digest('base64url'), 'logins')
   }
 
-  function seal(value: object, name: string): string {
-    return ring.seal(JSON.stringify(value), name)
+  /** Before the login is written: what is not listed cannot be ended by an administrator, or by the clock. */
+  async function list(key: string, { tenant, user, endsAt }: LoginRecord, dueInMs: number): Promise<void> {
+    const [newest = ''] = ring.keyIds
+    const name = userLogins({ tenant, userId: user.id }, newest)
+    await Promise.all([
+      run(addToUserLogins, [name], Date.now(), endsAt, key),
+      dueIndex.add({ key, endsAt }, Math.min(dueInMs, Math.max(0, endsAt - Date.now()))),
+    ])
   }
 
-  function unseal<Value>(envelope: string, name: string, isValue: Shape<Value>): Value | undefined {
-    const value = parseJson(ring.unseal(envelope, name) ?? '')
-    return isValue(value) ? value : undefined
+  /** The login has ended already; an entry that stays names no login and expires with the list. */
+  async function removeFromUserLogins(key: string, { tenant, user }: LoginRecord): Promise<void> {
+    const names = ring.keyIds.map(keyId => userLogins({ tenant, userId: user.id }, keyId))
+    await Promise.all(names.map(name => send('zrem', name, key))).catch(() => {})
   }
 
-  // The version is outside the envelope, where scripts can compare it, and part of the associated data.
-  function sealLogin(name: string, { version, record }: StoredLogin): string {
-    return `${version} ${seal(record, `${name} ${version}`)}`
+  function isExtendedRecently(name: string, idleMs: number): boolean {
+    const last = extensions.get(name)
+    return last?.idleMs === idleMs && Date.now() - last.at < idleMs / 10
   }
 
-  function unsealLogin(name: string, value: string): StoredLogin | undefined {
-    const [version = '', envelope = ''] = value.split(' ')
-    const record = unseal(envelope, `${name} ${version}`, isLoginRecord)
-    return record && { version: Number(version), record }
+  /** @throws ERR_STORE_UNAVAILABLE for a foreign value, which the scripts leave and reply in an array. */
+  function takenValue(name: string, reply: unknown): string | undefined {
+    if (Array.isArray(reply)) {
+      isForeign(name, String(reply[0]))
+      throw foreignRecord()
+    }
+    return typeof reply === 'string' ? reply : undefined
+  }
+
+  /** Deletes exactly the value that was read; a readable one may have replaced it since. */
+  async function discardLogin(key: string, value: string): Promise<boolean> {
+    const names = [nameOf(key, 'login'), nameOf(key, 'idle')]
+    return (await run(deleteIfEqual, names, value, channel, announcement({ type: 'ended', key }))) === 1
+  }
+
+  async function takeIfExpired(
+    { key, endsAt }: DueLogin,
+    accepts: (record: LoginRecord) => boolean,
+    taken: ExpiredLogin[],
+  ): Promise<DueOutcome> {
+    const name = nameOf(key, 'login')
+    const hasEnded = endsAt <= Date.now()
+    const reply = await run(readIfExpired, [name, nameOf(key, 'idle')], hasEnded ? 1 : 0)
+    if (typeof reply === 'number') return Math.min(reply, endsAt - Date.now())
+    if (typeof reply !== 'string') return 'remove'
+    if (isForeign(name, reply)) return 'leave'
+
+    const record = unsealLogin(name, reply)?.record
+    if (record === undefined) {
+      if (await discardLogin(key, reply)) onEvent({ type: 'unreadableRecord', key: name })
+      return 'remove'
+    }
+    // A newer login has the same key; it has an entry of its own.
+    if (record.endsAt !== endsAt) return 'remove'
+    if (!accepts(record) && isLeftToOthers(name)) return Math.random() * maxOthersMs
+    if (!(await discardLogin(key, reply))) return 'leave'
+    decrypted.delete(name)
+    taken.push({ key, record })
+    await removeFromUserLogins(key, record)
+    return 'remove'
+  }
+
+  function isLeftToOthers(name: string): boolean {
+    const firstSeen = unaccepted.get(name) ?? Date.now()
+    unaccepted.set(name, firstSeen)
+    return Date.now() - firstSeen < leftToOthersMs
   }
 
   return {
     async saveTransaction(key, transaction, ttlSeconds) {
       const name = nameOf(key, 'transaction')
-      await send('set', name, seal(transaction, name), 'PX', milliseconds(ttlSeconds))
+      await send('set', name, seal(name, transaction), 'PX', milliseconds(ttlSeconds))
     },
     async takeTransaction(key) {
       const name = nameOf(key, 'transaction')
-      const value = await send('getdel', name)
-      if (typeof value !== 'string') return undefined
-      const transaction = unseal(value, name, isAuthorizationTransaction)
+      const value = takenValue(name, await run(takeTransaction, [name], sealedWith))
+      if (value === undefined) return undefined
+      const transaction = unseal(name, value, isAuthorizationTransaction)
       if (transaction === undefined) onEvent({ type: 'unreadableRecord', key: name })
       return transaction
     },
 
     async createLogin(key, record, idleSeconds) {
       const name = nameOf(key, 'login')
-      // Added to the list before it exists: a login that is missing there could not be ended by an administrator.
-      await run(addToUserLogins, userLogins(record.tenant, record.user.id), Date.now(), record.endsAt, key)
-      await send('set', name, sealLogin(name, { version: 1, record }), 'PX', milliseconds(idleSeconds))
+      const idleMs = milliseconds(idleSeconds)
+      await list(key, record, idleMs)
+      const keptMs = Math.max(0, Math.ceil(record.endsAt - Date.now())) + graceMs
+      await Promise.all([
+        send('set', nameOf(key, 'idle'), '', 'PX', idleMs),
+        send('set', name, sealLogin(name, { version: 1, record }), 'PX', keptMs),
+      ])
+      extensions.set(name, { idleMs, at: Date.now() })
     },
     async readLogin(key, idleSeconds) {
       const name = nameOf(key, 'login')
-      const value = await (idleSeconds === undefined
-        ? send('get', name)
-        : send('getex', name, 'PX', milliseconds(idleSeconds)))
-      if (typeof value !== 'string') return undefined
-      const stored = decrypted.read(name, value, unsealLogin)
-      // Deletes exactly the value that was read; a readable one may have replaced it since.
-      if (
-        stored === undefined &&
-        (await run(deleteIfEqual, name, value, channel, announcement({ type: 'ended', key }))) === 1
-      ) {
-        onEvent({ type: 'unreadableRecord', key: name })
+      const idleName = nameOf(key, 'idle')
+      const idleMs = idleSeconds === undefined ? undefined : milliseconds(idleSeconds)
+      const read = send('mget', name, idleName)
+      if (idleMs !== undefined && !isExtendedRecently(name, idleMs)) {
+        // In the same packet as the read. Without the marker, that is after the idle end, it has no effect.
+        const extended = send('pexpire', idleName, idleMs)
+        await Promise.all([read, extended])
+        extensions.set(name, { idleMs, at: Date.now() })
       }
-      return stored
+      const reply = await read
+      const [value, idle] = Array.isArray(reply) ? reply : []
+      if (typeof value !== 'string' || typeof idle !== 'string') return undefined
+      const stored = decrypted.read(name, value, unsealLogin)
+      if (stored !== undefined) return stored
+      if (isForeign(name, value)) throw foreignRecord()
+      if (await discardLogin(key, value)) onEvent({ type: 'unreadableRecord', key: name })
+      return undefined
     },
     async replaceLogin(key, version, record) {
       const name = nameOf(key, 'login')
       const value = sealLogin(name, { version: version + 1, record })
-      const outcome = await run(replaceIfVersion, name, version, value, channel, announcement({ type: 'changed', key }))
+      const change = announcement({ type: 'changed', key })
+      const outcome = await run(replaceIfVersion, [name, nameOf(key, 'idle')], version, value, channel, change)
+      // The replaced value may have been sealed and listed under an older key.
+      if (outcome === 'replaced' && ring.keyIds.length > 1) await list(key, record, relistedMs).catch(() => {})
       return outcome === 'replaced' || outcome === 'changed' ? outcome : 'gone'
     },
     async endLogin(key) {
       const name = nameOf(key, 'login')
-      const value = await run(takeAndAnnounce, name, channel, announcement({ type: 'ended', key }))
-      if (typeof value !== 'string') return undefined
+      const change = announcement({ type: 'ended', key })
+      const value = takenValue(name, await run(takeLogin, [name, nameOf(key, 'idle')], sealedWith, channel, change))
+      if (value === undefined) return undefined
+      extensions.delete(name)
       decrypted.delete(name)
       const record = unsealLogin(name, value)?.record
       if (record === undefined) onEvent({ type: 'unreadableRecord', key: name })
-      else await removeFromUserLogins(key, record)
+      else
+        await Promise.all([
+          removeFromUserLogins(key, record),
+          dueIndex.remove({ key, endsAt: record.endsAt }).catch(() => {}),
+        ])
       return record
     },
+    async takeExpired(accepts = () => true) {
+      const taken: ExpiredLogin[] = []
+      // What was taken before a failure is not lost.
+      await dueIndex
+        .handleDue(login => takeIfExpired(login, accepts, taken))
+        .catch(error => {
+          if (taken.length === 0) throw error
+        })
+      return taken
+    },
     async idleLeft(key) {
-      const left = Number(await send('pttl', nameOf(key, 'login')))
-      // PTTL is 0 in the last millisecond of a login that can still be read, and negative for one that is gone.
-      return left < 0 ? 0 : Math.max(1, left)
+      const [exists, left] = await Promise.all([
+        send('exists', nameOf(key, 'login')),
+        send('pttl', nameOf(key, 'idle')).then(Number),
+      ])
+      // PTTL is 0 in the last millisecond of a key that can still be read, and negative for one that is gone.
+      return exists === 0 || left < 0 ? 0 : Math.max(1, left)
     },
     async loginKeys(tenant, userId) {
-      const keys = await send('zrange', userLogins(tenant, userId), 0, -1)
-      return Array.isArray(keys) ? keys.map(String) : []
+      const names = ring.keyIds.map(keyId => userLogins({ tenant, userId }, keyId))
+      const lists = await Promise.all(names.map(name => send('zrange', name, 0, -1)))
+      return [...new Set(lists.flat().map(String))]
     },
 
     async saveTokens(key, tokens) {
       const name = nameOf(key, 'tokens')
       const left = Math.floor(tokens.expiresAt - Date.now())
-      if (left > 0) await send('set', name, seal(tokens, name), 'PX', left)
+      if (left > 0) await run(saveTokens, [name], sealedWith, seal(name, tokens), left)
     },
     async readTokens(key) {
       const name = nameOf(key, 'tokens')
       const value = await send('get', name)
       if (typeof value !== 'string') return undefined
-      const tokens = unseal(value, name, isTokenSet)
-      if (tokens === undefined && (await run(deleteIfEqual, name, value)) === 1)
-        onEvent({ type: 'unreadableRecord', key: name })
-      return tokens
+      const tokens = unseal(name, value, isTokenSet)
+      if (tokens !== undefined || isForeign(name, value)) return tokens
+      if ((await run(deleteIfEqual, [name], value)) === 1) onEvent({ type: 'unreadableRecord', key: name })
+      return undefined
     },
 
     async lock(key, leaseMs) {
       const name = nameOf(key, 'lock')
       const holder = randomUUID()
-      const outcome = await run(acquireLock, name, holder, leaseMs)
+      const outcome = await run(acquireLock, [name], holder, leaseMs)
       if (outcome !== 'acquired') return outcome === 'backoff' ? 'backoff' : 'held'
       return {
-        renew: async () => (await run(renewLock, name, holder, leaseMs)) === 1,
+        renew: async () => (await run(renewLock, [name], holder, leaseMs)) === 1,
         async release(backoffMs = 0) {
-          await run(releaseLock, name, holder, backoffMs)
+          await run(releaseLock, [name], holder, backoffMs)
         },
       } satisfies Lock
     },
     async increment(key, windowSeconds) {
-      return Number(await run(incrementCounter, nameOf(key, 'counter'), milliseconds(windowSeconds)))
+      return Number(await run(incrementCounter, [nameOf(key, 'counter')], milliseconds(windowSeconds)))
     },
     subscribe: subscription.subscribe,
     async ping() {
@@ -189,15 +291,17 @@ export function redisLoginStore(redis: RedisClient, options: RedisLoginStoreOpti
     },
     async close() {
       subscription.close()
-      close()
+      commands.close()
     },
   }
-
-  /** The login has ended already; an entry that stays names no login and expires with the list. */
-  async function removeFromUserLogins(key: string, { tenant, user }: LoginRecord): Promise<void> {
-    await send('zrem', userLogins(tenant, user.id), key).catch(() => {})
-  }
 }
+
+/** How long a record is kept after the absolute end, for the case that no process runs then. */
+const graceMs = 24 * 3600 * 1000
+/** A login that was listed under another key is due after this time; then its idle end is read. */
+const relistedMs = 60_000
+const leftToOthersMs = 5 * 60_000
+const maxOthersMs = 2000
 
 function milliseconds(seconds: number): number {
   return Math.ceil(seconds * 1000)

@@ -5,26 +5,57 @@ import { redisScript } from './redis-commands.ts'
  * its own effect therefore replies as if it had just produced it.
  */
 
-/** KEYS: login. ARGV: expected version, new value, channel, announcement. */
+/** KEYS: login, idle marker. ARGV: expected version, new value, channel, announcement. */
 export const replaceIfVersion = redisScript(`
 local stored = redis.call('GET', KEYS[1])
-if not stored then return 'gone' end
+if not stored or redis.call('EXISTS', KEYS[2]) == 0 then return 'gone' end
 if stored == ARGV[2] then return 'replaced' end
 if string.match(stored, '^%d+') ~= ARGV[1] then return 'changed' end
 redis.call('SET', KEYS[1], ARGV[2], 'KEEPTTL')
 redis.call('PUBLISH', ARGV[3], ARGV[4])
 return 'replaced'`)
 
-/** KEYS: login. ARGV: channel, announcement. */
-export const takeAndAnnounce = redisScript(`
-local stored = redis.call('GETDEL', KEYS[1])
-if stored then redis.call('PUBLISH', ARGV[1], ARGV[2]) end
+/*
+ * Lua for `isForeign(value)`: the value is well formed and sealed with none of the keys whose ids are listed, each
+ * between spaces, in ARGV[1]. The version of a login precedes its envelope.
+ */
+const isForeign = `
+local function isForeign(value)
+  local envelope = string.match(value, '^%d+ (.*)$') or value
+  local keyId = string.match(envelope, '^([%w_-]+)%.[%w_-]+%.[%w_-]+$')
+  return keyId and #keyId == 8 and not string.find(ARGV[1], ' ' .. keyId .. ' ', 1, true)
+end`
+
+/**
+ * Replies with the value and deletes it; a foreign value stays and is replied in an array. KEYS: transaction. ARGV: key
+ * ids.
+ */
+export const takeTransaction = redisScript(`${isForeign}
+local stored = redis.call('GET', KEYS[1])
+if not stored then return false end
+if isForeign(stored) then return {stored} end
+redis.call('DEL', KEYS[1])
 return stored`)
 
-/** KEYS: any. ARGV: the unreadable value; for a login also channel, announcement. */
+/** The same for a login before its idle end. KEYS: login, idle marker. ARGV: key ids, channel, announcement. */
+export const takeLogin = redisScript(`${isForeign}
+local stored = redis.call('GET', KEYS[1])
+if not stored or redis.call('EXISTS', KEYS[2]) == 0 then return false end
+if isForeign(stored) then return {stored} end
+redis.call('DEL', KEYS[1], KEYS[2])
+redis.call('PUBLISH', ARGV[2], ARGV[3])
+return stored`)
+
+/** Does not overwrite a foreign value. KEYS: tokens. ARGV: key ids, value, TTL in ms. */
+export const saveTokens = redisScript(`${isForeign}
+local stored = redis.call('GET', KEYS[1])
+if stored and isForeign(stored) then return end
+redis.call('SET', KEYS[1], ARGV[2], 'PX', ARGV[3])`)
+
+/** KEYS: any; for a login also its idle marker. ARGV: the value; for a login also channel, announcement. */
 export const deleteIfEqual = redisScript(`
 if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
-redis.call('DEL', KEYS[1])
+redis.call('DEL', unpack(KEYS))
 if ARGV[2] then redis.call('PUBLISH', ARGV[2], ARGV[3]) end
 return 1`)
 
@@ -33,6 +64,40 @@ export const addToUserLogins = redisScript(`
 redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', ARGV[1])
 redis.call('ZADD', KEYS[1], ARGV[2], ARGV[3])
 redis.call('PEXPIREAT', KEYS[1], redis.call('ZRANGE', KEYS[1], -1, -1, 'WITHSCORES')[2])`)
+
+/*
+ * The due index: a sorted set of entries by the time, on the clock of Redis, at which the login may have reached its
+ * end.
+ */
+const now = `
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)`
+
+/** KEYS: due index. ARGV: entry, milliseconds until it is due, least TTL of the index. */
+export const addToDueIndex = redisScript(`${now}
+redis.call('ZADD', KEYS[1], now + ARGV[2], ARGV[1])
+if redis.call('PTTL', KEYS[1]) < tonumber(ARGV[3]) then redis.call('PEXPIRE', KEYS[1], ARGV[3]) end`)
+
+/** Replies with due entries and makes each due again after the lease. KEYS: due index. ARGV: lease in ms, most entries. */
+export const claimDue = redisScript(`${now}
+local entries = redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', now, 'LIMIT', 0, ARGV[2])
+for _, entry in ipairs(entries) do redis.call('ZADD', KEYS[1], now + ARGV[1], entry) end
+return entries`)
+
+/** KEYS: due index. ARGV: an entry and the milliseconds until it is due, for each; entries removed since stay so. */
+export const reschedule = redisScript(`${now}
+for i = 1, #ARGV, 2 do redis.call('ZADD', KEYS[1], 'XX', now + ARGV[i + 1], ARGV[i]) end`)
+
+/**
+ * Replies with the milliseconds until the idle end, or with the value when that has passed or ARGV[1] is 1; with
+ * nothing when the login is gone. KEYS: login, idle marker.
+ */
+export const readIfExpired = redisScript(`
+local stored = redis.call('GET', KEYS[1])
+if not stored then return false end
+local left = redis.call('PTTL', KEYS[2])
+if left > 0 and ARGV[1] ~= '1' then return left end
+return stored`)
 
 /** KEYS: lock. ARGV: holder, lease in ms. */
 export const acquireLock = redisScript(`

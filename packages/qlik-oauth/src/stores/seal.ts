@@ -3,6 +3,8 @@ import { QlikOAuthError } from '../protocol/errors.ts'
 
 /** Encrypts and authenticates stored values, so that a dump of the store contains no token. */
 export interface Seal {
+  /** The ids of the keys in the ring, newest first. */
+  readonly keyIds: readonly string[]
   /** @param associatedData Authenticated with the text, not stored: the same value is needed to unseal. */
   seal(text: string, associatedData: string): string
   /**
@@ -10,6 +12,8 @@ export interface Seal {
    * ring.
    */
   unseal(envelope: string, associatedData: string): string | undefined
+  /** Whether a well-formed envelope names a key that is not in the ring: it belongs to another key ring. */
+  isForeign(envelope: string): boolean
 }
 
 /**
@@ -31,6 +35,7 @@ export function keyRing(keys: readonly (string | Uint8Array)[]): Seal {
   const ring = new Map(entries)
 
   return {
+    keyIds: [...ring.keys()],
     seal(text, associatedData) {
       const iv = randomBytes(12)
       const cipher = createCipheriv('aes-256-gcm', newestKey, iv).setAAD(Buffer.from(associatedData))
@@ -49,6 +54,10 @@ export function keyRing(keys: readonly (string | Uint8Array)[]): Seal {
       } catch {
         return undefined
       }
+    },
+    isForeign(envelope) {
+      const keyId = /^([\w-]{8})\.[\w-]{16}\.[\w-]+$/.exec(envelope)?.[1]
+      return keyId !== undefined && !ring.has(keyId)
     },
   }
 }

@@ -1,0 +1,55 @@
+import { QlikOAuthError } from '../protocol/errors.ts'
+import { parseJson } from '../protocol/json.ts'
+import { expiringCache } from './expiring-cache.ts'
+import type { StoredLogin } from './login-store.ts'
+import type { Seal } from './seal.ts'
+import { isLoginRecord, type Shape } from './stored-values.ts'
+
+/** Seals and unseals the values of Redis keys; the name of the key is the associated data. */
+export interface RedisRecords {
+  seal(name: string, value: object): string
+  /** @returns `undefined` when the value is foreign, was altered, or has other fields. */
+  unseal<Value>(name: string, envelope: string, isValue: Shape<Value>): Value | undefined
+  /** The version precedes the envelope, where scripts can compare it, and is part of the associated data. */
+  sealLogin(name: string, login: StoredLogin): string
+  unsealLogin(name: string, value: string): StoredLogin | undefined
+  /** Whether the value is sealed with a key of another key ring. Reports it, at most once a minute for each name. */
+  isForeign(name: string, value: string): boolean
+}
+
+export function redisRecords(ring: Seal, onForeign: (name: string) => void): RedisRecords {
+  const reported = expiringCache<true>({ max: 1000, lifetimeMs: 60_000 })
+
+  function unseal<Value>(envelope: string, associatedData: string, isValue: Shape<Value>): Value | undefined {
+    const value = parseJson(ring.unseal(envelope, associatedData) ?? '')
+    return isValue(value) ? value : undefined
+  }
+
+  return {
+    seal: (name, value) => ring.seal(JSON.stringify(value), name),
+    unseal: (name, envelope, isValue) => unseal(envelope, name, isValue),
+    sealLogin: (name, { version, record }) => `${version} ${ring.seal(JSON.stringify(record), `${name} ${version}`)}`,
+    unsealLogin(name, value) {
+      const [version = '', envelope = ''] = value.split(' ')
+      const record = unseal(envelope, `${name} ${version}`, isLoginRecord)
+      return record && { version: Number(version), record }
+    },
+    isForeign(name, value) {
+      if (!ring.isForeign(value.replace(/^\d+ /, ''))) return false
+      if (reported.get(name) === undefined) {
+        reported.set(name, true)
+        onForeign(name)
+      }
+      return true
+    },
+  }
+}
+
+/** For a value that the caller needs: another process may have the key, so it is neither missing nor deleted. */
+export function foreignRecord(): QlikOAuthError {
+  return new QlikOAuthError(
+    'ERR_STORE_UNAVAILABLE',
+    'The record is sealed with a key that is not in `keys`. Every process needs the same keys; append a new key everywhere before it seals.',
+    { retryAfterSeconds: 5 },
+  )
+}
