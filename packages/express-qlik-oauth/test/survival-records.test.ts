@@ -63,20 +63,26 @@ describe('a login record', () => {
     expect(await other.mayCall(application.origin)).toBe(true)
   })
 
-  it('sealed with a key that is not in the ring is nobody', async () => {
-    const stranger = await startRedisApplication(tenant, redis.url, [randomBytes(32).toString('base64')])
+  it('sealed with a key that is not in the ring gets 503, is not deleted, and works where the key is known', async () => {
+    const canary = await startRedisApplication(tenant, redis.url, [randomBytes(32).toString('base64')])
     try {
-      await expectNobody(stranger)
+      expect((await visitor.call(canary.origin)).status).toBe(503)
+      expect((await visitor.call(canary.origin, '/private')).status).toBe(503)
+      await expect(visitor.openSocket(canary.origin)).rejects.toThrow('503')
+      const user = application.named('login')[0]?.user.id ?? ''
+      expect(await canary.qlik.endLogins(user)).toBe(0)
+      expect(await canary.qlik.logins(user)).toEqual([])
+      expect(await visitor.mayCall(application.origin)).toBe(true)
     } finally {
-      await stranger.close()
+      await canary.close()
     }
   })
 
-  it('of another type in Redis is an answer, not a failure that hangs', async () => {
+  it('of another type in Redis is no login', async () => {
     await application.redis.del(placeOf(visitor))
     await application.redis.lpush(placeOf(visitor), 'what')
     await application.redis.expire(placeOf(visitor), 600)
-    expect((await visitor.call(application.origin)).status).toBe(503)
+    expect((await visitor.call(application.origin)).status).toBe(401)
   })
 
   it('opens with the older key of a ring, and is sealed with the newest at the next write', async () => {

@@ -147,12 +147,14 @@ describe('an application whose Redis', () => {
     expect(far.roundTrips()).toBe(before + 1)
   })
 
-  it('became a replica refuses in time, and works when it is the master again', async () => {
+  it('became a replica serves those who are logged in, refuses logins and logouts in time, and works when it is the master again', async () => {
     const { server, application, visitor } = await everythingUp()
     const admin = application.redis.duplicate({ reconnectOnError: null })
     closing.push(() => admin.disconnect())
     await admin.call('replicaof', '127.0.0.1', await freePort())
-    const refused = await promptly(visitor.call(application.origin))
+    expect(await works(application, visitor)).toBe(true)
+    expect((await promptly(browser().get(`${application.origin}/auth/login`))).status).toBe(503)
+    const refused = await promptly(visitor.logOut(application.origin))
     expect([refused.status, refused.headers.get('retry-after'), refused.headers.get('set-cookie')]).toEqual([
       503,
       '1',
@@ -229,7 +231,7 @@ describe('Redis', () => {
     await works(application, visitor)
     await application.redis.config('RESETSTAT')
     for (let times = 0; times < 10; times++) expect(await works(application, visitor)).toBe(true)
-    expect(await commands(application)).toEqual({ getex: 10 })
+    expect(await commands(application)).toEqual({ mget: 10 })
   })
 
   it('gets nothing from anonymous visitors', async () => {
