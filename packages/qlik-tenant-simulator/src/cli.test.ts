@@ -38,6 +38,19 @@ describe('qlik-tenant-simulator', () => {
     expect(await once(child, 'exit')).toEqual([0, null])
   })
 
+  it('listens on the given region port', async () => {
+    const free = createServer().listen(0, '127.0.0.1')
+    await once(free, 'listening')
+    const { port } = free.address() as AddressInfo
+    free.close()
+    await once(free, 'close')
+    const child = run('--port', '0', '--region-port', String(port))
+    await Promise.race([once(child.stdout as NodeJS.ReadableStream, 'data'), failed(child)])
+    expect((await fetch(`http://127.0.0.1:${port}/.well-known/oauth-authorization-server`)).status).toBe(200)
+    child.kill('SIGTERM')
+    await once(child, 'exit')
+  })
+
   it.each([
     [['--port', 'http'], /--port must be a whole number/],
     [['--prot', '4000'], /Unknown option '--prot'/],
@@ -58,7 +71,7 @@ describe('qlik-tenant-simulator', () => {
     other.close()
     expect({ code, errors }).toEqual({
       code: 1,
-      errors: expect.stringMatching(/^qlik-tenant-simulator: the port is in use.*--port\n$/),
+      errors: expect.stringMatching(/^qlik-tenant-simulator: the port is in use.*--port or --region-port\n$/),
     })
   })
 })

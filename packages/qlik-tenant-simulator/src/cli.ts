@@ -9,6 +9,7 @@ const usage = `Usage: qlik-tenant-simulator [options]
 Runs a simulated Qlik Cloud tenant: OAuth, REST API, engine and embed runtime.
 
   --port <number>                  port to listen on; 0 chooses a free port (default 4000)
+  --region-port <number>           port of the region host; 0 chooses a free port (default 0)
   --host <address>                 address to listen on (default 127.0.0.1)
   --hostname <name>                host name in the tenant's URLs (default localhost)
   --accept-host <host:port>        additional Host header to accept; repeatable
@@ -28,6 +29,7 @@ async function main(): Promise<void> {
   const { values } = parseArgs({
     options: {
       port: { type: 'string', default: '4000' },
+      'region-port': { type: 'string', default: '0' },
       host: { type: 'string', default: '127.0.0.1' },
       hostname: { type: 'string', default: 'localhost' },
       'accept-host': { type: 'string', multiple: true, default: [] },
@@ -43,6 +45,7 @@ async function main(): Promise<void> {
   }
   const tenant = await createTenant({
     port: wholeNumber('--port', values.port, 65_535),
+    regionPort: wholeNumber('--region-port', values['region-port'], 65_535),
     host: values.host,
     hostname: values.hostname,
     acceptedHosts: values['accept-host'],
@@ -109,7 +112,8 @@ function unique(values: readonly string[]): string[] {
 function describeError(error: unknown): string {
   if (!(error instanceof Error)) return String(error)
   const { code, message } = error as NodeJS.ErrnoException
-  if (code === 'EADDRINUSE') return `the port is in use: ${message.replace(/^listen /, '')}. Choose another with --port`
+  if (code === 'EADDRINUSE')
+    return `the port is in use: ${message.replace(/^listen /, '')}. Choose another with --port or --region-port`
   if (code === 'EACCES' || code === 'EADDRNOTAVAIL' || code === 'ENOTFOUND') return `cannot listen: ${message}`
   return message.split('\n', 1).join('')
 }

@@ -106,7 +106,7 @@ async function start(
   const createChild = async () => {
     const regional = clients.all.filter(client => client.tier === 'region').map(registrationOf)
     const child = await start(
-      { ...settings, port: 0, issuer: undefined },
+      { ...settings, port: 0, regionPort: 0, issuer: undefined },
       { clients: regional, users: [], apps: [], spaces: [] },
       region,
     )
@@ -120,7 +120,7 @@ async function start(
 
   const tenant = await listen(simulation, 'tenant', settings.port, contents, createChild)
   const empty = { apps: [], spaces: [] }
-  const regionHost = await listen(simulation, 'region', 0, empty, createChild)
+  const regionHost = await listen(simulation, 'region', settings.regionPort, empty, createChild)
   const organization = await listen(simulation, 'organization', 0, empty, createChild)
   const { tokens } = tenant.state
 

@@ -17,8 +17,10 @@ export async function sendPage<Entry>(
 ): Promise<void> {
   const { searchParams, pathname } = exchange.url
   const limit = limitOf(searchParams.get('limit'))
-  const base = new URLSearchParams(searchParams)
-  for (const cursor of ['page', 'next', 'prev']) base.delete(cursor)
+  // @qlik/sdk appends the query to a link that already contains it, so repeated parameters count once.
+  const base = new URLSearchParams()
+  for (const [name, value] of searchParams)
+    if (!['page', 'next', 'prev'].includes(name) && !base.has(name, value)) base.append(name, value)
   const fingerprint = createHash('sha256').update(`${pathname}?${base}`).digest('base64url').slice(0, 12)
   const offset = offsetOf(searchParams.get('page') ?? searchParams.get('next') ?? searchParams.get('prev'), fingerprint)
 

@@ -100,6 +100,7 @@ describe('the REST API', () => {
     expect(next).toContain(`${tenant.origin}/api/v1/items?`)
     const second = await get(next.slice(tenant.origin.length))
     expect([names(second), href(second, 'next')]).toEqual([['Mine'], undefined])
+    expect(names(await get(`${next.slice(tenant.origin.length)}&limit=3&sort=name`))).toEqual(['Mine'])
     expect(names(await get(String(href(second, 'prev')).slice(tenant.origin.length)))).toEqual([
       'Alpha',
       'Beta',

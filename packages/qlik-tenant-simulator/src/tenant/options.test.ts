@@ -19,6 +19,7 @@ describe('options', () => {
 
   it.each([
     [{ port: 70_000 }, /port must be a whole number from 0 to 65535, got 70000/],
+    [{ regionPort: 0.5 }, /regionPort must be a whole number from 0 to 65535, got 0.5/],
     [{ codeSeconds: -1 }, /codeSeconds must not be negative, got -1/],
     [
       { clients: [{ clientId: 'x', appType: 'web' as const, redirectUris: ['/relative'] }] },

@@ -6,6 +6,8 @@ import type { TenantUser } from './users.ts'
 export interface TenantOptions {
   /** Port to listen on; 0 chooses a free port. @default 0 */
   readonly port?: number
+  /** Port of the region host; 0 chooses a free port. @default 0 */
+  readonly regionPort?: number
   /** Address to listen on. @default '127.0.0.1' */
   readonly host?: string
   /** Host name in the tenant's URLs. @default 'localhost' */
@@ -102,6 +104,7 @@ export type Settings = Required<Omit<TenantOptions, 'clients' | 'users' | 'apps'
 export function settle(options: TenantOptions): Settings {
   const settings: Settings = {
     port: options.port ?? 0,
+    regionPort: options.regionPort ?? 0,
     host: options.host ?? '127.0.0.1',
     hostname: options.hostname ?? 'localhost',
     acceptedHosts: options.acceptedHosts ?? [],
@@ -130,8 +133,10 @@ export function settle(options: TenantOptions): Settings {
     rememberedRequests: options.rememberedRequests ?? 100_000,
     now: options.now ?? Date.now,
   }
-  if (!Number.isInteger(settings.port) || settings.port < 0 || settings.port > 65_535) {
-    throw new RangeError(`port must be a whole number from 0 to 65535, got ${JSON.stringify(options.port)}`)
+  for (const name of ['port', 'regionPort'] as const) {
+    const port = settings[name]
+    if (!Number.isInteger(port) || port < 0 || port > 65_535)
+      throw new RangeError(`${name} must be a whole number from 0 to 65535, got ${JSON.stringify(port)}`)
   }
   for (const [name, value] of Object.entries(settings)) {
     if (typeof value === 'number' && !(value >= 0))
