@@ -251,6 +251,26 @@ describe('frames that violate the protocol', () => {
   })
 })
 
+describe('half a header that violates the protocol', () => {
+  it.each(['c1', '83', '09', '8101', '89fe'])('closes both connections at once: %s', async header => {
+    const { peer, tenant } = await startRaw()
+    peer.socket.write(hex(header))
+    await peer.until('\x03\xea')
+    peer.socket.end()
+    await setup.allClosed()
+    expect(Buffer.concat(tenant.chunks).subarray(0, 1)).toEqual(hex('88'))
+  })
+
+  it.each(['c1', '83', '09', '8181'])('from the tenant closes both connections at once: %s', async header => {
+    const { peer, tenant } = await startRaw()
+    tenant.socket.write(hex(header))
+    expect(await peer.until('the connection to the tenant ended')).toContain('\x03\xf3')
+    peer.socket.end()
+    tenant.socket.end()
+    await setup.allClosed()
+  })
+})
+
 describe('many control frames', () => {
   it('are all forwarded', async () => {
     const { peer, tenant, received } = await startRaw()

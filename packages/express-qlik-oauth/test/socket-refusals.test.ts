@@ -78,7 +78,11 @@ describe('an upgrade that is not allowed', () => {
     await start()
     const answer = await responseTo(handshakeText(setup, appPath, lines, method))
     expect(answer).toMatchObject({ status, code })
-    if (status === 426) expect(answer.head).toMatch(/^sec-websocket-version: 13$/m)
+    if (status === 426) {
+      expect(answer.head).toMatch(/^sec-websocket-version: 13$/m)
+      expect(answer.head).toMatch(/^upgrade: websocket$/m)
+      expect(answer.head).toMatch(/^connection: close, Upgrade$/m)
+    }
     expect(setup.arrived).toEqual([])
   })
 
@@ -160,6 +164,15 @@ describe('an upgrade that the tenant refuses', () => {
     const answer = await responseTo(handshakeText(setup))
     expect(answer.head).toMatch(/^retry-after: 45$/m)
     await setup.allClosed()
+  })
+
+  it.each([
+    ['an HTTP date', 'date: Wed, 25 Nov 2026 12:00:00 GMT\r\nretry-after: Wed, 25 Nov 2026 12:00:42 GMT', '42'],
+    ['a date in the past', 'date: Wed, 25 Nov 2026 12:00:00 GMT\r\nretry-after: Wed, 25 Nov 2026 11:59:00 GMT', '5'],
+    ['no value at all', 'retry-after: soon', '5'],
+  ])('gets Retry-After in seconds for %s', async (_title, headers, seconds) => {
+    await start(answering(`HTTP/1.1 503 No\r\n${headers}\r\ncontent-length: 0\r\n\r\n`))
+    expect((await responseTo(handshakeText(setup))).head).toMatch(new RegExp(`^retry-after: ${seconds}$`, 'm'))
   })
 
   it.each([

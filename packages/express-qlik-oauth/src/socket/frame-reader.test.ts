@@ -97,6 +97,33 @@ describe('frame reader', () => {
     expect(read(reader({ masked }), Buffer.from(hex, 'hex')).at(-1)).toMatchObject({ kind: 'violation', code: 1002 })
   })
 
+  it.each([
+    ['a reserved bit', true, 'c1'],
+    ['all reserved bits', true, 'f1'],
+    ['a reserved opcode', true, '83'],
+    ['a reserved control opcode', true, '8f'],
+    ['a fragmented ping', true, '09'],
+    ['a reserved bit of a ping', true, 'c9'],
+    ['a continuation of nothing', true, '80'],
+    ['a missing mask bit', true, '8105'],
+    ['a missing mask bit before a long length', true, '827f'],
+    ['a mask bit from a server', false, '8185'],
+    ['a ping of 126 bytes', true, '89fe'],
+    ['a close frame of 2^16 bytes', false, '887f'],
+  ])('fails %s at the first byte that shows it', (_title, masked, hex) => {
+    const bytes = Buffer.from(hex, 'hex')
+    const frames = reader({ masked })
+    for (const byte of bytes.subarray(0, -1)) expect(read(frames, Buffer.of(byte))).toEqual([])
+    expect(read(frames, bytes.subarray(-1))).toMatchObject([{ kind: 'violation', code: 1002 }])
+  })
+
+  it('fails a length above the limit as soon as its leading bytes exceed it', () => {
+    const frames = reader({ masked: true, maxMessageBytes: 1000 })
+    for (const hex of ['82', 'ff', '00', '00', '00', '00', '00'])
+      expect(read(frames, Buffer.from(hex, 'hex'))).toEqual([])
+    expect(read(frames, Buffer.of(1))).toMatchObject([{ kind: 'violation', code: 1009 }])
+  })
+
   it('accepts reserved bits of data frames with an extension', () => {
     expect(read(reader({ extensions: true }), Buffer.from('c10161', 'hex'))).toMatchObject([{ kind: 'forward' }])
   })

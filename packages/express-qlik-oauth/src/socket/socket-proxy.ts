@@ -199,6 +199,7 @@ export function socketProxy(options: SocketProxyOptions): SocketProxy {
       tenant,
       limits: headers['sec-websocket-extensions'] === undefined ? limits.plain : limits.extended,
       heartbeatMs,
+      stallMs,
       listener: proxied,
     })
     proxied.opened(tunnel)
@@ -254,6 +255,7 @@ function refused({ url = '' }: IncomingMessage, error: unknown, traceId: string)
 }
 
 const browserLeft = Symbol('the browser left')
+const stallMs = 300_000
 
 /** No idle timeout, no delay for small frames, and TCP keep-alive to notice dead peers. */
 function prepareForFrames(socket: Duplex, keepAliveMs: number): void {

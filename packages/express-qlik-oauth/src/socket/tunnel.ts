@@ -10,6 +10,11 @@ export interface TunnelOptions {
   readonly limits: FrameLimits
   /** The time between two calls of `tick`. */
   readonly heartbeatMs: number
+  /**
+   * How long a peer may take nothing of what waits for it. The kernel reports progress of a slow reader only when a third
+   * of its send buffer, up to a megabyte, is free again.
+   */
+  readonly stallMs: number
   readonly listener: TunnelListener
 }
 
@@ -50,11 +55,11 @@ export class Tunnel implements HeartbeatMember, EndpointListener {
   /** The tenant sent bytes since the last tick. */
   #tenantSent = false
 
-  constructor({ browser, tenant, limits, heartbeatMs, listener }: TunnelOptions) {
+  constructor({ browser, tenant, limits, heartbeatMs, stallMs, listener }: TunnelOptions) {
     this.#listener = listener
     this.#bytesPerTick = Math.ceil((slowestBytesPerSecond * heartbeatMs) / 1000)
-    this.#browser = new Endpoint(browser, 'browser', limits, stallTicks * heartbeatMs, this)
-    this.#tenant = new Endpoint(tenant, 'tenant', limits, stallTicks * heartbeatMs, this)
+    this.#browser = new Endpoint(browser, 'browser', limits, stallMs, this)
+    this.#tenant = new Endpoint(tenant, 'tenant', limits, stallMs, this)
     this.#browser.connect(this.#tenant)
     this.#tenant.connect(this.#browser)
   }
@@ -83,7 +88,7 @@ export class Tunnel implements HeartbeatMember, EndpointListener {
     // A paused browser is not heard; the endpoint of the tenant, which takes nothing, has a timeout of its own.
     if (this.#browser.socket.isPaused()) return
     // No ping may be inserted into a frame of the tenant; while it arrives, its bytes are the sign of life.
-    if (this.#tenant.midFrame && this.#tenantSent) this.#heard()
+    if (this.#tenant.midFrame && this.#tenantSent) this.#silentTicks = 0
     this.#tenantSent = false
     this.#silentTicks += 1
     if (this.#silentTicks > 2 + this.#unconfirmedBytes / this.#bytesPerTick) this.#destroy()
@@ -142,5 +147,3 @@ export class Tunnel implements HeartbeatMember, EndpointListener {
 
 /** A browser that reads no faster counts as gone. */
 const slowestBytesPerSecond = 1024
-/** Heartbeat periods after which a peer that takes nothing of what waits for it is given up. */
-const stallTicks = 3
