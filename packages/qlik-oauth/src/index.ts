@@ -36,10 +36,9 @@ export { revokeToken } from './protocol/revocation.ts'
 export { currentUser, isQlikBot, type QlikUser } from './protocol/qlik-user.ts'
 
 /* Errors, those of express-qlik-oauth included. */
+export { type ErrorCode, errorCatalogue } from './protocol/error-catalogue.ts'
 export {
-  type ErrorCode,
   type ErrorDetails,
-  errorCatalogue,
   QlikOAuthError,
   type TenantErrorDetail,
   TenantResponseError,

@@ -1,5 +1,6 @@
 import { CommanderError } from 'commander'
-import { type ErrorCode, messageOf, QlikOAuthError } from '../protocol/errors.ts'
+import type { ErrorCode } from '../protocol/error-catalogue.ts'
+import { messageOf, QlikOAuthError } from '../protocol/errors.ts'
 import type { Terminal } from './terminal.ts'
 
 /** Exit codes for scripts. The help lists them. */
