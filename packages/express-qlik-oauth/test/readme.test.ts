@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs'
+import { readdirSync, readFileSync } from 'node:fs'
 import { describe, expect, it } from '@jest/globals'
 import { errorCatalogue } from 'qlik-oauth'
 import { compilerErrors, type ReadProperty, typeReader } from './support/type-reader.ts'
@@ -73,6 +73,16 @@ describe('README.md', () => {
         .filter((name, at, all) => all.indexOf(name) === at)
         .sort(),
     )
+  })
+
+  it('lists no error that is never thrown', () => {
+    const sources = ['../src/', '../../qlik-oauth/src/'].flatMap(folder =>
+      readdirSync(new URL(folder, import.meta.url), { recursive: true, encoding: 'utf8' })
+        .filter(name => name.endsWith('.ts') && !name.endsWith('.test.ts') && !name.endsWith('protocol/errors.ts'))
+        .map(name => text(folder + name)),
+    )
+    const used = (code: string) => sources.some(source => source.includes(`'${code}'`))
+    expect(Object.keys(errorCatalogue).filter(code => !used(code))).toEqual([])
   })
 
   it('says what to do about every error, with its status', () => {
