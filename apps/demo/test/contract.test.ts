@@ -111,6 +111,19 @@ describe('the running demo', () => {
     expect(await response.text()).toContain(`<p class="eyebrow">${eyebrow}</p>`)
   })
 
+  it.each(['/apps/1', '/apps?view=plain', '/status'])('explains at %s that the tenant is unreachable', async path => {
+    const cookie = await logIn(demo.origin, tenant)
+    const recover = tenant.faults.always({
+      method: 'GET',
+      path: /^\/api\/v1\/(?:apps|items|spaces|users)\b/,
+      reset: true,
+    })
+    const response = await get(path, { cookie, ...page })
+    recover()
+    expect(response.status).toBe(502)
+    expect(await response.text()).toContain('Qlik Cloud is not responding.')
+  })
+
   it('responds with 503 within a second while Redis is down, keeps cookies, serves public pages, and recovers', async () => {
     const cookie = await logIn(demo.origin, tenant)
     await setting.redis.kill()

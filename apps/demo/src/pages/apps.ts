@@ -1,6 +1,7 @@
 import { type Request, Router } from 'express'
 import { QlikOAuthError } from 'qlik-oauth'
 import type { Environment } from '../environment.ts'
+import { callTenant } from './call-tenant.ts'
 import { dashboards } from './dashboards.ts'
 import { show } from './view.ts'
 
@@ -63,18 +64,14 @@ async function appOf(request: Request, id: string): Promise<App | undefined> {
 class NotFound extends Error {}
 
 async function asUser<Body>(request: Request, path: string): Promise<Body> {
-  const tenantResponse = await request.qlik?.fetch(path, {
-    headers: { accept: 'application/json' },
-    signal: AbortSignal.timeout(timeoutMs),
-  })
-  if (tenantResponse === undefined || tenantResponse.status === 401)
+  const { qlik } = request
+  if (qlik === undefined) throw new QlikOAuthError('ERR_SESSION_EXPIRED', 'The login has ended')
+  const headers = { accept: 'application/json' }
+  const response = await callTenant(signal => qlik.fetch(path, { headers, signal }))
+  if (response.status === 401)
     throw new QlikOAuthError('ERR_SESSION_EXPIRED', 'The tenant no longer accepts this login')
   // Do not reveal whether the app exists.
-  if ([400, 403, 404].includes(tenantResponse.status))
-    throw new NotFound(`The tenant responded with ${tenantResponse.status}`)
-  if (!tenantResponse.ok)
-    throw new QlikOAuthError('ERR_TENANT_RESPONSE', `The tenant responded with ${tenantResponse.status}`)
-  return (await tenantResponse.json()) as Body
+  if ([400, 403, 404].includes(response.status)) throw new NotFound(`The tenant responded with ${response.status}`)
+  if (!response.ok) throw new QlikOAuthError('ERR_TENANT_RESPONSE', `The tenant responded with ${response.status}`)
+  return (await response.json()) as Body
 }
-
-const timeoutMs = 20_000

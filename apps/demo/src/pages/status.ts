@@ -2,6 +2,7 @@ import { Router } from 'express'
 import { QlikOAuthError, type TokenSource } from 'qlik-oauth'
 import type { Environment } from '../environment.ts'
 import type { SharedTokens } from '../shared-tokens.ts'
+import { callTenant } from './call-tenant.ts'
 import { show } from './view.ts'
 
 /** `GET /status` counts the tenant's resources with the machine-to-machine client, independent of the user. */
@@ -26,22 +27,17 @@ const counted = [
 
 /** The number of entries on the first page, followed by a plus when there are more pages. */
 async function countOf(tokens: TokenSource, path: string): Promise<string> {
-  const token = await tokens.accessToken()
-  const tenantResponse = await fetch(tokens.tenant + path, {
-    headers: { accept: 'application/json', authorization: `Bearer ${token}` },
-    redirect: 'error',
-    signal: AbortSignal.timeout(timeoutMs),
-  })
-  if (!tenantResponse.ok)
+  const authorization = `Bearer ${await tokens.accessToken()}`
+  const headers = { accept: 'application/json', authorization }
+  const response = await callTenant(signal => fetch(tokens.tenant + path, { headers, redirect: 'error', signal }))
+  if (!response.ok)
     throw new QlikOAuthError(
       'ERR_TENANT_RESPONSE',
-      `The tenant responded to the machine-to-machine client with ${tenantResponse.status}`,
+      `The tenant responded to the machine-to-machine client with ${response.status}`,
     )
-  const { data, links } = (await tenantResponse.json()) as {
+  const { data, links } = (await response.json()) as {
     data: readonly unknown[]
     links?: { next?: { href?: string } }
   }
   return `${data.length}${links?.next?.href === undefined ? '' : '+'}`
 }
-
-const timeoutMs = 20_000
