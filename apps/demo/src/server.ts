@@ -43,7 +43,7 @@ export async function serve(environment: Environment): Promise<RunningDemo> {
     cacheSeconds: 2,
     proxy: { onEvent: event => logEvent(`proxy ${event.type}`, event, logger, metrics) },
   })
-  const anonymousProxy = tokens.anonymous && createAnonymousProxy(tokens.anonymous, publicUrl)
+  const anonymousProxy = tokens.anonymous && createAnonymousProxy(tokens.anonymous, environment)
 
   const health = createHealth(qlik.ready)
   const app: RequestListener = demoApp({
@@ -87,13 +87,18 @@ export async function serve(environment: Environment): Promise<RunningDemo> {
   return { close }
 }
 
-/** A second proxy, for visitors without a login: one principal for all of them, read-only REST. */
-function createAnonymousProxy(tokens: TokenSource, publicUrl: string): QlikProxy {
+/** A second proxy, for visitors without a login: one principal for all of them, read-only REST, limits by client address. */
+function createAnonymousProxy(tokens: TokenSource, { publicUrl, trustedHops }: Environment): QlikProxy {
   const allow = ['/api/**', '/resources/**', '/assets/**', '/qlik-embed/**'].map(path => ({
     path,
     methods: ['GET', 'HEAD'],
   }))
-  return qlikProxy({ authenticate: async () => ({ tokens }), publicUrl, mount: publicMount, proxy: { allow } })
+  return qlikProxy({
+    authenticate: async () => ({ tokens }),
+    publicUrl,
+    mount: publicMount,
+    proxy: { allow, trustProxy: trustedHops },
+  })
 }
 
 const loggedEvents = [

@@ -10,7 +10,7 @@ let tenant: SimulatedTenant
 let demo: DemoProcess
 
 beforeAll(async () => {
-  setting = await startDemoAtTenant()
+  setting = await startDemoAtTenant({ TRUST_PROXY: '1' })
   ;({ tenant, demo } = setting)
 })
 afterAll(() => setting.close())
@@ -109,6 +109,17 @@ describe('the running demo', () => {
     const response = await fetch(callback, { redirect: 'manual', headers: { ...page, cookie: cookiesOf(login) } })
     expect([response.status, response.headers.get('cache-control')]).toEqual([status, 'no-store'])
     expect(await response.text()).toContain(`<p class="eyebrow">${eyebrow}</p>`)
+  })
+
+  it('limits requests of anonymous visitors by the client address that the load balancer forwards', async () => {
+    const visit = (path: string, address: string) => get(path, { 'x-forwarded-for': address })
+    const release = tenant.faults.always({ method: 'GET', path: '/api/v1/spaces', hold: true })
+    const responses = Array.from({ length: 129 }, () => visit('/public/qlik/api/v1/spaces', '192.0.2.1'))
+    expect((await Promise.race(responses)).status).toBe(429)
+    const other = await visit('/public/qlik/api/v1/items', '192.0.2.2')
+    release()
+    await Promise.all(responses)
+    expect(other.status).not.toBe(429)
   })
 
   it.each(['/apps/1', '/apps?view=plain', '/status'])('explains at %s that the tenant is unreachable', async path => {

@@ -11,12 +11,14 @@ export interface DemoAtTenant {
 }
 
 /** Starts a demo with its own Redis, and a simulated tenant in this process with the clients of the demo. */
-export async function startDemoAtTenant(): Promise<DemoAtTenant> {
+export async function startDemoAtTenant(environment: Record<string, string> = {}): Promise<DemoAtTenant> {
   const [tenant, redis] = await startAll(createTenant(), startRedis())
-  const demo = await startDemo({ QLIK_TENANT_URL: tenant.origin, REDIS_URL: redis.url }).catch(async error => {
-    await Promise.all([tenant.close(), redis.stop()])
-    throw error
-  })
+  const demo = await startDemo({ QLIK_TENANT_URL: tenant.origin, REDIS_URL: redis.url, ...environment }).catch(
+    async error => {
+      await Promise.all([tenant.close(), redis.stop()])
+      throw error
+    },
+  )
   tenant.registerClient({
     clientId: 'demo-web',
     clientSecret: 'demo-web-secret',
