@@ -36,7 +36,7 @@ const asked = (user: string | undefined = 'ada', changes: Partial<ExposeAccessTo
 }
 
 describe('exposed access tokens', () => {
-  it('are those of the user, with the scope that was asked for, and are cached by nobody', async () => {
+  it('belong to the user, have the configured scope, and are not cached', async () => {
     const { status, headers, body } = await asked('ben')
     expect([status, headers['cache-control'], headers['access-control-allow-origin']]).toEqual([
       200,
@@ -53,7 +53,7 @@ describe('exposed access tokens', () => {
     expect(await me.json()).toMatchObject({ email: 'ben@example.com' })
   })
 
-  it('are the same for all requests of one user, and others for another', async () => {
+  it('are shared by all requests of one user and differ between users', async () => {
     const endpoint = exposeAccessTokens(options)
     const of = async (user: string) =>
       (await request(endpoint).post('/').set('origin', publicUrl).set('x-user', user)).body.accessToken
@@ -77,12 +77,12 @@ describe('exposed access tokens', () => {
     expect(tenant.tokenRequests(grant).length).toBe(before)
   })
 
-  it('are not given to somebody who is not logged in', async () => {
+  it('are not given to visitors', async () => {
     const refused = await request(exposeAccessTokens(options)).post('/').set('sec-fetch-site', 'same-origin')
     expect([refused.status, refused.body.errors[0].code]).toEqual([401, 'login_required'])
   })
 
-  it('are not given for a GET, which a link or an image can send', async () => {
+  it('are not given for GET, which a link or an image can send', async () => {
     const refused = await request(exposeAccessTokens(options))
       .get('/')
       .set('sec-fetch-site', 'same-origin')
@@ -90,7 +90,7 @@ describe('exposed access tokens', () => {
     expect([refused.status, refused.headers.allow]).toEqual([405, 'POST'])
   })
 
-  it('are refused with an answer when the tenant or the application fails', async () => {
+  it('are refused with an error response when the tenant or the application fails', async () => {
     expect((await asked('dan')).status).toBe(502)
     expect((await asked('nobody')).status).toBe(502)
     const failed = await asked('ada', {
@@ -112,7 +112,7 @@ describe('exposed access tokens', () => {
     },
   )
 
-  it('need a client with a secret', () => {
+  it('require a client with a secret', () => {
     const open = qlikClient({ tenant: tenant.origin, clientId: 'demo-spa' })
     expect(() => exposeAccessTokens({ ...options, client: open })).toThrow(
       expect.objectContaining({ code: 'ERR_CONFIGURATION' }),

@@ -27,7 +27,7 @@ describe('single-page client', () => {
     )
   })
 
-  it('lets no attribute end early', () => {
+  it('escapes the attributes', () => {
     const { attributes } = singlePageClient({ ...options, clientId: '"><script>alert(1)</script>' })
     expect(attributes).not.toMatch(/<script|">/)
   })
@@ -47,7 +47,7 @@ describe('single-page client', () => {
     )
   })
 
-  it('gives helmet directives that name the tenant, its sockets and nothing broader', async () => {
+  it('makes directives for helmet that allow the tenant and its sockets only', async () => {
     const app = express()
     app.use(helmet({ contentSecurityPolicy: { directives: singlePageClient(options).contentSecurityPolicy } }))
     app.get('/', (_request, response) => void response.send('page'))
@@ -59,7 +59,7 @@ describe('single-page client', () => {
     expect(policy).not.toMatch(/\*|unsafe-eval|script-src[^;]*unsafe/)
   })
 
-  it('leaves http on loopback as it is', async () => {
+  it('does not upgrade http on loopback', async () => {
     const page = singlePageClient({ ...options, tenant: 'http://localhost:4000', publicUrl: 'http://localhost:3000' })
     const app = express()
     app.use(helmet({ contentSecurityPolicy: { directives: page.contentSecurityPolicy } }))
@@ -69,7 +69,7 @@ describe('single-page client', () => {
     expect(headers['content-security-policy']).toContain('ws://localhost:4000')
   })
 
-  it('names on the pages of each tenant no other tenant', async () => {
+  it('allows only its own tenant on the pages of each tenant', async () => {
     const app = express()
     for (const name of ['north', 'south']) {
       const tenant = `https://${name}.eu.qlikcloud.com`
@@ -83,7 +83,7 @@ describe('single-page client', () => {
         },
       )
     }
-    // What is drawn through the proxy comes from this origin, whichever tenant it belongs to.
+    // Charts through the proxy come from this origin, whichever tenant they belong to.
     app.get('/proxied', helmet(), (_request, response) => void response.send('page'))
 
     const both = async (paths: readonly string[]) =>
@@ -105,7 +105,7 @@ describe('single-page client', () => {
     expect((await both(['/proxied']))[0]).not.toContain('qlikcloud')
   })
 
-  it('serves a callback page without inline script, which nobody caches and which sends its address to nobody', async () => {
+  it('serves a callback page without inline script, cache and referrer', async () => {
     const app = express()
     app.get('/spa/callback', singlePageClient(options).callback)
     const { status, headers, text } = await request(app).get(
@@ -120,7 +120,7 @@ describe('single-page client', () => {
     expect(text).not.toMatch(/the-code|alert/)
   })
 
-  it('takes GET only', async () => {
+  it('accepts GET only', async () => {
     const { callback } = singlePageClient(options)
     const { status, headers } = await request(callback).post('/spa/callback')
     expect([status, headers.allow]).toEqual([405, 'GET, HEAD'])

@@ -19,7 +19,7 @@ async function start(file: string, variables: Record<string, string> = {}): Prom
   return example.origin
 }
 
-/** Logs in at the application's own login, which two examples have. */
+/** Logs in at the own login of two of the examples. */
 async function ownLogin(origin: string, user: string) {
   const tab = browser()
   expect((await tab.post(`${origin}/login`, `user=${user}`)).status).toBe(303)
@@ -55,7 +55,7 @@ describe('examples', () => {
     expect([refused.status, await refused.text()]).toEqual([403, expect.stringContaining('admin_classic')])
   })
 
-  it('impersonation.ts shows each user what the tenant shows them, and ends their sockets at logout', async () => {
+  it('impersonation.ts shows each user their own apps, and closes their sockets at logout', async () => {
     const origin = await start('impersonation.ts')
     expect((await fetch(origin + items)).status).toBe(401)
     await expect(engineSocket(origin, 'any')).rejects.toThrow('401')
@@ -74,7 +74,7 @@ describe('examples', () => {
     adas?.close()
   })
 
-  it('access-tokens.ts gives a token to pages of its own, for users who are logged in', async () => {
+  it('access-tokens.ts gives a token to its own pages, for logged-in users', async () => {
     const origin = await start('access-tokens.ts')
     expect((await browser().post(`${origin}/access-token`)).status).toBe(401)
     const tab = await ownLogin(origin, 'ada')
@@ -84,7 +84,7 @@ describe('examples', () => {
     expect(await given.json()).toEqual({ accessToken: expect.any(String) })
   })
 
-  it('machine.ts lets everybody read, and nobody write', async () => {
+  it('machine.ts is public and read-only', async () => {
     const origin = await start('machine.ts')
     expect((await fetch(origin + items)).status).toBe(200)
     const write = await browser().post(`${origin}/qlik/api/v1/items`, '{}')
@@ -99,7 +99,7 @@ describe('examples', () => {
     socket.close()
   })
 
-  it('single-page.ts gives the page its configuration, its policy, its scripts and a callback', async () => {
+  it('single-page.ts serves the page with its configuration, policy and scripts, and the callback', async () => {
     const origin = await start('single-page.ts')
     const page = await fetch(origin)
     const html = await page.text()
@@ -115,7 +115,7 @@ describe('examples', () => {
     }
   })
 
-  it('many-tenants.ts keeps a login at one tenant from the other, and opens to each what its list says', async () => {
+  it('many-tenants.ts separates the logins of two tenants and applies the path rules of each', async () => {
     const origin = await start('many-tenants.ts')
     const tab = await logIn(origin, '/north', 'ada')
     expect(await (await tab.get(`${origin}/north`)).text()).toBe('Ada Lovelace at north')

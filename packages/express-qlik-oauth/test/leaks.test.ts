@@ -21,7 +21,7 @@ let application: ApplicationProcess
 let stop = async () => {}
 let connection: Redis
 
-// What Express and express-session print of URLs and cookies when they are debugged is their own.
+// The debug output of Express and express-session contains URLs and cookies.
 const everyLog = {
   DEBUG: '*,-express-session,-express:*,-router,-router:*,-finalhandler',
   NODE_DEBUG: 'undici,fetch,websocket',
@@ -40,24 +40,24 @@ afterAll(async () => {
   await Promise.all([tenant.close(), redis.stop()])
 })
 
-it('a tour with all logging on leaves no secret in logs, events, answers or Redis, and no key without an end', async () => {
+it('a tour with all logging on leaves no secret in logs, events, responses or Redis, and no key without a TTL', async () => {
   const { origin } = application
   const secrets = new Set([...keys, 'a-session-secret-for-tests'])
-  const answers: string[] = []
+  const responses: string[] = []
   const dumps: string[] = []
 
-  const hear = async (answer: Response): Promise<Response> => {
-    // The cookie itself and the redirect to the tenant are where cookies and states belong.
-    const headers = [...answer.headers].filter(([name]) => name !== 'set-cookie' && name !== 'location')
-    answers.push(JSON.stringify(headers))
-    for (const cookie of answer.headers.getSetCookie()) remember(cookie.split(';', 1)[0])
-    const location = answer.headers.get('location') ?? ''
+  const hear = async (response: Response): Promise<Response> => {
+    // Set-Cookie and the redirect to the tenant must contain the cookie and the state.
+    const headers = [...response.headers].filter(([name]) => name !== 'set-cookie' && name !== 'location')
+    responses.push(JSON.stringify(headers))
+    for (const cookie of response.headers.getSetCookie()) remember(cookie.split(';', 1)[0])
+    const location = response.headers.get('location') ?? ''
     if (location.startsWith(tenant.origin)) remember(`=${new URL(location).searchParams.get('state')}`)
-    else answers.push(location, await answer.clone().text())
-    return answer
+    else responses.push(location, await response.clone().text())
+    return response
   }
   const remember = (pair = '') => {
-    // Of a session cookie the signature is the secret: its id alone opens nothing.
+    // The secret of a session cookie is its signature; the id alone gives no access.
     const value = decodeURIComponent(pair.slice(pair.indexOf('=') + 1))
     const secret = value.startsWith('s:') ? value.slice(value.indexOf('.') + 1) : (value.split(/\.\d+\.\d+$/)[0] ?? '')
     if (secret.length > 16) secrets.add(secret)
@@ -137,7 +137,7 @@ it('a tour with all logging on leaves no secret in logs, events, answers or Redi
   expect(application.output()).toContain('ioredis:redis')
   expect(dumps.length).toBeGreaterThan(0)
   expect(secrets.size).toBeGreaterThan(20)
-  const places = { output: application.output(), answers: answers.join('\n'), dumps: dumps.join('\n') }
+  const places = { output: application.output(), responses: responses.join('\n'), dumps: dumps.join('\n') }
   const found = Object.entries(places).flatMap(([place, text]) =>
     [...secrets].filter(secret => text.includes(secret)).map(secret => [place, secret]),
   )

@@ -22,7 +22,7 @@ async function start(options: ApplicationOptions = {}): Promise<Application> {
   return application
 }
 
-/** Goes to the login and to the tenant, and comes back with the callback's URL. */
+/** Starts a login and authorizes it at the tenant. @returns The URL of the callback. */
 async function authorized(tab: Browser, { origin }: Application, returnTo = '/', user = 'ada'): Promise<string> {
   const login = await tab.get(`${origin}/auth/login?returnTo=${encodeURIComponent(returnTo)}`)
   expect(login.status).toBe(302)
@@ -39,7 +39,7 @@ const session = async (tab: Browser, { origin }: Application) => (await tab.get(
 const redemptions = () => tenant.tokenRequests('authorization_code').length
 
 describe('login', () => {
-  it('ends where it began, with the user known and no token in any answer', async () => {
+  it('returns to the page, with the user logged in and no token in any response', async () => {
     const application = await start()
     const tab = browser()
     const guarded = await tab.get(`${application.origin}/private/a?b=1`)
@@ -62,7 +62,7 @@ describe('login', () => {
     for (const secret of tenant.issuedSecrets()) expect(seen).not.toContain(secret)
   })
 
-  it('sends PKCE, state and the configured redirect URI, whatever Host says', async () => {
+  it('sends PKCE, state and the configured redirect URI, whatever the Host header is', async () => {
     const application = await start()
     const login = await browser().get(`${application.origin}/auth/login`, {
       'x-forwarded-host': 'evil.example',
@@ -75,7 +75,7 @@ describe('login', () => {
     expect(parameters.get('client_secret')).toBeNull()
   })
 
-  it('changes the session id, so that one known before is not logged in', async () => {
+  it('changes the session id, so that an id from before the login is not logged in', async () => {
     const application = await start({
       extend: app =>
         app.get('/visit', (request, response) => {
@@ -92,7 +92,7 @@ describe('login', () => {
     expect(await fixed.json()).toEqual({ authenticated: false })
   })
 
-  it('lets twenty tabs finish in any order, also when they begin at the same moment', async () => {
+  it('lets twenty tabs finish in any order, also when they start at the same moment', async () => {
     const application = await start({ loginRateLimit: 0 })
     const tab = browser()
     const callbacks = await Promise.all(
@@ -106,7 +106,7 @@ describe('login', () => {
     expect(await session(tab, application)).toMatchObject({ authenticated: true })
   })
 
-  it('ends the login that the browser had', async () => {
+  it('ends the previous login of the browser', async () => {
     const application = await start()
     const tab = await loggedIn(application, 'ada')
     const before = tab.header(application.origin)
@@ -118,13 +118,13 @@ describe('login', () => {
     expect(application.named('loginEnded')).toMatchObject([{ reason: 'replaced' }])
   })
 
-  it('has no effect when it is prefetched', async () => {
+  it('is not started by a prefetch', async () => {
     const application = await start()
-    const answer = await browser().get(`${application.origin}/auth/login`, { 'sec-purpose': 'prefetch' })
-    expect([answer.status, answer.headers.get('set-cookie')]).toEqual([204, null])
+    const response = await browser().get(`${application.origin}/auth/login`, { 'sec-purpose': 'prefetch' })
+    expect([response.status, response.headers.get('set-cookie')]).toEqual([204, null])
   })
 
-  it('is limited per client address', async () => {
+  it('is limited per client network', async () => {
     const application = await start({ loginRateLimit: 2 })
     const statuses = []
     for (let times = 0; times < 3; times++)
@@ -132,13 +132,13 @@ describe('login', () => {
     expect(statuses).toEqual([302, 302, 429])
   })
 
-  it('is not started by an image on a foreign page', async () => {
+  it('is not started by an image on another site', async () => {
     const application = await start()
     const image = { 'sec-fetch-site': 'cross-site', 'sec-fetch-mode': 'no-cors' }
     expect((await browser().get(`${application.origin}/auth/login`, image)).status).toBe(403)
   })
 
-  it('stops with an explanation when it is completed again and again', async () => {
+  it('stops with ERR_LOGIN_LOOP when the session cookie never comes back', async () => {
     const application = await start()
     const tab = browser()
     const statuses: number[] = []
@@ -151,10 +151,10 @@ describe('login', () => {
     expect(statuses).toEqual([302, 302, 302, 302, 508])
   })
 
-  it('says what is missing behind a balancer that ends TLS', async () => {
+  it('names the missing "trust proxy" behind a balancer that terminates TLS', async () => {
     const application = await start({ publicUrl: 'https://app.example.com' })
-    const answer = await browser().get(`${application.origin}/auth/login`, { 'x-forwarded-proto': 'https' })
-    expect([answer.status, await answer.text()]).toEqual([500, 'ERR_CONFIGURATION'])
+    const response = await browser().get(`${application.origin}/auth/login`, { 'x-forwarded-proto': 'https' })
+    expect([response.status, await response.text()]).toEqual([500, 'ERR_CONFIGURATION'])
     expect(application.named('warning')).toMatchObject([{ message: expect.stringContaining('trust proxy') }])
   })
 
@@ -178,7 +178,7 @@ describe('login', () => {
 
 describe('callback', () => {
   it.each([
-    ['nothing', ''],
+    ['an empty response', ''],
     ['an unknown state', '?code=abc&state=unknown'],
     ['two states', '?code=abc&state=a&state=b'],
     ['lists', '?code[]=a&state[]=b'],
@@ -188,12 +188,12 @@ describe('callback', () => {
   ])('refuses %s', async (_what, query) => {
     const application = await start()
     const before = redemptions()
-    const answer = await browser().get(`${application.origin}/auth/callback${query}`)
-    expect([answer.status, await answer.text()]).toEqual([400, 'ERR_CALLBACK_INVALID'])
+    const response = await browser().get(`${application.origin}/auth/callback${query}`)
+    expect([response.status, await response.text()]).toEqual([400, 'ERR_CALLBACK_INVALID'])
     expect(redemptions()).toBe(before)
   })
 
-  it('refuses an answer without the cookie of the browser that began, and does not use it up', async () => {
+  it('refuses a response without the transaction cookie, and keeps the transaction', async () => {
     const application = await start()
     const tab = browser()
     const callback = await authorized(tab, application)
@@ -206,19 +206,19 @@ describe('callback', () => {
     expect((await tab.get(callback)).status).toBe(302)
   })
 
-  it('redeems the code once, however often it is called at the same time', async () => {
+  it('redeems the code once when it is called five times at once', async () => {
     const application = await start()
     const tab = browser()
     const callback = await authorized(tab, application)
     const before = redemptions()
-    const answers = await Promise.all(
+    const responses = await Promise.all(
       Array.from({ length: 5 }, () => tab.get(callback, { accept: 'application/json' })),
     )
-    expect(answers.map(({ status }) => status).sort()).toEqual([302, 400, 400, 400, 400])
+    expect(responses.map(({ status }) => status).sort()).toEqual([302, 400, 400, 400, 400])
     expect(redemptions()).toBe(before + 1)
   })
 
-  it('goes home when somebody who is logged in comes with a stale one', async () => {
+  it('redirects a logged-in user with a stale response to home', async () => {
     const application = await start()
     const tab = browser()
     const callback = await authorized(tab, application, '/private')
@@ -231,7 +231,7 @@ describe('callback', () => {
     })
   })
 
-  it('begins again once, keeping the return path, when the attempt is gone', async () => {
+  it('restarts the login once, with the same return path, when the transaction is gone', async () => {
     const store = memoryLoginStore()
     const application = await start({ store: { ...store, takeTransaction: async () => undefined } })
     const tab = browser()
@@ -243,7 +243,7 @@ describe('callback', () => {
     const whole = await start()
     const other = browser()
     const state = new URL(await authorized(other, whole, '/private/7'))
-    // The same answer a second time, logged out: its attempt is used up.
+    // The same response a second time, logged out: its transaction is used up.
     await other.get(state.href)
     other.cookies(whole.origin).delete('sid')
     const restarted = await other.get(state.href)
@@ -251,7 +251,7 @@ describe('callback', () => {
     expect(done.headers.get('location')).toBe('/private/7')
   })
 
-  it('keeps the login of a browser whose new attempt was denied', async () => {
+  it('keeps the login when another login of the browser is denied', async () => {
     const application = await start()
     const tab = await loggedIn(application)
     const login = await tab.get(`${application.origin}/auth/login`)
@@ -263,7 +263,7 @@ describe('callback', () => {
     expect(await session(tab, application)).toMatchObject({ authenticated: true })
   })
 
-  it('refuses the answer of one attempt with the state of another', async () => {
+  it('refuses the code of one transaction with the state of another', async () => {
     const application = await start()
     const tab = browser()
     const [first, second] = [new URL(await authorized(tab, application)), new URL(await authorized(tab, application))]
@@ -275,45 +275,45 @@ describe('callback', () => {
     expect(await session(tab, application)).toEqual({ authenticated: false })
   })
 
-  it('refuses a user whom the tenant gives no token', async () => {
+  it('is ERR_LOGIN_DENIED when the tenant issues no token for the user', async () => {
     const application = await start()
     const tab = browser()
     const eve = { id: 'eve', name: 'Eve', email: 'eve@example.com', subject: 'simulator|eve' }
     tenant.registerUser(eve)
     const callback = await authorized(tab, application, '/', 'eve')
     tenant.registerUser({ ...eve, status: 'disabled' })
-    const answer = await tab.get(callback)
-    expect([answer.status, await answer.text()]).toEqual([403, 'ERR_LOGIN_DENIED'])
+    const response = await tab.get(callback)
+    expect([response.status, await response.text()]).toEqual([403, 'ERR_LOGIN_DENIED'])
     expect(application.named('denied')).toMatchObject([{ code: 'ERR_LOGIN_DENIED' }])
   })
 
-  it('calls it the application’s own mistake when the tenant refuses its secret', async () => {
+  it('is ERR_TOKEN_REFUSED when the tenant refuses the client secret', async () => {
     const application = await start({ clientSecret: 'another-secret' })
     const tab = browser()
-    const answer = await tab.get(await authorized(tab, application))
-    expect([answer.status, await answer.text()]).toEqual([502, 'ERR_TOKEN_REFUSED'])
+    const response = await tab.get(await authorized(tab, application))
+    expect([response.status, await response.text()]).toEqual([502, 'ERR_TOKEN_REFUSED'])
     expect(application.named('denied')).toEqual([])
   })
 
-  it('refuses an answer of another issuer before any code is redeemed', async () => {
+  it('refuses a response of another issuer without redeeming the code', async () => {
     const application = await start()
     const tab = browser()
     const callback = await authorized(tab, application)
     const before = redemptions()
-    const answer = await tab.get(`${callback}&iss=https://evil.example`)
-    expect([answer.status, await answer.text()]).toEqual([400, 'ERR_CALLBACK_INVALID'])
+    const response = await tab.get(`${callback}&iss=https://evil.example`)
+    expect([response.status, await response.text()]).toEqual([400, 'ERR_CALLBACK_INVALID'])
     expect(application.named('denied')).toMatchObject([{ message: expect.stringContaining('another issuer') }])
     expect(redemptions()).toBe(before)
   })
 
-  it('is neither started nor used up by a program that only looks at the links', async () => {
+  it('is neither started nor used up by HEAD', async () => {
     const application = await start({ loginRateLimit: 1 })
     const tab = browser()
     const look = (url: string) => tab.request(url, { method: 'HEAD' })
     const looked = await look(`${application.origin}/auth/login?returnTo=/private`)
     expect([looked.status, looked.headers.get('set-cookie'), looked.headers.get('location')]).toEqual([204, null, null])
 
-    // The one attempt that the limit allows was not spent.
+    // HEAD did not count in the rate limit.
     const callback = await authorized(tab, application, '/private')
     const before = redemptions()
     expect((await look(callback)).status).toBe(204)
@@ -321,7 +321,7 @@ describe('callback', () => {
     expect((await tab.get(callback)).headers.get('location')).toBe('/private')
   })
 
-  it.each(['code', 'iss'])('refuses a genuine answer with a second %s', async name => {
+  it.each(['code', 'iss'])('refuses a genuine response with a second %s', async name => {
     const application = await start()
     const tab = browser()
     const callback = await authorized(tab, application)
@@ -330,33 +330,33 @@ describe('callback', () => {
     expect(redemptions()).toBe(before)
   })
 
-  it('answers a form post with the method it takes', async () => {
+  it('responds 405 to a form post, with the allowed methods', async () => {
     const application = await start()
-    const answer = await browser().post(`${application.origin}/auth/callback`, 'code=a&state=b')
-    expect([answer.status, answer.headers.get('allow')]).toEqual([405, 'GET, HEAD'])
+    const response = await browser().post(`${application.origin}/auth/callback`, 'code=a&state=b')
+    expect([response.status, response.headers.get('allow')]).toEqual([405, 'GET, HEAD'])
   })
 
   it.each([
     ['an error page', { status: 500, body: '<html>' }, 503],
     ['too many requests', { status: 429, retryAfter: 7 }, 503],
-    ['HTML under the name of JSON', { garbage: true }, 502],
+    ['HTML labelled as JSON', { garbage: true }, 502],
     ['ten megabytes', { hugeBody: 10_000_000 }, 502],
-    ['nothing', { reset: true }, 502],
+    ['no response', { reset: true }, 502],
     ['no access token', { status: 200, body: { token_type: 'bearer' } }, 502],
     ['another kind of token', { status: 200, body: { access_token: 'a', token_type: 'mac' } }, 502],
-  ])('survives a token endpoint that answers %s', async (_what, fault, status) => {
+  ])('reports a token endpoint that responds with %s', async (_what, fault, status) => {
     const application = await start()
     const tab = browser()
     const callback = await authorized(tab, application)
     const before = redemptions()
     tenant.faults.next({ path: '/oauth/token', ...fault })
-    const answer = await tab.get(callback)
-    expect(answer.status).toBe(status)
+    const response = await tab.get(callback)
+    expect(response.status).toBe(status)
     expect(redemptions()).toBe(before + 1)
     expect(await session(tab, application)).toEqual({ authenticated: false })
   })
 
-  it('revokes what it got when the user cannot be read', async () => {
+  it('revokes the tokens when the user cannot be read', async () => {
     const application = await start()
     const tab = browser()
     const callback = await authorized(tab, application)
@@ -367,7 +367,7 @@ describe('callback', () => {
 })
 
 describe('session', () => {
-  it('writes nothing and sets no cookie for strangers', async () => {
+  it('writes nothing and sets no cookie for visitors', async () => {
     const application = await start()
     for (const path of ['/', '/private', '/auth/session', '/qlik/api/v1/items']) {
       expect((await browser().get(application.origin + path)).headers.get('set-cookie')).toBeNull()
@@ -402,13 +402,13 @@ describe('session', () => {
     expect(application.named('denied')).toHaveLength(4)
   })
 
-  it('is nobody for the proxy when the signature is wrong, which sets no cookie whatever happens', async () => {
+  it('with a wrong signature gets 401 from the proxy, which sets no cookie', async () => {
     const application = await start()
-    const answer = await browser().get(`${application.origin}/qlik/api/v1/items`, { cookie: 'sid=s%3Aforged.AAAA' })
-    expect([answer.status, answer.headers.get('set-cookie')]).toEqual([401, null])
+    const response = await browser().get(`${application.origin}/qlik/api/v1/items`, { cookie: 'sid=s%3Aforged.AAAA' })
+    expect([response.status, response.headers.get('set-cookie')]).toEqual([401, null])
   })
 
-  it('is told to HEAD without a body, as to GET', async () => {
+  it('responds to HEAD as to GET, without the body', async () => {
     const application = await start()
     const tab = await loggedIn(application)
     const [head, got] = [
@@ -420,7 +420,7 @@ describe('session', () => {
       expect(head.headers.get(name)).toBe(got.headers.get(name))
   })
 
-  it('is signed anew after the secret was rotated, and over when the secret is gone', async () => {
+  it('is signed again after a rotation of the secret, and ends when the secret is removed', async () => {
     const store = memoryLoginStore()
     const sessions = new (await import('express-session')).default.MemoryStore()
     const old = await start({ store, session: { secret: 'the-older-session-secret', store: sessions } })
@@ -430,10 +430,10 @@ describe('session', () => {
       clientId: `test-${new URL(old.origin).host}`,
       session: { secret: ['the-newest-session-secret', 'the-older-session-secret'], store: sessions },
     })
-    const answer = await browser().get(`${rotated.origin}/private`, { cookie: tab.header(old.origin) })
-    expect(answer.status).toBe(200)
+    const response = await browser().get(`${rotated.origin}/private`, { cookie: tab.header(old.origin) })
+    expect(response.status).toBe(200)
     const resigned =
-      answer.headers
+      response.headers
         .getSetCookie()
         .find(cookie => cookie.startsWith('sid='))
         ?.split(';')[0] ?? ''
@@ -450,7 +450,7 @@ describe('session', () => {
     expect((await browser().get(`${forgotten.origin}/private`, { cookie: tab.header(old.origin) })).status).toBe(302)
   })
 
-  it.each(['garbage', '{}', '[]', '{"cookie":5}'])('survives data of its own that read %s', async text => {
+  it.each(['garbage', '{}', '[]', '{"cookie":5}'])('survives stored session data that reads %s', async text => {
     const sessions = new (await import('express-session')).default.MemoryStore()
     const application = await start({ session: { store: sessions } })
     const tab = await loggedIn(application)
@@ -460,7 +460,7 @@ describe('session', () => {
     expect((await tab.post(`${application.origin}/auth/logout`)).status).toBeLessThan(400)
   })
 
-  it('survives the loss of its own data and ends when the application destroys it', async () => {
+  it('survives the loss of its data, and ends when the application destroys it', async () => {
     const sessions = new (await import('express-session')).default.MemoryStore()
     const application = await start({
       session: { store: sessions },
@@ -487,7 +487,7 @@ describe('session', () => {
 })
 
 describe('logout', () => {
-  it('ends the login, revokes its tokens, and may be done twice', async () => {
+  it('ends the login, revokes its tokens, and succeeds a second time', async () => {
     const application = await start()
     const tab = await loggedIn(application)
     const cookie = tab.header(application.origin)
@@ -508,7 +508,7 @@ describe('logout', () => {
   it.each([
     ['another site', { 'sec-fetch-site': 'cross-site' }],
     ['a sibling', { 'sec-fetch-site': 'same-site' }],
-    ['nowhere', { 'sec-fetch-site': undefined as never }],
+    ['an unknown origin', { 'sec-fetch-site': undefined as never }],
     ['another origin', { 'sec-fetch-site': undefined as never, origin: 'https://evil.example' }],
   ])('is refused from %s', async (_where, headers) => {
     const application = await start()
@@ -520,7 +520,7 @@ describe('logout', () => {
     expect(await session(tab, application)).toMatchObject({ authenticated: true })
   })
 
-  it('is done even when the tenant does not answer', async () => {
+  it('succeeds when the tenant does not respond', async () => {
     const application = await start()
     const tab = await loggedIn(application)
     tenant.faults.always({ path: '/oauth/revoke', reset: true })
@@ -555,7 +555,7 @@ describe('logout', () => {
     })
   })
 
-  it('of all logins of a user works for an administrator, and everywhere', async () => {
+  it('of all logins of a user ends them in every browser', async () => {
     const application = await start()
     const tabs = [await loggedIn(application), await loggedIn(application), await loggedIn(application, 'ben')]
     const [{ user } = { user: { id: '' } }] = application.named('login')

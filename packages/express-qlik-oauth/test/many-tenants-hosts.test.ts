@@ -13,7 +13,7 @@ const names: readonly Name[] = ['north', 'south']
 let realNames: () => void
 let tenants: Record<Name, SimulatedTenant>
 let application: Application
-/** Where the users of each tenant see the application, and where nobody does. */
+/** The public URL of each tenant, and a host that belongs to none. */
 let urls: Record<Name | 'west', string>
 
 beforeAll(async () => {
@@ -59,7 +59,7 @@ const redirectUri = (name: Name) => `${urls[name]}/auth/callback/${new URL(tenan
 const items = '/qlik/api/v1/items?limit=1'
 const requests = () => names.map(name => tenants[name].requests.length)
 
-/** @returns The callback's URL, as the tenant sends the browser there. */
+/** @returns The URL of the callback. */
 async function authorized(tab: Browser, name: Name): Promise<URL> {
   const login = await tab.get(`${urls[name]}/auth/login?returnTo=/private`)
   return new URL(await tenants[name].authorize(login.headers.get('location') ?? '', 'ada'))
@@ -80,7 +80,7 @@ const socketAt = (name: Name | 'west', tab: Browser, headers: Record<string, str
   engineSocket(urls[name], 'SessionApp_any', { cookie: tab.header(urls.north), ...headers })
 
 describe('tenants with host names of their own', () => {
-  it('log in at their own host, and come back to it', async () => {
+  it('log in at their own host and return to it', async () => {
     for (const name of names) {
       const login = await browser().get(`${urls[name]}/auth/login`)
       const authorization = new URL(login.headers.get('location') ?? '')
@@ -89,16 +89,16 @@ describe('tenants with host names of their own', () => {
     }
   })
 
-  it('are logged in to by one browser at the same time, each with its own cookie, REST and sockets', async () => {
+  it('can be logged in to by one browser at once, each with its own cookie, REST and sockets', async () => {
     const tab = browser()
     await Promise.all(names.map(name => logIn(tab, name)))
     for (const name of names) {
       const other = name === 'north' ? tenants.south : tenants.north
       const before = other.requests.length
       expect(await (await tab.get(`${urls[name]}/private`)).json()).toMatchObject({ user: { id: 'ada' } })
-      const answer = await tab.get(urls[name] + items)
-      expect(answer.status).toBe(200)
-      expect(await answer.json()).toMatchObject({
+      const response = await tab.get(urls[name] + items)
+      expect(response.status).toBe(200)
+      expect(await response.json()).toMatchObject({
         links: { next: { href: expect.stringContaining(`${urls[name]}/qlik/api/`) } },
       })
       const socket = await engineSocket(urls[name], 'SessionApp_any', { cookie: tab.header(urls[name]) })
@@ -109,7 +109,7 @@ describe('tenants with host names of their own', () => {
     expect(application.named('loginEnded')).toEqual([])
   })
 
-  it("do not take a cookie of the other's host for a login", async () => {
+  it("do not accept a cookie of the other's host", async () => {
     const cookie = (await loggedIn('north')).header(urls.north)
     const before = requests()
     const at = (path: string, accept = 'application/json') =>
@@ -122,7 +122,7 @@ describe('tenants with host names of their own', () => {
     expect(requests()).toEqual(before)
   })
 
-  it("refuse what a page of the other's host asks for", async () => {
+  it("refuse requests from a page of the other's host", async () => {
     const tab = await loggedIn('north')
     const cookie = tab.header(urls.north)
     const before = requests()
@@ -138,7 +138,7 @@ describe('tenants with host names of their own', () => {
     socket.close()
   })
 
-  it("refuse an answer for an attempt at the other's host", async () => {
+  it("refuse a response for a transaction at the other's host", async () => {
     const tab = browser()
     const callback = await authorized(tab, 'north')
     callback.hostname = new URL(urls.south).hostname
@@ -147,7 +147,7 @@ describe('tenants with host names of their own', () => {
     expect(requests()).toEqual(before)
   })
 
-  it('are out of reach at a host that nobody knows, whatever cookie comes with the request', async () => {
+  it('cannot be reached at an unknown host, whatever the cookie', async () => {
     const tab = await loggedIn('north')
     const before = requests()
     const headers = { cookie: tab.header(urls.north), accept: 'application/json' }
@@ -168,7 +168,7 @@ describe('tenants with host names of their own', () => {
     expect((await tab.get(`${urls.north}/private`)).status).toBe(200)
   })
 
-  it('log out at one host and stay at the other', async () => {
+  it('log out at one host and stay logged in at the other', async () => {
     const tab = browser()
     for (const name of names) await logIn(tab, name)
     const [north, south] = await Promise.all(

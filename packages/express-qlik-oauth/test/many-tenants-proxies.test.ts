@@ -28,7 +28,7 @@ beforeAll(async () => {
 afterEach(() => Promise.all(open.splice(0).map(application => application.close())))
 afterAll(() => Promise.all([...names.map(name => tenants[name].close()), redis.stop()]))
 
-/** The choice at the login, or a header; `/qlik` as browsers ask for it says nothing. */
+/** The choice at the login, or a header. Requests of browsers to `/qlik` name no tenant. */
 const tenantOf = ({ url = '', headers }: TenantRequest) => {
   const choice = headers['x-tenant'] ?? new URL(url, 'http://app.invalid').searchParams.get('tenant')
   return names.includes(choice as Name) ? tenants[choice as Name].origin : undefined
@@ -76,19 +76,19 @@ const requests = () => names.map(name => tenants[name].requests.length)
 
 /** Status of a request from a page of the application. */
 const ask = async (tab: Browser, { origin }: Application, path: string, init: RequestInit = {}) => {
-  const answer = await tab.request(origin + path, {
+  const response = await tab.request(origin + path, {
     ...init,
     headers: { 'sec-fetch-site': 'same-origin', ...init.headers },
   })
-  await answer.arrayBuffer()
-  return answer.status
+  await response.arrayBuffer()
+  return response.status
 }
 
 const socketOf = (tab: Browser, { origin }: Application) =>
   engineSocket(origin, 'SessionApp_any', { cookie: tab.header(origin) })
 
 describe('the proxies of many tenants', () => {
-  it('open to each tenant its own list of paths, which the login decides', async () => {
+  it('apply the path rules of the tenant of the login', async () => {
     const application = await start({ north: { proxy: { allow: ['/api/v1/items'] } } })
     const [north, south] = await bothLoggedIn(application)
     const statuses = (tab: Browser | undefined) =>
@@ -98,7 +98,7 @@ describe('the proxies of many tenants', () => {
     expect(atSouth).toEqual([200, 200, 302])
   })
 
-  it('apply the same list when the request names the tenant', async () => {
+  it('apply the same path rules when the request names the tenant', async () => {
     const application = await start({ north: { proxy: { allow: ['/api/v1/items'] } } })
     const [north = browser(), south = browser()] = await bothLoggedIn(application)
     const at = (name: Name) => ({ headers: { 'x-tenant': name } })
@@ -109,7 +109,7 @@ describe('the proxies of many tenants', () => {
     expect(await ask(south, application, items, at('north'))).toBe(401)
   })
 
-  it("take from a tenant's own options what they name, and all the rest from the application's", async () => {
+  it("override the application's options with the tenant's, field by field", async () => {
     const application = await start(
       {
         north: { proxy: { limits: { bodyBytes: 10 } } },
@@ -134,7 +134,7 @@ describe('the proxies of many tenants', () => {
     expect([await ask(north, application, me), await ask(south, application, me)]).toEqual([403, 403])
   })
 
-  it('count the sockets of each tenant for itself', async () => {
+  it('limit the sockets of each tenant separately', async () => {
     const application = await start({ north: { sockets: { maxSockets: 1 } } })
     const [north = browser(), south = browser()] = await bothLoggedIn(application)
     const [first, ...others] = await Promise.all([
@@ -147,7 +147,7 @@ describe('the proxies of many tenants', () => {
     for (const socket of [first, ...others]) socket?.close()
   })
 
-  it('tell nobody anything but 401, whatever the lists say, and ask no tenant', async () => {
+  it('respond 401 without a login, whatever the path rules, and contact no tenant', async () => {
     const application = await start({
       north: { proxy: { allow: ['/api/v1/items'] } },
       south: { proxy: { limits: { urlBytes: 10 } } },
@@ -167,12 +167,12 @@ describe('the proxies of many tenants', () => {
     expect(requests()).toEqual(before)
   })
 
-  it('answer 503 while the store is away, over REST and at upgrades', async () => {
+  it('respond 503 to REST and upgrades while the store is unavailable', async () => {
     const store = memoryLoginStore()
     let away = false
     const readLogin: typeof store.readLogin = (...given) =>
       away
-        ? Promise.reject(new QlikOAuthError('ERR_STORE_UNAVAILABLE', 'The store does not answer'))
+        ? Promise.reject(new QlikOAuthError('ERR_STORE_UNAVAILABLE', 'The store does not respond'))
         : store.readLogin(...given)
     const application = await start({}, { store: { ...store, readLogin } })
     const tab = await loggedIn(application, 'south')
@@ -183,7 +183,7 @@ describe('the proxies of many tenants', () => {
     expect(await ask(tab, application, items)).toBe(200)
   })
 
-  it('read the store once for each request, also where the login decides', async () => {
+  it('read the store once per request, also where the login decides', async () => {
     const application = welcomed(await startRedisApplication(tenants.north, redis.url, ['k'.repeat(43)], optionsOf({})))
     const [north = browser(), south = browser()] = await bothLoggedIn(application)
     await application.redis.config('RESETSTAT')
@@ -193,7 +193,7 @@ describe('the proxies of many tenants', () => {
     expect(calls.filter(call => !/^(config|info)/.test(call))).toEqual(['mget 5'])
   })
 
-  it('leave the store alone for requests outside of the mount', async () => {
+  it('do not read the store for requests outside the mount', async () => {
     const store = memoryLoginStore()
     let reads = 0
     const readLogin: typeof store.readLogin = (...given) => {
@@ -247,7 +247,7 @@ describe('the proxies of many tenants', () => {
     await second.close()
   })
 
-  it('say in their events at which tenant something happened', async () => {
+  it('name the tenant in their events', async () => {
     const application = await start({ north: { proxy: { allow: ['/api/v1/items'] } } })
     const heard: unknown[] = []
     application.qlik.on('proxy', ({ code, tenant }) => heard.push([code, tenant]))
@@ -298,7 +298,7 @@ describe('the proxies of many tenants', () => {
     )
     expect(() => make(wrong)).toThrow(option)
     if ('publicUrl' in wrong || 'clientId' in wrong) return
-    // The same mistake of the application itself is not laid at the door of a tenant.
+    // An error in the application's own options names no tenant.
     expect(() => make({}, wrong)).not.toThrow(/tenants\[/)
   })
 })

@@ -19,7 +19,7 @@ const names = () =>
     ['south', south],
   ])
 
-/** The user's choice at the login, a path below the tenant's name, or nothing: then the login says it. */
+/** The user's choice at the login, or a path below the tenant's name; otherwise the login decides. */
 function tenantOf({ url = '' }: IncomingMessage): string | undefined {
   const { pathname, searchParams } = new URL(url, 'http://app.invalid')
   return names().get((pathname === '/auth/login' ? searchParams.get('tenant') : pathname.split('/')[1]) ?? '')?.origin
@@ -53,7 +53,7 @@ beforeEach(async () => {
 afterEach(() => application.close())
 afterAll(() => Promise.all([north.close(), south.close()]))
 
-/** Chooses a tenant, logs in there, and comes back with the callback's URL. */
+/** Starts a login at a tenant and authorizes it. @returns The URL of the callback. */
 async function authorized(tab: Browser, name: 'north' | 'south', user = 'ada'): Promise<URL> {
   const tenant = names().get(name) ?? north
   const login = await tab.get(`${application.origin}/auth/login?tenant=${name}&returnTo=/${name}/private`)
@@ -70,7 +70,7 @@ async function loggedIn(name: 'north' | 'south'): Promise<Browser> {
 const redemptions = () => [north, south].flatMap(tenant => tenant.tokenRequests('authorization_code')).length
 
 describe('many tenants', () => {
-  it('let the user choose one at the login, and serve it at /qlik from then on', async () => {
+  it('are chosen at the login; /qlik serves the chosen one from then on', async () => {
     const tab = await loggedIn('south')
     const northBefore = north.requests.length
     expect((await tab.get(`${application.origin}/qlik/api/v1/items?limit=1`)).status).toBe(200)
@@ -80,24 +80,24 @@ describe('many tenants', () => {
     expect(north.requests.length).toBe(northBefore)
   })
 
-  it('have a redirect URI each', async () => {
+  it('have their own redirect URIs', async () => {
     const tab = browser()
     expect((await authorized(tab, 'north')).pathname).toBe(`/auth/callback/${host(north)}`)
     expect((await authorized(tab, 'south')).pathname).toBe(`/auth/callback/${host(south)}`)
   })
 
-  it('are logged in to by two tabs at the same time', async () => {
+  it('can be logged in to by two tabs at once', async () => {
     const tab = browser()
     const [first, second] = [await authorized(tab, 'north'), await authorized(tab, 'south')]
     expect((await tab.get(second.href)).headers.get('location')).toBe('/south/private')
     expect((await tab.get(first.href)).headers.get('location')).toBe('/north/private')
   })
 
-  it('refuse an answer of one for an attempt at the other, and redeem no code', async () => {
+  it('refuse a response of one for a transaction with the other, and redeem no code', async () => {
     const tab = browser()
     const [fromNorth, fromSouth] = [await authorized(tab, 'north'), await authorized(tab, 'south')]
     const before = redemptions()
-    // The code of the north with the attempt of the south; at either address.
+    // The code of the north with the state of the south, at both redirect URIs.
     fromNorth.searchParams.set('state', fromSouth.searchParams.get('state') ?? '')
     const mixed = await tab.get(fromNorth.href)
     expect([mixed.status, await mixed.text()]).toEqual([400, 'ERR_CALLBACK_INVALID'])
@@ -105,7 +105,7 @@ describe('many tenants', () => {
     expect(await (await tab.get(`${application.origin}/auth/session`)).json()).toEqual({ authenticated: false })
   })
 
-  it('refuse an answer at the address of another tenant, or of none', async () => {
+  it('refuse a response at the redirect URI of another tenant, or of none', async () => {
     for (const path of [`/auth/callback/${host(south)}`, '/auth/callback', '/auth/callback/evil.example']) {
       const tab = browser()
       const callback = await authorized(tab, 'north')
@@ -116,7 +116,7 @@ describe('many tenants', () => {
     }
   })
 
-  it('do not take a login at one for a login at the other', async () => {
+  it('do not accept a login at one for a login at the other', async () => {
     const tab = await loggedIn('north')
     const elsewhere = await tab.get(`${application.origin}/south/private`)
     expect(elsewhere.status).toBe(302)
@@ -125,7 +125,7 @@ describe('many tenants', () => {
     expect((await tab.get(`${application.origin}/north/private`)).status).toBe(200)
   })
 
-  it('never see the tokens, codes and secrets of one another', async () => {
+  it('never receive the tokens, codes and secrets of each other', async () => {
     const tabs = [await loggedIn('north'), await loggedIn('south')]
     await Promise.all(tabs.map(tab => tab.get(`${application.origin}/qlik/api/v1/items?limit=1`)))
     const heard = (tenant: SimulatedTenant) =>
@@ -146,21 +146,21 @@ describe('many tenants', () => {
     expect(statuses).toEqual([401, 200])
   })
 
-  it('say so when a login names none of them', async () => {
+  it('respond 400 to a login that names none of them', async () => {
     for (const choice of ['', '?tenant=west']) {
-      const answer = await browser().get(`${application.origin}/auth/login${choice}`)
-      expect([answer.status, await answer.text()]).toEqual([400, 'ERR_REQUEST_INVALID'])
+      const response = await browser().get(`${application.origin}/auth/login${choice}`)
+      expect([response.status, await response.text()]).toEqual([400, 'ERR_REQUEST_INVALID'])
     }
   })
 
   it.each([
     ['no tenant at all', { tenants: [] }],
-    ['no rule to tell them apart', { tenantOf: undefined }],
+    ['no tenantOf', { tenantOf: undefined }],
     [
       'one tenant twice',
       { tenants: ['a', 'b'].map(clientId => ({ tenant: 'https://acme.eu.qlikcloud.com', clientId })) },
     ],
-    ['a single tenant beside them', { tenant: 'https://other.eu.qlikcloud.com', clientId: 'a' }],
+    ['a single tenant besides', { tenant: 'https://other.eu.qlikcloud.com', clientId: 'a' }],
   ])('refuse %s', (_what, wrong) => {
     const options = {
       tenants: [{ tenant: 'https://acme.eu.qlikcloud.com', clientId: 'a' }],

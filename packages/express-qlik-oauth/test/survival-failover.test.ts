@@ -35,12 +35,12 @@ describe.each<[string, () => Promise<Redundant>]>([
       })),
   ],
 ])('after a failover of %s', (_name, startRedundant) => {
-  it('everybody is still logged in, and login, refresh, list, logout and the end of all logins work without a restart', async () => {
+  it('all logins continue, and login, refresh, list, logout and endLogins work without a restart', async () => {
     const servers = await startRedundant()
     const application = await startRedisApplication(tenant, servers.url, keys)
     try {
       const { origin, qlik } = application
-      // Enough logins that every master of a Cluster holds some.
+      // Enough logins for every master of a Cluster to hold some.
       const visitors = await Promise.all(Array.from({ length: 6 }, () => loggedIn(tenant, origin)))
       const [first, second] = visitors
       if (first === undefined || second === undefined) throw new Error('Nobody is logged in')

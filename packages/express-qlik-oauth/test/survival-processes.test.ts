@@ -52,7 +52,7 @@ const logIn = (user = 'ada') => loggedIn(tenant, origins[0], user, publicUrl)
 const keyOf = (visitor: Visitor) => loginKey(sessionIdOf(visitor.cookie()))
 const refreshes = () => tenant.tokenRequests('refresh_token').length
 
-/** Lets the access token of a login run out, as far as the application can tell. */
+/** Makes the access token of a login look expired to the application. */
 async function expire(visitor: Visitor): Promise<void> {
   const { record, version } = await stored(visitor)
   await store.replaceLogin(keyOf(visitor), version, {
@@ -63,14 +63,20 @@ async function expire(visitor: Visitor): Promise<void> {
 
 async function stored(visitor: Visitor) {
   const found = await store.readLogin(keyOf(visitor))
-  if (found === undefined) throw new Error('There is no such login')
+  if (found === undefined) throw new Error('No such login')
   return found
 }
 
-/** 25 REST calls to each process at the same moment. @returns The statuses, each once. */
+/** The reasons of all `loginEnded` events of a login, in all processes. */
+function endingsOf(visitor: Visitor): string[] {
+  const ended = [shortLived, ...processes].flatMap(process => process.named('loginEnded'))
+  return ended.filter(({ login }) => login === keyOf(visitor)).map(({ reason }) => reason)
+}
+
+/** Sends 25 REST calls to each process at once. @returns The distinct statuses. */
 async function callFromEverywhere(visitor: Visitor): Promise<number[]> {
-  const answers = await Promise.all(origins.flatMap(origin => Array.from({ length: 25 }, () => visitor.call(origin))))
-  return [...new Set(answers.map(({ status }) => status))]
+  const responses = await Promise.all(origins.flatMap(origin => Array.from({ length: 25 }, () => visitor.call(origin))))
+  return [...new Set(responses.map(({ status }) => status))]
 }
 
 describe('four processes with 25 calls each', () => {
@@ -106,7 +112,7 @@ describe('four processes with 25 calls each', () => {
     expect(refreshes()).toBe(before + 1)
   })
 
-  it('end the login once, with 401 and without a loop, when the refresh token is refused', async () => {
+  it('end the login once, with 401 and no loop, when the refresh token is refused', async () => {
     const visitor = await logIn()
     await expire(visitor)
     tenant.revokeRefreshTokens()
@@ -119,7 +125,7 @@ describe('four processes with 25 calls each', () => {
     ).toHaveLength(1)
   })
 
-  it('end no login when the secret of the client is wrong, and go on when it is right again', async () => {
+  it('keep the login while the client secret is refused, and continue when it is accepted again', async () => {
     const visitor = await logIn()
     await expire(visitor)
     const clearFault = tenant.faults.always({ grant: 'refresh_token', status: 401, body: { error: 'invalid_client' } })
@@ -131,7 +137,7 @@ describe('four processes with 25 calls each', () => {
 })
 
 describe('logout in one process', () => {
-  it('is known to REST in every other at once', async () => {
+  it('ends REST in every other at once', async () => {
     const visitor = await logIn()
     await Promise.all(origins.map(origin => visitor.mayCall(origin)))
     expect((await visitor.logOut(origins[0])).status).toBe(204)
@@ -149,7 +155,7 @@ describe('logout in one process', () => {
     await until(() => tenant.openSockets === 0)
   })
 
-  it('keeps the tokens that a refresh in another gets meanwhile out of the store, and revokes them', async () => {
+  it('discards and revokes the tokens of a refresh that is running in another', async () => {
     const visitor = await logIn()
     await expire(visitor)
     const { injected, release } = tenant.faults.next({ grant: 'refresh_token', hold: true, when: 'after' })
@@ -198,11 +204,13 @@ describe('the end of a login by the clock', () => {
     })
     expect(await idle.mayCall(shortLived.origin)).toBe(false)
     expect(await idleSocket?.closed).toBe(4006)
+    await until(() => endingsOf(idle).length > 0)
     expect(Date.now()).toBeLessThan(endsAt)
 
     await until(async () => !(await active.mayCall(shortLived.origin)))
     expect(Date.now()).toBeGreaterThanOrEqual(endsAt)
     expect(await promptly(activeSocket?.closed ?? Promise.reject(new Error('No socket')))).toBe(4006)
-    await until(() => shortLived.named('loginEnded').some(({ reason }) => reason === 'expired'))
+    await until(() => endingsOf(active).length > 0)
+    expect([endingsOf(idle), endingsOf(active)]).toEqual([['expired'], ['expired']])
   })
 })

@@ -27,7 +27,7 @@ afterAll(async () => {
 
 const placeOf = (someone: Visitor) => `qlik:{${loginKey(sessionIdOf(someone.cookie()))}}:login`
 
-/** The browser is nobody's, for every way of asking, and the record is gone. */
+/** Pages, session, REST and sockets see no login, and the record is deleted. */
 async function expectNobody({ origin, redis: connection }: RedisApplication): Promise<void> {
   const statuses = await Promise.all(
     ['/qlik/api/v1/items', '/private'].map(async path => (await visitor.call(origin, path)).status),
@@ -49,14 +49,14 @@ describe('a login record', () => {
     ['lost its version', value => value.slice(2)],
     ['is empty', () => ''],
     ['is something else', () => '{"user":"ada"}'],
-  ])('that %s is nobody, is deleted, and is told once', async (_what, altered) => {
+  ])('that %s counts as no login, is deleted, and is reported once', async (_what, altered) => {
     const value = (await application.redis.get(placeOf(visitor))) ?? ''
     await application.redis.set(placeOf(visitor), altered(value), 'EX', 600)
     await expectNobody(application)
     expect(application.unreadable).toEqual([placeOf(visitor)])
   })
 
-  it('copied over that of somebody else is nobody', async () => {
+  it('copied to the key of another login counts as no login', async () => {
     const other = await loggedIn(tenant, application.origin, 'ben')
     await application.redis.copy(placeOf(other), placeOf(visitor), 'REPLACE')
     await expectNobody(application)
@@ -85,7 +85,7 @@ describe('a login record', () => {
     expect((await visitor.call(application.origin)).status).toBe(401)
   })
 
-  it('opens with the older key of a ring, and is sealed with the newest at the next write', async () => {
+  it('is unsealed with an older key and sealed with the newest at the next write', async () => {
     const before = await application.redis.get(placeOf(visitor))
     const options = {
       clientId: `test-${new URL(application.origin).host}`,

@@ -46,7 +46,7 @@ async function everythingUp() {
   return { server, application, visitor: await loggedIn(tenant, application.origin) }
 }
 
-/** 503 with Retry-After within a second for whoever has a cookie, which stays; pages for everybody are served. */
+/** Requests with a cookie get 503 with Retry-After in time and keep the cookie; public pages are served. */
 async function expectUnavailable({ origin, qlik }: RedisApplication, cookie: string): Promise<void> {
   const headers = { cookie, 'sec-fetch-site': 'same-origin' }
   const [rest, page, session, ready, anonymous, home] = await promptly(
@@ -61,7 +61,7 @@ async function expectUnavailable({ origin, qlik }: RedisApplication, cookie: str
   )
   expect([rest, page, session, anonymous, home].map(({ status }) => status)).toEqual([503, 503, 503, 401, 200])
   expect(Number(rest.headers.get('retry-after'))).toBeGreaterThan(0)
-  expect([rest, page, session].map(answer => answer.headers.get('set-cookie'))).toEqual([null, null, null])
+  expect([rest, page, session].map(response => response.headers.get('set-cookie'))).toEqual([null, null, null])
   expect(ready).toMatchObject({ code: 'ERR_STORE_UNAVAILABLE', status: 503 })
 }
 
@@ -77,7 +77,7 @@ const works = (application: RedisApplication, visitor: Visitor) =>
   visitor.call(application.origin).then(({ status }) => status === 200)
 
 describe('an application whose Redis', () => {
-  it('is down at the start refuses in time, and is ready when Redis is', async () => {
+  it('is down at the start responds 503 in time, and is ready when Redis is', async () => {
     const port = await freePort()
     const application = await start(`redis://127.0.0.1:${port}`)
     await expectUnavailable(application, `sid=${encodeURIComponent(`s:${sign('somebody', sessionSecret)}`)}`)
@@ -88,7 +88,7 @@ describe('an application whose Redis', () => {
     expect(await works(application, visitor)).toBe(true)
   })
 
-  it('dies and comes back empty refuses in time, and asks people to log in again', async () => {
+  it('dies and comes back empty responds 503 in time, then asks users to log in again', async () => {
     const { server, application, visitor } = await everythingUp()
     await server.kill()
     await expectUnavailable(application, visitor.cookie())
@@ -97,17 +97,17 @@ describe('an application whose Redis', () => {
     expect(await works(application, await loggedIn(tenant, application.origin))).toBe(true)
   })
 
-  it('hangs refuses in time, piles up nothing, and goes on with the same login', async () => {
+  it('hangs responds 503 in time without a pile-up, and continues with the same login', async () => {
     const { server, application, visitor } = await everythingUp()
     server.pause()
     await expectUnavailable(application, visitor.cookie())
-    const answers = await promptly(Promise.all(Array.from({ length: 200 }, () => visitor.call(application.origin))))
-    expect(new Set(answers.map(({ status }) => status))).toEqual(new Set([503]))
+    const responses = await promptly(Promise.all(Array.from({ length: 200 }, () => visitor.call(application.origin))))
+    expect(new Set(responses.map(({ status }) => status))).toEqual(new Set([503]))
     server.resume()
     await until(() => works(application, visitor))
   })
 
-  it('hangs between the beginning and the end of a request lets it end in time', async () => {
+  it('hangs in the middle of a request completes the response in time', async () => {
     const server = await redis()
     const application = await start(server.url, {
       extend: app => {
@@ -127,14 +127,14 @@ describe('an application whose Redis', () => {
       ['/quiet', 'quiet'],
       ['/visit', 'seen'],
     ]) {
-      const answer = await promptly(visitor.call(application.origin, path))
-      expect(await promptly(answer.text().catch(() => text))).toBe(text)
+      const response = await promptly(visitor.call(application.origin, path))
+      expect(await promptly(response.text().catch(() => text))).toBe(text)
       server.resume()
       await until(() => works(application, visitor))
     }
   })
 
-  it('is 200 ms away answers a proxied call after one round trip', async () => {
+  it('is 200 ms away responds to a proxied call after one round trip', async () => {
     const server = await redis()
     const far = await startDelayProxy(server.port, 200)
     closing.push(far.close)
@@ -147,7 +147,7 @@ describe('an application whose Redis', () => {
     expect(far.roundTrips()).toBe(before + 1)
   })
 
-  it('became a replica serves those who are logged in, refuses logins and logouts in time, and works when it is the master again', async () => {
+  it('became a replica serves logged-in users, responds 503 to logins and logouts in time, and works when it is the master again', async () => {
     const { server, application, visitor } = await everythingUp()
     const admin = application.redis.duplicate({ reconnectOnError: null })
     closing.push(() => admin.disconnect())
@@ -165,7 +165,7 @@ describe('an application whose Redis', () => {
     expect(server.port).toBeGreaterThan(0)
   })
 
-  it('is out of memory lets nobody in, serves those who are, and lets them out', async () => {
+  it('is out of memory refuses new logins, and serves and ends existing ones', async () => {
     const { application, visitor } = await everythingUp()
     await application.redis.config('SET', 'maxmemory-policy', 'noeviction')
     await application.redis.config('SET', 'maxmemory', '1')
@@ -196,7 +196,7 @@ describe('an application whose Redis', () => {
     expect(tenant.tokenRequests('refresh_token')).toHaveLength(before + 1)
   })
 
-  it('evicted a login sends its user to log in, and one that evicted session data does not', async () => {
+  it('evicted a login redirects to the login, and one that evicted session data does not', async () => {
     const { application, visitor } = await everythingUp()
     const id = sessionIdOf(visitor.cookie())
     await application.redis.del(`sess:${id}`)
@@ -208,7 +208,7 @@ describe('an application whose Redis', () => {
     )
   })
 
-  it('restarts during a login starts that login again, once, and keeps the return path', async () => {
+  it('restarts during a login restarts that login once, with the same return path', async () => {
     const server = await redis()
     const application = await start(server.url)
     const tab = browser()
@@ -239,22 +239,22 @@ describe('Redis', () => {
     await application.qlik.ready()
     await application.redis.config('RESETSTAT')
     for (const path of ['/', '/private', '/auth/session', '/auth/callback?code=a&state=b', '/qlik/api/v1/items']) {
-      const answer = await browser().get(application.origin + path)
-      expect(answer.headers.get('set-cookie')).toBeNull()
+      const response = await browser().get(application.origin + path)
+      expect(response.headers.get('set-cookie')).toBeNull()
     }
     expect(await commands(application)).toEqual({})
     expect(await application.redis.dbsize()).toBe(0)
   })
 
-  it('grows no further than the limit under a flood of logins, and all of it ends by itself', async () => {
+  it('holds no more keys than the rate limit under a flood of logins, all with a TTL', async () => {
     const application = await start((await redis()).url, { loginRateLimit: 20, commandTimeoutMs: 10_000 })
-    const answers = await Promise.all(
+    const responses = await Promise.all(
       Array.from({ length: 300 }, () => browser().get(`${application.origin}/auth/login`)),
     )
-    expect(answers.filter(({ status }) => status === 302)).toHaveLength(20)
-    expect(answers.filter(({ status, headers }) => status === 429 && headers.get('set-cookie') === null)).toHaveLength(
-      280,
-    )
+    expect(responses.filter(({ status }) => status === 302)).toHaveLength(20)
+    expect(
+      responses.filter(({ status, headers }) => status === 429 && headers.get('set-cookie') === null),
+    ).toHaveLength(280)
     const names = await application.redis.keys('*')
     expect(names).toHaveLength(21)
     for (const name of names) expect(await application.redis.ttl(name)).toBeGreaterThan(0)

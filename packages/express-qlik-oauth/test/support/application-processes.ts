@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url'
 import type { SimulatedTenant } from 'qlik-tenant-simulator'
 import type { QlikAuthOptions, QlikEventName, QlikEvents } from '../../src/index.ts'
 
-/** What JSON can carry of the options, and where Redis is. */
+/** The options that JSON can carry, and the URL of Redis. */
 export interface ProcessSettings
   extends Pick<
     QlikAuthOptions,
@@ -32,10 +32,10 @@ export interface ApplicationProcess {
   stop(): Promise<void>
 }
 
-/** Where browsers see the application; a balancer that is not there shares the requests out between the processes. */
+/** Origin at which browsers see the application: an imagined balancer in front of the processes. */
 export const publicUrl = 'http://localhost'
 
-/** Settings for processes of one application, with a client registered for it at the tenant. */
+/** Settings for the processes of one application; registers its client at the tenant. */
 export function settingsFor(
   tenant: SimulatedTenant,
   redisUrl: string,

@@ -1,6 +1,6 @@
 /**
- * A browser as far as HTTP goes: keeps cookies per host, whatever the port (RFC 6265, section 8.5), and follows nothing
- * by itself.
+ * The HTTP side of a browser: keeps cookies per host, regardless of the port (RFC 6265, section 8.5), and follows no
+ * redirects.
  */
 export interface Browser {
   get(url: string, headers?: Record<string, string>): Promise<Response>

@@ -1,6 +1,6 @@
 import type { QlikEventName } from '../../src/index.ts'
 
-/** Every event there is; the compiler says when one is missing. */
+/** All events; the compiler reports a missing one. */
 export const eventNames = Object.keys({
   login: true,
   loginEnded: true,

@@ -1,6 +1,6 @@
 import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
-// Tests walk through the pages of a tenant that runs in the example's process.
+// The tenant runs in the example's process, so tests go through its pages.
 import { authorizeAs } from 'qlik-tenant-simulator'
 import { spawnFromSource } from 'test-support/child'
 import { freePort } from 'test-support/free-port'
@@ -11,7 +11,7 @@ export interface Example {
   stop(): Promise<void>
 }
 
-/** Starts a file of `examples/` as a user would, from the sources, and waits until it serves. */
+/** Starts a file of `examples/` from the sources, and waits until it serves. */
 export async function startExample(file: string, variables: Record<string, string> = {}): Promise<Example> {
   const port = await freePort()
   const { PATH = '' } = process.env
@@ -36,13 +36,13 @@ export async function startExample(file: string, variables: Record<string, strin
   }
 }
 
-/** Logs a new browser in, beginning at a page of the application. */
+/** Logs a new browser in, starting at a page of the application. */
 export async function logIn(origin: string, path = '/', user = 'ada'): Promise<Browser> {
   const tab = browser()
   const guarded = await tab.get(origin + path)
   const login = await tab.get(new URL(guarded.headers.get('location') ?? '', origin).href)
   const request = login.headers.get('location') ?? ''
   const callback = await tab.get(await authorizeAs(new URL(request).origin, request, user))
-  if (callback.status !== 302) throw new Error(`The callback answered ${callback.status}: ${await callback.text()}`)
+  if (callback.status !== 302) throw new Error(`The callback responded ${callback.status}: ${await callback.text()}`)
   return tab
 }

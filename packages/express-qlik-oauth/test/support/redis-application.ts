@@ -17,7 +17,7 @@ export interface RedisApplicationOptions extends ApplicationOptions {
   readonly commandTimeoutMs?: number
 }
 
-/** An application of this process whose sessions and logins are in Redis, as the README mounts it. */
+/** An application in this process, mounted as in the README, with sessions and logins in Redis. */
 export async function startRedisApplication(
   tenant: SimulatedTenant,
   url: string,

@@ -11,9 +11,9 @@ export function connectRedis(url: string): Redis {
 }
 
 function connected(url: string): Redis {
-  // A master that was replaced refuses writes: connect anew, which asks for the present one.
+  // A replaced master refuses writes: reconnecting looks up the current one.
   const reconnectOnError = (error: Error) => error.message.startsWith('READONLY')
-  // What is used of a Cluster is the same as of a single server.
+  // The methods in use are the same for a Cluster and a single server.
   if (url.includes(',')) return new Cluster(url.split(','), { redisOptions: { reconnectOnError } }) as unknown as Redis
 
   const { protocol, hostname, port, pathname } = new URL(url)

@@ -3,7 +3,7 @@ import type { SimulatedTenant } from 'qlik-tenant-simulator'
 import { WebSocket } from 'ws'
 import { type Browser, browser } from './browser.ts'
 
-/** A person with a browser, whom a balancer sends to any process of the application. */
+/** A user with a browser, whose requests may go to any process of the application. */
 export interface Visitor {
   readonly browser: Browser
   /** The Cookie header of the browser. */
@@ -17,7 +17,7 @@ export interface Visitor {
   openSocket(origin: string): Promise<{ closed: Promise<number> }>
 }
 
-/** Somebody who is logged in, by way of any process. */
+/** Logs a user in at one process. */
 export async function loggedIn(
   tenant: SimulatedTenant,
   origin: string,
@@ -28,7 +28,7 @@ export async function loggedIn(
   const login = await visitor.browser.get(`${origin}/auth/login`)
   const callback = new URL(await tenant.authorize(login.headers.get('location') ?? '', user))
   const back = await visitor.browser.get(origin + callback.pathname + callback.search)
-  if (back.status !== 302) throw new Error(`The callback answered ${back.status}: ${await back.text()}`)
+  if (back.status !== 302) throw new Error(`The callback responded ${back.status}: ${await back.text()}`)
   return visitor
 }
 
@@ -47,10 +47,10 @@ function visits(tab: Browser, home: string, publicUrl: string): Visitor {
     cookie,
     call,
     async mayCall(origin) {
-      const answer = await call(origin)
-      await answer.arrayBuffer()
-      if (answer.status !== 200 && answer.status !== 401) throw new Error(`REST answered ${answer.status}`)
-      return answer.status === 200
+      const response = await call(origin)
+      await response.arrayBuffer()
+      if (response.status !== 200 && response.status !== 401) throw new Error(`REST responded ${response.status}`)
+      return response.status === 200
     },
     logOut: origin =>
       fetch(`${origin}/auth/logout`, {
