@@ -41,7 +41,7 @@ describe.each([
   it('fails in time while Redis is down at run time, and works after it came back empty', async () => {
     const server = await redis()
     const store = storeOn(server.port)
-    await tour(store)
+    await until(() => works(store))
     await server.kill()
     await expectUnavailable(store)
     await server.restart()
@@ -51,7 +51,7 @@ describe.each([
   it('fails in time while Redis hangs, and works when it resumes', async () => {
     const server = await redis()
     const store = storeOn(server.port)
-    await tour(store)
+    await until(() => works(store))
     server.pause()
     await expectUnavailable(store)
     server.resume()
@@ -61,12 +61,13 @@ describe.each([
   it('fails at once while thousands of commands are overdue', async () => {
     const server = await redis()
     const store = storeOn(server.port)
-    await tour(store)
+    await until(() => works(store))
     server.pause()
     await Promise.allSettled(Array.from({ length: 3000 }, () => store.readLogin('key')))
-    const startedAt = performance.now()
-    await expect(store.readLogin('key')).rejects.toMatchObject({ code: 'ERR_STORE_UNAVAILABLE' })
-    expect(performance.now() - startedAt).toBeLessThan(100)
+    // At once: before any timer, of the command's time limit for one, can run out.
+    const late = new Promise(resolve => setImmediate(resolve, 'late'))
+    const error = await Promise.race([store.readLogin('key').catch(error => error), late])
+    expect(error).toMatchObject({ code: 'ERR_STORE_UNAVAILABLE' })
     server.resume()
     await until(() => works(store))
   })
@@ -87,7 +88,7 @@ describe.each([
   it('waits for a connection that returns within the time limit', async () => {
     const server = await redis()
     const client = clientOn(server.port, { retryStrategy: () => 100 })
-    const store = storeOf(client)
+    const store = storeOf(client, 10_000)
     await store.ping()
     client.disconnect(true)
     await emitted(client, 'close')
@@ -179,8 +180,8 @@ describe.each([
     return client
   }
 
-  function storeOf(client: Redis): LoginStore {
-    const store = redisLoginStore(client, { keys, commandTimeoutMs: limitMs })
+  function storeOf(client: Redis, commandTimeoutMs = limitMs): LoginStore {
+    const store = redisLoginStore(client, { keys, commandTimeoutMs })
     closing.push(store.close)
     return store
   }
