@@ -1,5 +1,6 @@
 import { once } from 'node:events'
 import type { Socket } from 'node:net'
+import { setTimeout as pause } from 'node:timers/promises'
 import { afterEach, describe, expect, it } from '@jest/globals'
 import { promptly } from 'test-support/until'
 import {
@@ -143,7 +144,7 @@ describe('the end of a login', () => {
 
 describe('close()', () => {
   it('closes a thousand idle sockets with 4003', async () => {
-    await start()
+    await start({ maxSocketsPerLogin: 1000, maxUpgradesPerMinute: 1000 })
     const ends = []
     for (let batch = 0; batch < 10; batch += 1)
       ends.push(...(await Promise.all(Array.from({ length: 100 }, () => opened()))))
@@ -159,6 +160,18 @@ describe('close()', () => {
     await withRawPeers()
     await promptly(setup.proxy.close({ graceMs: 100 }))
     expect(setup.proxy.open).toBe(0)
+  })
+
+  it('lets the frame that is being forwarded complete within the grace', async () => {
+    const { peer, tenant } = await withRawPeers()
+    tenant.write(Buffer.from('8206616263', 'hex'))
+    await peer.until('abc')
+    const closed = setup.proxy.close({ graceMs: 5000 })
+    await pause(700)
+    tenant.write(Buffer.from('646566', 'hex'))
+    expect(await peer.until('shutting down')).toContain('\x82\x06abcdef\x88\x1d\x0f\xa3the server is shutting down')
+    for (const socket of [peer.socket, tenant]) socket.end()
+    await closed
   })
 
   it('resolves at once without sockets, and when called again', async () => {

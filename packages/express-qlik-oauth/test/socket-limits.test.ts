@@ -1,9 +1,18 @@
 import { once } from 'node:events'
 import type { Duplex } from 'node:stream'
 import { afterEach, describe, expect, it } from '@jest/globals'
+import { type LoginStore, machineTokens, memoryLoginStore, qlikClient, type TokenSource } from 'qlik-oauth'
 import { createTenant } from 'qlik-tenant-simulator'
 import { startApplication } from './support/application.ts'
-import { endOf, handshakeText, rawPeer, type Setup, type SetupOptions, socketSetup } from './support/socket-setup.ts'
+import {
+  endOf,
+  handshakeText,
+  rawPeer,
+  type Setup,
+  type SetupOptions,
+  socketSetup,
+  switching,
+} from './support/socket-setup.ts'
 import { loggedIn } from './support/visitor.ts'
 
 let setup: Setup
@@ -89,10 +98,14 @@ describe('sockets of one login', () => {
     expect(setup.arrived).toHaveLength(3)
   })
 
-  it('are not counted where nobody tells whose they are', async () => {
-    setup = await socketSetup({ maxSocketsPerLogin: 1 })
-    await setup.connect()
-    await setup.connect()
+  it('are counted by client network when the principal has no id', async () => {
+    setup = await socketSetup({ maxSocketsPerLogin: 1, trustProxy: 1 })
+    const from = (address: string) => ({ headers: { 'x-forwarded-for': address } })
+    await setup.connect(from('2001:db8::1'))
+    await setup.connect(from('192.0.2.1'))
+    const sameNetwork = handshakeText(setup, undefined, { 'X-Forwarded-For': '192.0.2.9, 2001:db8::2' })
+    expect(String(await rawPeer(setup, sameNetwork).all)).toMatch(/^HTTP\/1\.1 429 /)
+    expect(setup.arrived).toHaveLength(2)
   })
 
   it('are limited to 100 by default', async () => {
@@ -118,5 +131,92 @@ describe('sockets of one login', () => {
       await application.close()
       await tenant.close()
     }
+  })
+})
+
+describe('a storm of upgrades', () => {
+  it('of one login is cut off with its own code, and others connect as ever', async () => {
+    await start({ maxUpgradesPerMinute: 20, onUpgrade: (_request, socket) => socket.end('HTTP/1.1 403 No\r\n\r\n') })
+    const heads: string[] = []
+    for (let round = 0; round < 10; round += 1)
+      heads.push(...(await Promise.all(Array.from({ length: 10 }, () => responseTo('ada')))).map(([head = '']) => head))
+    expect(heads.filter(head => head.startsWith('HTTP/1.1 403 '))).toHaveLength(20)
+    const refused = heads.filter(head => head.startsWith('HTTP/1.1 429 '))
+    expect(refused).toHaveLength(80)
+    for (const head of refused) expect(head).toMatch(/^retry-after: [1-9]\d?$/m)
+    expect(setup.arrived).toHaveLength(20)
+    expect(setup.events.at(-1)).toMatchObject({ code: 'ERR_TOO_MANY_LOGIN_UPGRADES' })
+    expect((await responseTo('bob'))[0]).toMatch(/^HTTP\/1\.1 403 /)
+  })
+
+  it('that never get a response from the tenant holds no more than its share', async () => {
+    let accepting = false
+    await start({
+      maxSockets: 20,
+      maxSocketsPerLogin: 5,
+      onUpgrade: (request, socket) => {
+        if (accepting) socket.write(`${switching(request)}\r\n`)
+      },
+    })
+    const storm = Array.from({ length: 20 }, () => rawPeer(setup, handshakeText(setup, undefined, { Cookie: 'ada' })))
+    while (setup.arrived.length < 5 || setup.proxy.open > 5) await new Promise(setImmediate)
+    accepting = true
+    const bob = rawPeer(setup, handshakeText(setup, undefined, { Cookie: 'bob' }))
+    expect(await bob.until('\r\n\r\n')).toMatch(/^HTTP\/1\.1 101 /)
+    expect(setup.arrived).toHaveLength(6)
+    for (const peer of storm) peer.socket.destroy()
+  })
+
+  it('without a signed cookie never reaches the login store', async () => {
+    const tenant = await createTenant()
+    const store = memoryLoginStore()
+    let reads = 0
+    const counted: LoginStore = new Proxy(store, {
+      get(target, name, receiver) {
+        const value: unknown = Reflect.get(target, name, receiver)
+        return typeof value !== 'function'
+          ? value
+          : (...parameters: unknown[]) => {
+              reads += 1
+              return Reflect.apply(value, target, parameters)
+            }
+      },
+    })
+    const application = await startApplication(tenant, { store: counted })
+    try {
+      const port = Number(new URL(application.origin).port)
+      reads = 0
+      for (const cookie of ['', 'sid=garbage', 'sid=s%3Aabc.def', `sid=s%3A${'a'.repeat(32)}.${'b'.repeat(43)}`])
+        for (let count = 0; count < 25; count += 1) {
+          const text = handshakeText({ origin: application.origin }, undefined, { Cookie: cookie })
+          expect(String(await rawPeer({ port }, text).all)).toMatch(/^HTTP\/1\.1 401 /)
+        }
+      expect(reads).toBe(0)
+    } finally {
+      await application.close()
+      await tenant.close()
+    }
+  })
+
+  it('at a tenant that refuses every token costs one renewal a minute', async () => {
+    let source: TokenSource | undefined
+    await start({
+      authenticate: async () => source && { id: 'machine', tokens: source },
+      onUpgrade: (_request, socket) => socket.end('HTTP/1.1 401 Unauthorized\r\n\r\n'),
+    })
+    let tokenRequests = 0
+    setup.upstream.on('request', (request, response) => {
+      if (request.url === '/oauth/token') tokenRequests += 1
+      const token = { access_token: `token-${tokenRequests}`, token_type: 'bearer', expires_in: 3600 }
+      response.writeHead(request.url === '/oauth/token' ? 200 : 404, { 'content-type': 'application/json' })
+      response.end(JSON.stringify(token))
+    })
+    const client = qlikClient({ tenant: setup.tenant, clientId: 'storm', clientSecret: 'secret' })
+    source = machineTokens({ client, store: memoryLoginStore() })
+    for (let count = 0; count < 20; count += 1) expect((await responseTo('anyone'))[0]).toMatch(/^HTTP\/1\.1 401 /)
+    await client.close()
+    // The first token, and the one that replaced it.
+    expect(tokenRequests).toBe(2)
+    expect(setup.arrived).toHaveLength(21)
   })
 })

@@ -25,7 +25,8 @@ const subjects: Readonly<Record<SocketSubject | 'tenant', (server: Server, tenan
     )
   },
   'this proxy'(server, tenant) {
-    const proxy = socketProxy({ authenticate: authenticate(tenant), publicUrl, maxSocketsPerLogin: 100_000 })
+    const limits = { maxSocketsPerLogin: 100_000, maxUpgradesPerMinute: 1_000_000 }
+    const proxy = socketProxy({ authenticate: authenticate(tenant), publicUrl, ...limits })
     server.on('upgrade', proxy.upgrade)
   },
   'tunnel built on `ws`'(server, tenant) {

@@ -1,14 +1,12 @@
-/** The sockets of each login, in this process. */
+/** Limits the connections of each login in this process. */
 export interface ConnectionLimiter {
-  /** @returns False when the login has all it may have. */
+  /** @returns False when the login has reached its limit. */
   acquire(login: string): boolean
+  /** Gives back one acquired connection. */
   release(login: string): void
 }
 
-/**
- * Counts sockets from the moment in which a login is known, so that two upgrades at once do not pass the limit
- * together.
- */
+/** Acquire before the connection opens, so that concurrent requests cannot pass the limit together. */
 export function connectionLimiter(perLogin: number): ConnectionLimiter {
   const taken = new Map<string, number>()
   return {

@@ -151,12 +151,16 @@ export class Endpoint implements FrameSink {
     this.socket.write(heartbeatPing)
   }
 
-  /** Sends a close frame now, or after the frame that is being forwarded to this peer. */
-  sendClose(frame: ControlFrame): void {
+  /**
+   * Sends a close frame now, or after the frame that is being forwarded to this peer.
+   *
+   * @param withinMs How long it waits for the end of that frame, and for its answer.
+   */
+  sendClose(frame: ControlFrame, withinMs = pendingCloseMs): void {
     if (this.#closeSent || this.#pendingClose !== undefined) return
     if (this.#other.#reader.midFrame) {
       this.#pendingClose = frame
-      this.#listener.destroyWithin(pendingCloseMs)
+      this.#listener.destroyWithin(withinMs)
     } else {
       this.#writeClose(frame)
     }
@@ -197,7 +201,7 @@ export class Endpoint implements FrameSink {
 
 /** How long a peer may take to answer a close frame; it may have much to read before it. */
 const closingHandshakeMs = 10_000
-/** How long a close frame waits for the end of the frame that is being forwarded, and for its answer. */
+/** The same, when the frame that is being forwarded comes from a peer that is lost or violated the protocol. */
 const pendingCloseMs = 500
 
 const heartbeatPing = encodeFrame({ opcode: opcodes.ping, payload: heartbeatPayload }, false)

@@ -38,15 +38,15 @@ export class ProxiedSocket implements TunnelListener {
   }
 
   /**
-   * Counts the socket for its principal, and ends it when the principal's login ends.
+   * Counts the socket for its login, and ends it when the login ends.
    *
+   * @param login What the limit is counted by.
    * @throws ERR_TOO_MANY_LOGIN_SOCKETS
    */
-  bind(principal: Principal): void {
-    const { id } = principal
-    if (id !== undefined && !this.#limiter.acquire(id))
+  bind(principal: Principal, login: string): void {
+    if (!this.#limiter.acquire(login))
       throw httpError('ERR_TOO_MANY_LOGIN_SOCKETS', 'Close sockets that are no longer needed.')
-    this.#acquired = id
+    this.#acquired = login
     this.#principal = principal
     this.#stopListening = principal.onEnd?.(() => this.#loginEnded())
   }

@@ -3,12 +3,13 @@ import { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { QlikOAuthError } from 'qlik-oauth'
 import { unlessAborted, withAccessToken } from 'qlik-oauth/internal'
+import { clientAddress, clientNetwork, type TrustProxy } from '../http/client-address.ts'
 import { connectionLimiter } from '../http/connection-limiter.ts'
 import { newTraceId } from '../http/error-response.ts'
 import { httpError } from '../http/http-error.ts'
 import { refuseUpgrade } from '../http/http-server.ts'
 import { isBelowMount } from '../http/mount.ts'
-import { mountPath, positiveNumber, publicOrigin, wholeNumber } from '../http/option-checks.ts'
+import { mountPath, positiveNumber, publicOrigin, rejectUnknownOptions, wholeNumber } from '../http/option-checks.ts'
 import type { Authenticate } from '../http/principal.ts'
 import { heartbeat } from './heartbeat.ts'
 import { watchPendingClient } from './pending-client.ts'
@@ -17,6 +18,7 @@ import { socketTarget } from './socket-target.ts'
 import { socketAgent, type TenantSocket } from './tenant-socket.ts'
 import { Tunnel, type TunnelEnd } from './tunnel.ts'
 import { acceptUpgrade, checkOrigin, checkUpgrade } from './upgrade.ts'
+import { upgradeRate } from './upgrade-rate.ts'
 
 export interface SocketProxyOptions {
   readonly authenticate: Authenticate
@@ -38,12 +40,21 @@ export interface SocketProxyOptions {
   /** Open sockets of all users in this process; further upgrades get 503. @default 10000 */
   readonly maxSockets?: number
   /**
-   * Open sockets of one login in this process; further upgrades get 429. A page needs one per app that it shows. Applies
-   * to principals with an `id`.
+   * Sockets of one login in this process, open or in their handshake; further upgrades get 429. A page needs one per app
+   * that it shows. Principals without an `id` are counted by client network.
    *
    * @default 100
    */
   readonly maxSocketsPerLogin?: number
+  /** Upgrades of one login within a minute in this process; further ones get 429. @default 300 */
+  readonly maxUpgradesPerMinute?: number
+  /**
+   * Hops in front of the application whose `X-Forwarded-For` is believed, as Express's "trust proxy". Limits are counted
+   * by client address for principals without an `id`.
+   *
+   * @default false
+   */
+  readonly trustProxy?: TrustProxy
   readonly onEvent?: (event: SocketEvent) => void
 }
 
@@ -92,6 +103,7 @@ export interface SocketProxy {
  * @throws ERR_CONFIGURATION
  */
 export function socketProxy(options: SocketProxyOptions): SocketProxy {
+  rejectUnknownOptions('sockets', options, optionNames)
   const { onEvent } = options
   const mount = mountPath(options.mount ?? '/qlik')
   const origin = publicOrigin(options.publicUrl)
@@ -100,6 +112,8 @@ export function socketProxy(options: SocketProxyOptions): SocketProxy {
   const maxMessageBytes = wholeNumber('maxMessageBytes', options.maxMessageBytes, 134_217_728)
   const maxSockets = wholeNumber('maxSockets', options.maxSockets, 10_000)
   const limiter = connectionLimiter(wholeNumber('maxSocketsPerLogin', options.maxSocketsPerLogin, 100))
+  const upgrades = upgradeRate(wholeNumber('maxUpgradesPerMinute', options.maxUpgradesPerMinute, 300))
+  const addressOf = clientAddress(options.trustProxy)
   const limits = { plain: { extensions: false, maxMessageBytes }, extended: { extensions: true, maxMessageBytes } }
   const agent = socketAgent()
   const heartbeats = heartbeat(heartbeatMs)
@@ -173,7 +187,11 @@ export function socketProxy(options: SocketProxyOptions): SocketProxy {
     checkOrigin(request, origin)
     signal.throwIfAborted()
     proxied.appId = target.appId
-    proxied.bind(principal)
+    const login = principal.id ?? `network ${clientNetwork(addressOf(request))}`
+    const retryAfterSeconds = upgrades.count(login)
+    if (retryAfterSeconds !== undefined)
+      throw httpError('ERR_TOO_MANY_LOGIN_UPGRADES', 'Too many sockets were opened.', { retryAfterSeconds })
+    proxied.bind(principal, login)
     signal.throwIfAborted()
 
     const { tokens } = principal
@@ -253,6 +271,20 @@ function refused({ url = '' }: IncomingMessage, error: unknown, traceId: string)
   const message = error instanceof Error ? error.message : 'A non-Error value was thrown'
   return { type: 'refused', code, status, path, traceId, message }
 }
+
+const optionNames = [
+  'authenticate',
+  'publicUrl',
+  'mount',
+  'handshakeTimeoutMs',
+  'pingSeconds',
+  'maxMessageBytes',
+  'maxSockets',
+  'maxSocketsPerLogin',
+  'maxUpgradesPerMinute',
+  'trustProxy',
+  'onEvent',
+] satisfies (keyof SocketProxyOptions)[]
 
 const browserLeft = Symbol('the browser left')
 const stallMs = 300_000

@@ -74,8 +74,8 @@ export class Tunnel implements HeartbeatMember, EndpointListener {
   close(toBrowser: ControlFrame, toTenant: ControlFrame, withinMs: number): void {
     this.closing('proxy', toBrowser.payload.readUInt16BE())
     this.destroyWithin(withinMs)
-    this.#browser.sendClose(toBrowser)
-    this.#tenant.sendClose(toTenant)
+    this.#browser.sendClose(toBrowser, withinMs)
+    this.#tenant.sendClose(toTenant, withinMs)
   }
 
   /**

@@ -207,7 +207,14 @@ export const errorCatalogue = {
   ERR_TOO_MANY_LOGIN_SOCKETS: {
     status: 429,
     title: 'Too many open sockets for this login',
-    advice: 'Close sockets of removed charts; raise `maxSocketsPerLogin` if one user needs more.',
+    advice:
+      'Close sockets of removed charts; raise `maxSocketsPerLogin` if one user needs more. If all users share one address, set `trustProxy`.',
+  },
+  ERR_TOO_MANY_LOGIN_UPGRADES: {
+    status: 429,
+    title: 'Too many WebSocket upgrades of this login',
+    advice:
+      'Retry after `Retry-After`: a page reconnects in a loop. Raise `maxUpgradesPerMinute` if one user needs more; if all users share one address, set `trustProxy`.',
   },
   ERR_CLOSING: {
     status: 503,
