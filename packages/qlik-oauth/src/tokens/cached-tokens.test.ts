@@ -372,6 +372,29 @@ describe('the options of a token source', () => {
       expect.objectContaining({ code: 'ERR_CONFIGURATION', message: expect.stringContaining(message) }),
     )
   })
+
+  it('are refused by the compiler as well', () => {
+    const check = (): unknown[] => {
+      const { client, store } = options()
+      return [
+        // @ts-expect-error: misspelt
+        machineTokens({ client, store, scopes: 'a' }),
+        // @ts-expect-error: missing
+        machineTokens({ client }),
+        // @ts-expect-error: a store without the needed methods
+        machineTokens({ client, store: { readTokens: store.readTokens } }),
+        // @ts-expect-error: the options of a client instead of a client
+        machineTokens({ client: { tenant: client.tenant, clientId: 'robot', clientSecret: 'hush' }, store }),
+        // @ts-expect-error: anonymous tokens have no scope
+        anonymousTokens({ client, store, accessCode: 'x', scope: 'a' }),
+        // @ts-expect-error: two users
+        impersonatedTokens({ client, store })({ userId: 'ann', subject: 'idp|ann' }),
+        // @ts-expect-error: no user
+        impersonatedTokens({ client, store })({}),
+      ]
+    }
+    expect(check).toThrow()
+  })
 })
 
 /** Uses a token source for requests to a resource that answers 401 to every token. @returns The tokens it received. */
