@@ -12,7 +12,7 @@ export function fileTokenCache(directory: string): TokenCache {
     async readTokens(key) {
       return tokenSet(parseJson((await readPrivateFile(join(directory, `${key}.json`))) ?? ''))
     },
-    lock: (key, leaseMs) => fileLock(join(directory, `${key}.lock`), leaseMs),
+    lock: (key, leaseMs) => fileLock(join(directory, `${key}.json.lock`), leaseMs),
   }
 }
 

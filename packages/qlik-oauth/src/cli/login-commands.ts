@@ -70,9 +70,9 @@ export function addLoginCommands(program: Command, terminal: Terminal): void {
     .description('end the login and revoke its tokens at the tenant')
     .action(async (_options: unknown, command: Command) => {
       const { tenant, json = false } = command.optsWithGlobals<GlobalOptions>()
-      const login = await logins.find(selectedTenant(terminal, tenant))
+      const found = await logins.find(selectedTenant(terminal, tenant))
+      const login = found === undefined ? undefined : await logins.remove(found.tenant)
       if (login === undefined) throw new QlikOAuthError('ERR_LOGIN_REQUIRED', 'Not logged in.')
-      await logins.remove(login.tenant)
       const client = clientOf(login)
       await revokeTokens(client, login.tokens, message =>
         printMessage(terminal, `The login was deleted here, but its tokens stay valid at the tenant: ${message}`),

@@ -30,7 +30,8 @@ export interface SavedLogins {
   /** @param tenant @default the tenant of the last login */
   find(tenant: string | undefined): Promise<SavedLogin | undefined>
   save(login: SavedLogin): Promise<void>
-  remove(tenant: string): Promise<void>
+  /** @returns The removed login, with the tokens that a command at the same time may have renewed. */
+  remove(tenant: string): Promise<SavedLogin | undefined>
   /** Renews the tokens once for all commands that run at the same time, and saves them. */
   tokens(login: SavedLogin): TokenSource
 }
@@ -38,7 +39,7 @@ export interface SavedLogins {
 /** @param directory Where the file `logins.json` is. */
 export function savedLogins(directory: string): SavedLogins {
   const path = join(directory, 'logins.json')
-  const lock = (_key: string, leaseMs: number) => fileLock(`${path}.lock`, leaseMs)
+  const lock = (_key: string, leaseMs: number) => fileLock(join(directory, 'logins.lock'), leaseMs)
   const limits = { store: { lock }, leaseMs: 5000, waitMs: 45_000 }
   const renewOnce = singleFlight<TokenSet>(limits)
   const writeOnce = singleFlight<true>(limits)
@@ -62,7 +63,12 @@ export function savedLogins(directory: string): SavedLogins {
   }
 
   function renew(login: SavedLogin, rejected: string | undefined): Promise<TokenSet> {
-    const current = async () => (await find(login.tenant)) ?? login
+    const current = async () => {
+      const saved = await find(login.tenant)
+      // Another command has logged out.
+      if (saved === undefined) throw loginEnded(login)
+      return saved
+    }
     return renewOnce(login.tenant, {
       async lookup() {
         const { tokens } = await current()
@@ -84,7 +90,14 @@ export function savedLogins(directory: string): SavedLogins {
     path,
     find,
     save: login => change(logins => [login, ...logins.filter(({ tenant }) => tenant !== login.tenant)]),
-    remove: tenant => change(logins => logins.filter(login => login.tenant !== tenant)),
+    async remove(tenant) {
+      let removed: SavedLogin | undefined
+      await change(logins => {
+        removed = logins.find(login => login.tenant === tenant)
+        return logins.filter(login => login.tenant !== tenant)
+      })
+      return removed
+    },
     tokens(login) {
       let { tokens } = login
       return {
