@@ -19,6 +19,28 @@ afterEach(async () => {
 const request = () => requestTokens(client, authorizationCodeGrant('code', 'https://app.example/callback', 'verifier'))
 const issued = { access_token: 'token', token_type: 'Bearer', expires_in: 3600 }
 
+describe('a token request', () => {
+  it('carries every parameter of a grant, also of one that this package does not know', async () => {
+    await requestTokens(client, {
+      grant_type: 'urn:example:grant',
+      level: 3,
+      fresh: true,
+      name: 'a b+c',
+      none: undefined,
+    })
+    expect(endpoint.requests[0]).toMatchObject({
+      contentType: 'application/x-www-form-urlencoded;charset=UTF-8',
+      parameters: { grant_type: 'urn:example:grant', level: '3', fresh: 'true', name: 'a b+c', client_id: 'web' },
+    })
+    expect(endpoint.requests[0]?.parameters).not.toHaveProperty('none')
+  })
+
+  it('is sent to the host of the tenant, whatever its endpoint says', async () => {
+    await requestTokens(client, clientCredentialsGrant(), { endpoint: 'https://evil.example/other' })
+    expect(endpoint.requests[0]?.path).toBe('/other')
+  })
+})
+
 describe('a token response', () => {
   it.each(['', null, undefined])('with the refresh token %j has none', async refresh_token => {
     endpoint.answer(() => ({ body: { ...issued, refresh_token } }))

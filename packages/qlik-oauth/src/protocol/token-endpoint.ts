@@ -46,7 +46,7 @@ export async function requestTokens(
     { client_id: client.clientId },
     authentication(client, endpoint),
     grant_type,
-    stringParameters(parameters),
+    formParameters(parameters),
     {
       [oauth.allowInsecureRequests]: client.tenant.startsWith('http:'),
       [oauth.customFetch]: async (url, init) => {
@@ -120,9 +120,10 @@ function authentication(client: QlikClient, endpoint: string): oauth.ClientAuth 
   }
 }
 
-function stringParameters(parameters: Readonly<Record<string, unknown>>): Record<string, string> {
-  const strings = Object.entries(parameters).filter((entry): entry is [string, string] => typeof entry[1] === 'string')
-  return Object.fromEntries(strings)
+/** The parameters that a form can carry. */
+function formParameters(parameters: Readonly<Record<string, unknown>>): Record<string, string> {
+  const flat = Object.entries(parameters).filter(([, value]) => ['string', 'number', 'boolean'].includes(typeof value))
+  return Object.fromEntries(flat.map(([name, value]) => [name, String(value)]))
 }
 
 /** A form, as RFC 6749 specifies. Parameters that are objects, such as Qlik's `user_lookup`, require JSON. */
