@@ -35,9 +35,10 @@ describe('a token request', () => {
     expect(endpoint.requests[0]?.parameters).not.toHaveProperty('none')
   })
 
-  it('is sent to the host of the tenant, whatever its endpoint says', async () => {
-    await requestTokens(client, clientCredentialsGrant(), { endpoint: 'https://evil.example/other' })
-    expect(endpoint.requests[0]?.path).toBe('/other')
+  it('is not sent to an endpoint on another host', async () => {
+    const sent = requestTokens(client, clientCredentialsGrant(), { endpoint: 'https://evil.example/oauth/token' })
+    await expect(sent).rejects.toMatchObject({ code: 'ERR_CONFIGURATION' })
+    expect(endpoint.requests).toHaveLength(0)
   })
 })
 

@@ -3,7 +3,9 @@ import type { QlikClient } from './client.ts'
 import { messageOf, QlikOAuthError, TokenResponseError } from './errors.ts'
 import type { Grant } from './grants.ts'
 import { isObject } from './json.ts'
+import { invalidOption } from './option-checks.ts'
 import { retryAfterSeconds, type TenantResponse } from './tenant-http.ts'
+import { pathOnTenant } from './tenant-origin.ts'
 import { toRfcTokenResponse } from './token-response.ts'
 import { lifetimeSeconds, type TokenSet } from './token-set.ts'
 
@@ -22,7 +24,7 @@ export interface TokenRequestOptions {
  *
  * @throws TokenResponseError (ERR_TOKEN_REFUSED) for an error response of RFC 6749; ERR_TOKEN_UNAVAILABLE for 429 and
  * 5xx; ERR_TOKEN_RESPONSE for any other response without tokens; ERR_TENANT_UNREACHABLE and ERR_TENANT_TIMEOUT without a
- * response; the reason of the signal; the errors of `client.metadata`.
+ * response; ERR_CONFIGURATION for an endpoint on another host; the reason of the signal; the errors of `client.metadata`.
  */
 export async function requestTokens(
   client: QlikClient,
@@ -32,6 +34,8 @@ export async function requestTokens(
   const { signal, now = Date.now } = options
   const metadata = await client.metadata(signal)
   const endpoint = options.endpoint ?? metadata.tokenEndpoint
+  if (pathOnTenant(endpoint, client.tenant) === undefined)
+    throw invalidOption('endpoint', `a URL at ${client.tenant}`, options.endpoint)
   const server: oauth.AuthorizationServer = {
     issuer: metadata.issuer,
     token_endpoint: endpoint,
