@@ -1,10 +1,11 @@
-import { readFileSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { describe, expect, it } from '@jest/globals'
 import ts from 'typescript'
 import { variableNames } from '../src/environment.ts'
 
-const readme = readFileSync(new URL('../../../README.md', import.meta.url), 'utf8')
+const root = new URL('../../../', import.meta.url)
+const readme = readFileSync(new URL('README.md', root), 'utf8')
 
 describe('the README', () => {
   it('starts with code that compiles in strict mode as it stands', () => {
@@ -18,6 +19,15 @@ describe('the README', () => {
     const documented = cells.flatMap(cell => [...cell.matchAll(/`(\w+)`/g)].map(([, name]) => name))
     // NODE_ENV is explained beside the variables that it requires.
     expect(documented.sort()).toEqual(variableNames.filter(name => name !== 'NODE_ENV').sort())
+  })
+})
+
+describe('the documents at the root', () => {
+  it.each(['README.md', 'CONTRIBUTING.md', 'SECURITY.md', 'CHANGELOG.md'])('name files that exist: %s', name => {
+    const text = readFileSync(new URL(name, root), 'utf8')
+    const links = [...text.matchAll(/\]\((?!https?:|#)([^)#]+)\)/g)].map(([, path = '']) => path)
+    const paths = [...text.matchAll(/`((?:packages|apps)\/[\w./-]+)`/g)].map(([, path = '']) => path)
+    expect([...links, ...paths].filter(path => !existsSync(new URL(path, root)))).toEqual([])
   })
 })
 
