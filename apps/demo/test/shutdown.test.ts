@@ -100,7 +100,7 @@ describe('SIGTERM', () => {
 })
 
 const downloadBytes = 12 * 1024 * 1024
-const prompt = Array.from({ length: 50 }, (_, index) => `word-${index}`).join(' ')
+const prompt = Array.from({ length: 150 }, (_, index) => `word-${index}`).join(' ')
 
 /** A request body of two parts, the second of which is held back. */
 function heldUpload() {
