@@ -8,7 +8,7 @@ import { httpError } from './http-error.ts'
 
 const traceId = '0af7651916cd43dd8448eb211c80319c'
 
-describe('error answer', () => {
+describe('error response', () => {
   it('has the shape of errors of Qlik Cloud', () => {
     const { status, headers, body } = errorResponse(httpError('ERR_CROSS_SITE', 'Send it from the page.'), traceId)
     expect(status).toBe(403)
@@ -34,15 +34,15 @@ describe('error answer', () => {
       'session_expired',
     ],
     [
-      'a store that is away',
+      'an unavailable store',
       new QlikOAuthError('ERR_STORE_UNAVAILABLE', 'connect ECONNREFUSED 10.0.0.7:6379'),
       503,
       'store_unavailable',
     ],
-    ['an error nobody expected', new Error('token eyJhbGciOi'), 500, 'internal'],
-    ['something that is no error', 'eyJhbGciOi', 500, 'internal'],
+    ['an unexpected error', new Error('token eyJhbGciOi'), 500, 'internal'],
+    ['a value that is no error', 'eyJhbGciOi', 500, 'internal'],
     ['nothing', undefined, 500, 'internal'],
-  ])('keeps what is inside %s', (_title, error, status, code) => {
+  ])('does not show what is inside %s', (_title, error, status, code) => {
     const { body, ...rest } = errorResponse(error)
     expect(rest.status).toBe(status)
     expect(JSON.parse(body)).toMatchObject({
@@ -62,6 +62,13 @@ describe('error answer', () => {
     expect(errorResponse(httpError('ERR_TENANT_BUSY', 'x')).headers['retry-after']).toBe('5')
   })
 
+  it('has a challenge that opens no dialog in browsers, for 401 only', () => {
+    for (const [code, { status }] of Object.entries(errorCatalogue)) {
+      const { headers } = errorResponse(new QlikOAuthError(code as keyof typeof errorCatalogue, 'x'))
+      expect(headers['www-authenticate']).toBe(status === 401 ? 'Session realm="application"' : undefined)
+    }
+  })
+
   it('names the allowed methods', () => {
     expect(errorResponse(httpError('ERR_METHOD_NOT_ALLOWED', 'x', { allow: ['GET', 'HEAD'] })).headers.allow).toBe(
       'GET, HEAD',
@@ -69,7 +76,7 @@ describe('error answer', () => {
   })
 })
 
-describe('answering with an error', () => {
+describe('sending an error', () => {
   const server = createServer((request, response) => {
     const refuse = (): void => sendError(response, httpError('ERR_CROSS_SITE', 'Send it from the page.'), traceId)
     if (request.url === '/begun') response.write('{"data":[', refuse)
@@ -87,7 +94,7 @@ describe('answering with an error', () => {
     await new Promise(done => server.close(done))
   })
 
-  it('cuts off an answer that has begun', async () => {
+  it('cuts off a response that has begun', async () => {
     const request = httpRequest({ port, path: '/begun' }).end()
     const [response] = await once(request, 'response')
     await expect(response.toArray()).rejects.toMatchObject({ code: 'ECONNRESET' })

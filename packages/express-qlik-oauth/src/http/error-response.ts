@@ -9,13 +9,13 @@ export interface ErrorResponse {
 }
 
 /**
- * Turns whatever was thrown into an answer of Qlik's shape, so that Qlik's clients understand it:
+ * Makes a response of Qlik's shape from any thrown value, so that Qlik's clients understand it:
  * `{"errors":[{"code","title","detail","status"}],"traceId"}`.
  *
- * `code` is the error's code in lower case without `ERR_`, such as `session_expired`. Messages of errors other than
- * refusals stay inside, since they name hosts.
+ * `code` is the error's code in lower case without `ERR_`, such as `session_expired`. The message is sent only where the
+ * error says that it may be: others name hosts.
  *
- * @param traceId Names this failure to the caller and in the log. @default 16 random bytes
+ * @param traceId Identifies this failure for the client and in the log. @default 16 random bytes
  */
 export function errorResponse(error: unknown, traceId = newTraceId()): ErrorResponse {
   const { code, status, title, detail, retryAfterSeconds, allow } = described(error)
@@ -32,16 +32,23 @@ export function errorResponse(error: unknown, traceId = newTraceId()): ErrorResp
       'x-content-type-options': 'nosniff',
       ...(retryAfterSeconds === undefined ? {} : { 'retry-after': String(retryAfterSeconds) }),
       ...(allow === undefined ? {} : { allow: allow.join(', ') }),
+      ...(status === 401 ? { 'www-authenticate': challenge } : {}),
     },
     body,
   }
 }
 
 /**
- * Answers a request with an error.
+ * A 401 must have a challenge (RFC 9110, section 15.5.2). No registered scheme stands for a session cookie, and browsers
+ * open a dialog for those they know, such as Basic.
+ */
+const challenge = 'Session realm="application"'
+
+/**
+ * Responds to a request with an error.
  *
- * When the answer has already begun it is cut off, so that nobody takes it for a complete one. Cookies that were set on
- * the response stay.
+ * A response that has begun is cut off, so that it does not look complete. Cookies that were set on the response are
+ * sent.
  */
 export function sendError(response: ServerResponse, error: unknown, traceId?: string): void {
   if (response.headersSent) {
@@ -58,9 +65,8 @@ export function sendError(response: ServerResponse, error: unknown, traceId?: st
     return
   }
 
-  // Closing with unread bytes makes the kernel reset the connection, and the client may lose the answer: so it gets the
-  // whole answer first, and a moment to stop sending. Only then does the connection end; a long upload is never read to
-  // its end for nothing.
+  // Closing with unread bytes makes the kernel reset the connection, and the client may lose the response. It gets the
+  // whole response and a moment to stop sending; then the connection ends. A long upload is not read to its end.
   response.setHeader('connection', 'close')
   response.writeHead(status)
   if (request.method !== 'HEAD') response.write(body)
@@ -72,14 +78,14 @@ export function sendError(response: ServerResponse, error: unknown, traceId?: st
   request.once('end', end).once('close', end).resume()
 }
 
-/** Without chunks or a length, the end of the connection would be taken for the end of the answer. */
+/** Without chunks or a length, the end of the connection would be taken for the end of the response. */
 function cutOff(response: ServerResponse): void {
   const { socket, req: request } = response
   if (request.httpVersionMinor === 0 && socket !== null && !('encrypted' in socket)) socket.resetAndDestroy()
   response.destroy()
 }
 
-/** A name for one failure, in the form of a W3C trace id. */
+/** Identifies one failure, in the form of a W3C trace id. */
 export function newTraceId(): string {
   return randomBytes(16).toString('hex')
 }
@@ -112,7 +118,7 @@ function adviceOn(status: number, retryAfterSeconds: number | undefined): string
     : 'Sending the same request again does not help.'
 }
 
-/** Whoever waits for `100 Continue` may send the body or not, once it has been refused. */
+/** A client that waits for `100 Continue` may or may not send the body after a refusal. */
 function isShort({ expect, ...headers }: IncomingHttpHeaders): boolean {
   return (
     expect === undefined &&

@@ -4,29 +4,26 @@ import type { TokenSource } from 'qlik-oauth'
 /** On whose behalf a proxied request or socket reaches the tenant. */
 export interface Principal {
   /**
-   * Names whose access it is, the same for all requests of one login, so that limits apply per login. Not shown to
-   * anybody.
+   * The same for all requests of one login: limits are counted by it. Without it, limits of requests are counted by
+   * client address. Not sent to clients.
    */
   readonly id?: string
   readonly tokens: TokenSource
   /**
-   * Calls `listener` once when the access is over: logout, ended by an administrator, idle or absolute end, in any
-   * process.
-   * @returns A function that stops listening.
+   * Calls `listener` once when the login has ended in any process: by logout, an administrator, its idle or its absolute
+   * limit. Calls it for a login that had ended before, too.
+   *
+   * @returns A function that removes the listener.
    */
   onEnd?(listener: () => void): () => void
-  /**
-   * Tells that somebody is using an open socket, so that the login does not count as idle. Cheap; may be called for
-   * every frame.
-   */
+  /** Called while an open socket is in use, so that the login does not become idle; possibly for every frame. */
   active?(): void
 }
 
 /**
- * Finds the access of a request: from the session cookie, from the host application's own login, or the same one for
- * everybody.
+ * Finds the principal of a request: from the session cookie, from the application's own login, or the same one for all.
  *
- * @returns `undefined` when the request comes from nobody who may reach the tenant.
+ * @returns `undefined` when the request is not authenticated.
  * @throws ERR_STORE_UNAVAILABLE and the other codes of the login store.
  */
 export type Authenticate = (request: IncomingMessage) => Promise<Principal | undefined>

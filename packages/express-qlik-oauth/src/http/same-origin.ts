@@ -2,12 +2,13 @@ import type { IncomingMessage } from 'node:http'
 import { httpError } from './http-error.ts'
 
 /**
- * Lets through only what a page of this application asked for.
+ * Requires that a request comes from a page of this application where it changes something, and from no other site in
+ * any case.
  *
- * The browser sends its session cookie whoever the page belongs to, so a state-changing request needs a proof that it
- * comes from our own: browsers set `Sec-Fetch-Site` and `Origin` themselves, and no script can change them.
+ * Browsers send session cookies with requests of any page. They set `Sec-Fetch-Site` and `Origin` themselves, and no
+ * script can change them.
  *
- * @param publicOrigin Origin of the public URL.
+ * @param publicOrigin Origin at which browsers see the application.
  * @throws ERR_CROSS_SITE
  */
 export function requireSameOrigin(request: IncomingMessage, publicOrigin: string): void {
@@ -20,7 +21,18 @@ export function requireSameOrigin(request: IncomingMessage, publicOrigin: string
   if (!sameOrigin) {
     throw httpError(
       'ERR_CROSS_SITE',
-      'A request that changes something needs Sec-Fetch-Site: same-origin or the Origin of the application.',
+      'A state-changing request needs Sec-Fetch-Site: same-origin or the Origin of the application.',
     )
   }
+}
+
+/**
+ * Requires the `Origin` of this application, whatever the method: any page can open a WebSocket to any host with the
+ * cookies of that host, without CORS. RFC 6455, section 10.2.
+ *
+ * @throws ERR_CROSS_SITE
+ */
+export function requireOrigin({ headers }: IncomingMessage, publicOrigin: string): void {
+  if (headers.origin !== publicOrigin)
+    throw httpError('ERR_CROSS_SITE', 'A socket needs the Origin of a page of this application.')
 }

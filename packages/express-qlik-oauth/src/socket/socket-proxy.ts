@@ -11,13 +11,14 @@ import { refuseUpgrade } from '../http/http-server.ts'
 import { isBelowMount } from '../http/mount.ts'
 import { mountPath, positiveNumber, publicOrigin, rejectUnknownOptions, wholeNumber } from '../http/option-checks.ts'
 import type { Authenticate } from '../http/principal.ts'
+import { requireOrigin } from '../http/same-origin.ts'
 import { heartbeat } from './heartbeat.ts'
 import { watchPendingClient } from './pending-client.ts'
 import { callApplication, ProxiedSocket } from './proxied-socket.ts'
 import { socketTarget } from './socket-target.ts'
 import { socketAgent, type TenantSocket } from './tenant-socket.ts'
 import { Tunnel, type TunnelEnd } from './tunnel.ts'
-import { acceptUpgrade, checkOrigin, checkUpgrade } from './upgrade.ts'
+import { acceptUpgrade, checkUpgrade } from './upgrade.ts'
 import { upgradeRate } from './upgrade-rate.ts'
 
 export interface SocketProxyOptions {
@@ -184,7 +185,7 @@ export function socketProxy(options: SocketProxyOptions): SocketProxy {
     const { handshake: signal } = proxied
     const principal = await authenticate(request)
     if (principal === undefined) throw new QlikOAuthError('ERR_LOGIN_REQUIRED', 'Not authenticated')
-    checkOrigin(request, origin)
+    requireOrigin(request, origin)
     signal.throwIfAborted()
     proxied.appId = target.appId
     const login = principal.id ?? `network ${clientNetwork(addressOf(request))}`

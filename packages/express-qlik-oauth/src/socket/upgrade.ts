@@ -24,16 +24,6 @@ export function checkUpgrade({ method, httpVersion, headers, rawHeaders }: Incom
   if (hosts.length !== 1) throw httpError('ERR_REQUEST_INVALID', 'Exactly one Host header is required.')
 }
 
-/**
- * Prevents cross-site WebSocket hijacking: browsers send cookies with upgrades to any host, and no CORS applies.
- *
- * @throws ERR_CROSS_SITE unless `Origin` is the application's own.
- */
-export function checkOrigin({ headers }: IncomingMessage, origin: string): void {
-  if (headers.origin !== origin)
-    throw httpError('ERR_CROSS_SITE', 'A socket needs the Origin of a page of this application.')
-}
-
 /** Completes the opening handshake with what the tenant negotiated. */
 export function acceptUpgrade(socket: Duplex, tenantHeaders: IncomingHttpHeaders): void {
   const lines = negotiated.flatMap(name => {
