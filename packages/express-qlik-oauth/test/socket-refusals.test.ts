@@ -248,7 +248,7 @@ describe('an upgrade that the tenant refuses', () => {
     await start(answering('HTTP/1.1 401 Unauthorized\r\nwww-authenticate: Bearer\r\n\r\n'))
     const answer = await responseTo(handshakeText(setup))
     expect(answer).toMatchObject({ status: 401 })
-    expect(answer.head).not.toMatch(/www-authenticate/i)
+    expect(answer.head).not.toMatch(/www-authenticate: Bearer/i)
     expect(setup.arrived).toHaveLength(2)
   })
 })
