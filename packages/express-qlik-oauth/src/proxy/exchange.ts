@@ -22,6 +22,7 @@ export function exchange(proxied: ProxiedRequest, running: RunningExchanges<Exch
 }
 
 export class Exchange implements AttemptListener, Ticking, Turn {
+  slot = 0
   readonly #proxied: ProxiedRequest
   readonly #running: RunningExchanges<Exchange>
   readonly #resolve: () => void

@@ -35,6 +35,7 @@ export class FairQueue {
   readonly #lanes = new Map<string, Lane>()
   /** Lanes with waiting turns, the one to be served next first. */
   readonly #queue = new Set<Lane>()
+  #maxLanes = minLanes
   #running = 0
   #waiting = 0
 
@@ -76,7 +77,14 @@ export class FairQueue {
       if (lane.waiting.length > 0) this.#queue.add(lane)
       if (this.#queue.size > 0) this.#next()
     }
-    if (lane.running === 0 && lane.waiting.length === 0) this.#lanes.delete(lane.login)
+    if (this.#lanes.size > this.#maxLanes) this.#sweep()
+  }
+
+  /** Idle lanes stay for a while: most logins come back soon. */
+  #sweep(): void {
+    for (const [login, { running, waiting }] of this.#lanes)
+      if (running === 0 && waiting.length === 0) this.#lanes.delete(login)
+    this.#maxLanes = Math.max(minLanes, this.#lanes.size * 2)
   }
 
   #open(login: string): Lane {
@@ -103,6 +111,8 @@ export class FairQueue {
     this.#begin(lane, turn)
   }
 }
+
+const minLanes = 1000
 
 export function busy(): QlikOAuthError {
   return httpError('ERR_TENANT_BUSY', 'Too many requests are waiting for the tenant.')

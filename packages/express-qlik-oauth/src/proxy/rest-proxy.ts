@@ -68,12 +68,12 @@ export function restProxy(options: RestProxyOptions): RestProxy {
 
   async function drain(graceMs: number): Promise<void> {
     state = 'draining'
-    for (const exchange of running) exchange.lastOnConnection()
+    for (const exchange of running.all()) exchange.lastOnConnection()
     if (served > 0) await settled(graceMs)
     state = 'closed'
     // Those that wait first: they would begin when others end.
-    for (const exchange of [...running].filter(({ waits }) => waits)) exchange.cutOff()
-    for (const exchange of [...running]) exchange.cutOff()
+    for (const exchange of running.all().filter(({ waits }) => waits)) exchange.cutOff()
+    for (const exchange of running.all()) exchange.cutOff()
     await tenants.close()
   }
 
@@ -81,13 +81,15 @@ export function restProxy(options: RestProxyOptions): RestProxy {
     if (response.destroyed) return
     if (state !== 'open') response.shouldKeepAlive = false
     served += 1
-    response.once('close', () => {
-      served -= 1
-      if (served === 0) idle()
+    forward(request, response, target.slice(mount.length), authenticate).then(ended, (error: unknown) => {
+      fail(request, response, error)
+      ended()
     })
-    forward(request, response, target.slice(mount.length), authenticate).catch((error: unknown) =>
-      fail(request, response, error),
-    )
+  }
+
+  function ended(): void {
+    served -= 1
+    if (served === 0) idle()
   }
 
   /** Who may ask, for what, with which token; then the exchange with the tenant. */

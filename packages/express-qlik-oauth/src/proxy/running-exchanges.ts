@@ -1,5 +1,7 @@
 /** What the shared clock looks at. */
 export interface Ticking {
+  /** Its place among the running exchanges. */
+  slot: number
   /** @param now Milliseconds, as `RunningExchanges.now`. */
   tick(now: number): void
 }
@@ -9,30 +11,34 @@ export interface Ticking {
  * costs short ones nothing.
  */
 export class RunningExchanges<Exchange extends Ticking> {
-  readonly #running = new Set<Exchange>()
+  // Not a Set: its outgrown tables keep what they held from being collected while young.
+  readonly #running: Exchange[] = []
   #timer: NodeJS.Timeout | undefined
   /** Milliseconds of the last tick. */
   now = performance.now()
 
   add(exchange: Exchange): void {
-    this.#running.add(exchange)
+    exchange.slot = this.#running.push(exchange) - 1
     if (this.#timer !== undefined) return
     this.now = performance.now()
     this.#timer = setInterval(() => this.#tick(), tickMs).unref()
   }
 
   delete(exchange: Exchange): void {
-    this.#running.delete(exchange)
+    const last = this.#running.pop()
+    if (last === undefined || last === exchange) return
+    this.#running[exchange.slot] = last
+    last.slot = exchange.slot
   }
 
-  [Symbol.iterator](): IterableIterator<Exchange> {
-    return this.#running.values()
+  all(): readonly Exchange[] {
+    return [...this.#running]
   }
 
   #tick(): void {
     this.now = performance.now()
-    for (const exchange of this.#running) exchange.tick(this.now)
-    if (this.#running.size > 0) return
+    for (const exchange of this.all()) exchange.tick(this.now)
+    if (this.#running.length > 0) return
     clearInterval(this.#timer)
     this.#timer = undefined
   }
