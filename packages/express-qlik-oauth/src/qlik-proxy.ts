@@ -78,6 +78,10 @@ export interface ProxyServer {
 
 /** The REST proxy and the WebSocket proxy with the same options. */
 export function proxyServer({ proxy = {}, sockets = {}, ...shared }: QlikProxyOptions): ProxyServer {
+  rejectUnknownOptions('proxy', proxy, Object.keys(proxyOptionNames))
+  rejectUnknownOptions('proxy.timeouts', proxy.timeouts ?? {}, Object.keys(timeoutNames))
+  rejectUnknownOptions('proxy.limits', proxy.limits ?? {}, Object.keys(limitNames))
+  rejectUnknownOptions('sockets', sockets, Object.keys(socketOptionNames))
   const rest = restProxy({ ...proxy, ...shared })
   const webSockets = socketProxy({ ...sockets, ...shared })
   return {
@@ -87,6 +91,39 @@ export function proxyServer({ proxy = {}, sockets = {}, ...shared }: QlikProxyOp
       await Promise.all([webSockets.close({ graceMs }), rest.close({ graceMs })])
     },
   }
+}
+
+// Records instead of lists, so that the compiler reports a name that is missing.
+const proxyOptionNames: Record<keyof ProxyOptions, true> = {
+  allow: true,
+  dangerouslyRunTenantPages: true,
+  trustProxy: true,
+  timeouts: true,
+  limits: true,
+  connections: true,
+  onEvent: true,
+}
+const timeoutNames: Record<keyof NonNullable<ProxyOptions['timeouts']>, true> = {
+  connectMs: true,
+  headersMs: true,
+  bodyMs: true,
+  clientMs: true,
+}
+const limitNames: Record<keyof NonNullable<ProxyOptions['limits']>, true> = {
+  bodyBytes: true,
+  urlBytes: true,
+  decompressedBytes: true,
+  waiting: true,
+  requestsPerLogin: true,
+  eventStreamsPerLogin: true,
+}
+const socketOptionNames: Record<keyof SocketOptions, true> = {
+  handshakeTimeoutMs: true,
+  pingSeconds: true,
+  maxMessageBytes: true,
+  maxSockets: true,
+  maxSocketsPerLogin: true,
+  onEvent: true,
 }
 
 /** Makes the public object of a proxy server: what concerns the path of requests and the HTTP server. */

@@ -108,3 +108,19 @@ describe('a login record', () => {
     }
   })
 })
+
+it('a login of another client in the same Redis, with the same keys, is neither listed nor ended', async () => {
+  const other = await startRedisApplication(tenant, redis.url, keys)
+  try {
+    const [own, theirs] = await Promise.all([application, other].map(({ origin }) => loggedIn(tenant, origin, 'ben')))
+    if (own === undefined || theirs === undefined) throw new Error('Not logged in')
+    const user = other.named('login')[0]?.user.id ?? ''
+    expect((await application.qlik.logins(user)).map(({ id }) => id)).toEqual([loginKey(sessionIdOf(own.cookie()))])
+    expect(await application.qlik.endLogins(user)).toBe(1)
+    expect(await own.mayCall(application.origin)).toBe(false)
+    expect(await theirs.mayCall(other.origin)).toBe(true)
+    expect(await other.qlik.logins(user)).toHaveLength(1)
+  } finally {
+    await other.close()
+  }
+})

@@ -30,6 +30,10 @@ describe('qlikAuth', () => {
   it.each<[object, RegExp]>([
     [{ loginRatelimit: 5 }, /^qlikAuth has no option loginRatelimit\. Did you mean loginRateLimit\?$/],
     [{ publicURL: 'https://app.example.com' }, /Did you mean publicUrl\?/],
+    [{ sockets: { maxSocket: 5 } }, /^sockets has no option maxSocket\. Did you mean maxSockets\?$/],
+    [{ proxy: { alow: [] } }, /^proxy has no option alow\. Did you mean allow\?$/],
+    [{ proxy: { timeouts: { headerMs: 5 } } }, /^proxy\.timeouts has no option headerMs\. Did you mean headersMs\?$/],
+    [{ proxy: { limits: { bodybytes: 5 } } }, /^proxy\.limits has no option bodybytes\. Did you mean bodyBytes\?$/],
     [{ colour: 'red' }, /^qlikAuth has no option colour\. Its options are absoluteSeconds, /],
   ])('refuses an option that does not exist: %j', (wrong, message) =>
     refuses({ ...common(), ...client, ...wrong }, message),
@@ -133,6 +137,10 @@ describe('qlikAuth', () => {
 describe('qlikProxy', () => {
   it.each<[string, object, RegExp]>([
     ['an unknown option', { access: async () => undefined }, /^qlikProxy has no option access/],
+    ['no authenticate', { authenticate: undefined }, /^authenticate must be a function/],
+    ['an unknown option of the proxy', { proxy: { connection: 5 } }, /^proxy has no option connection\b/],
+    ['an unknown option of the sockets', { sockets: { maxMessageByte: 1 } }, /^sockets has no option maxMessageByte\b/],
+    ['timeouts that are no object', { proxy: { timeouts: 5 } }, /^proxy\.timeouts must be an object/],
   ])('refuses %s', (_what, wrong, message) =>
     expect(() =>
       qlikProxy({

@@ -185,6 +185,17 @@ describe('redis login store', () => {
     return counts.reduce((sum, count) => sum + count, 0)
   }
 
+  it.each<[unknown, string]>([
+    [{ get() {}, sendCommand() {}, duplicate() {} }, 'got a client of node-redis'],
+    [undefined, 'got undefined'],
+    ['redis://localhost', 'got "redis://localhost"'],
+  ])('refuses what is no client of ioredis: %p', (client, message) => {
+    const unchecked: (redis: never) => unknown = redis => redisLoginStore(redis, { keys: [oldKey] })
+    expect(() => unchecked(client as never)).toThrow(
+      expect.objectContaining({ code: 'ERR_CONFIGURATION', message: expect.stringContaining(message) }),
+    )
+  })
+
   it.each([
     [{ keys: [] }, 'at least one key'],
     [{ keys: ['short'] }, '32 bytes'],

@@ -1,6 +1,7 @@
 import { createHash, randomUUID } from 'node:crypto'
 import { LRUCache } from 'lru-cache'
 import { QlikOAuthError } from '../protocol/errors.ts'
+import { quoted } from '../protocol/option-checks.ts'
 import { decryptionCache } from './decryption-cache.ts'
 import type { ExpiredLogin, Lock, LoginRecord, LoginStore } from './login-store.ts'
 import { type RedisClient, redisCommands } from './redis-commands.ts'
@@ -56,6 +57,13 @@ export type RedisLoginStoreEvent =
  * @throws ERR_CONFIGURATION for unusable keys or an unusable time limit.
  */
 export function redisLoginStore(redis: RedisClient, options: RedisLoginStoreOptions): LoginStore {
+  if (typeof redis?.call !== 'function' || typeof redis.duplicate !== 'function') {
+    const received = 'sendCommand' in Object(redis) ? 'a client of node-redis' : quoted(redis)
+    throw new QlikOAuthError(
+      'ERR_CONFIGURATION',
+      `redisLoginStore needs a client of ioredis, such as new Redis(url), got ${received}.`,
+    )
+  }
   const { prefix = 'qlik:', commandTimeoutMs = 800, onEvent = () => {} } = options
   if (!(commandTimeoutMs > 0)) {
     throw new QlikOAuthError(
