@@ -123,6 +123,8 @@ const socketOptionNames: Record<keyof SocketOptions, true> = {
   maxMessageBytes: true,
   maxSockets: true,
   maxSocketsPerLogin: true,
+  maxUpgradesPerMinute: true,
+  trustProxy: true,
   onEvent: true,
 }
 
