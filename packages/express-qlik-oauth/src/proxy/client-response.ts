@@ -138,9 +138,11 @@ export class ClientResponse {
     this.#mode = 'transcoded'
     this.#sink = stages[0]
     this.#begin()
+    const fail = (error: Error) => this.#owner.giveUp(error instanceof QlikOAuthError ? error : tenantError(error))
+    // The callback of `pipeline` comes after the response has closed: too late to tell this from a client that left.
+    for (const stage of stages) stage.once('error', fail)
     pipeline(...stages, response, error => {
-      if (error !== null && error !== undefined)
-        this.#owner.giveUp(error instanceof QlikOAuthError ? error : tenantError(error))
+      if (error !== null && error !== undefined) fail(error)
     })
   }
 
