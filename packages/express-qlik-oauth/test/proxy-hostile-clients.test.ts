@@ -266,7 +266,8 @@ describe('headers of the browser', () => {
 
   it('are limited', async () => {
     const { port } = await proxyTo('http://127.0.0.1:9')
-    expect((await get(port, '/qlik/api/v1/x', { 'x-long': 'x'.repeat(1024 * 1024) })).status).toBe(431)
+    // Little enough to be read at once: Node resets the connection of a client that is still sending.
+    expect((await get(port, '/qlik/api/v1/x', { 'x-long': 'x'.repeat(24 * 1024) })).status).toBe(431)
   })
 
   it('hundreds of them are no reason to refuse', async () => {
