@@ -29,17 +29,25 @@ afterAll(async () => {
   await server.stop()
 })
 
-loginStoreContract('redis login store with ioredis 5', () => redisLoginStore(redis, { keys: [oldKey] }), {
-  describe,
-  it,
-})
-loginStoreContract('redis login store with ioredis 6', () => redisLoginStore(redis6, { keys: [oldKey] }), {
-  describe,
-  it,
-})
+loginStoreContract(
+  'redis login store with ioredis 5',
+  () => redisLoginStore(redis, { keys: [oldKey], commandTimeoutMs: 10_000 }),
+  {
+    describe,
+    it,
+  },
+)
+loginStoreContract(
+  'redis login store with ioredis 6',
+  () => redisLoginStore(redis6, { keys: [oldKey], commandTimeoutMs: 10_000 }),
+  {
+    describe,
+    it,
+  },
+)
 loginStoreContract(
   'redis login store on a client with a key prefix',
-  () => redisLoginStore(prefixed, { keys: [oldKey] }),
+  () => redisLoginStore(prefixed, { keys: [oldKey], commandTimeoutMs: 10_000 }),
   { describe, it },
 )
 

@@ -10,7 +10,11 @@ import { machineTokens, qlikClient, redisLoginStore } from 'qlik-oauth'
 const { TENANT = '', REDIS = '', KEYS = '' } = process.env
 const redis = new Redis(REDIS)
 const machine = qlikClient({ tenant: TENANT, clientId: 'robot', clientSecret: 'hush' })
-const tokens = machineTokens({ client: machine, store: redisLoginStore(redis, { keys: [KEYS] }), leaseMs: 1000 })
+const tokens = machineTokens({
+  client: machine,
+  store: redisLoginStore(redis, { keys: [KEYS], commandTimeoutMs: 10_000 }),
+  leaseMs: 1000,
+})
 const lines = createInterface({ input: process.stdin })
 await once(redis, 'ready')
 process.stdout.write('ready\n')
