@@ -68,7 +68,7 @@ function row(app) {
   updated.textContent =
     app.updatedAt === undefined
       ? ''
-      : `Updated ${new Date(app.updatedAt).toLocaleDateString(undefined, { dateStyle: 'medium' })}`
+      : `Updated ${new Date(app.updatedAt).toLocaleDateString(document.documentElement.lang, { dateStyle: 'medium' })}`
   link.append(
     element('strong', { textContent: app.name }),
     element('span', { textContent: app.description ?? '' }),

@@ -215,7 +215,7 @@ function explanation(issues: readonly z.core.$ZodIssue[], received: Values): str
   if (first === undefined) return 'The environment is invalid.'
   const value = received[first.name]
   const got = value === undefined ? '' : `, got ${printable(first.name, value)}`
-  const also = others.length === 0 ? '' : ` Also invalid: ${others.map(({ name }) => name).join(', ')}.`
+  const also = others.length === 0 ? '' : ` Also missing or invalid: ${others.map(({ name }) => name).join(', ')}.`
   return `${first.name} ${first.message}${got}.${also}`
 }
 

@@ -87,16 +87,23 @@ describe('a user', () => {
     },
   )
 
-  it('scrolls no page sideways on a phone, and sees list boxes and tables in dark colours', async () => {
+  it('sees pages without sideways scrolling, English dates, and dark list boxes and tables on a German phone', async () => {
     const phone = await browser.newPage({
       viewport: { width: 360, height: 740 },
       colorScheme: 'dark',
+      locale: 'de-DE',
       storageState: await visit.storageState(),
     })
     for (const path of ['/', '/apps', '/account', '/spa']) {
       await phone.goto(demo.origin + path)
       expect([path, await phone.evaluate(() => document.documentElement.scrollWidth)]).toEqual([path, 360])
     }
+    // English pages have English dates, whatever the language of the browser.
+    await phone.goto(`${demo.origin}/account`)
+    await phone
+      .getByText(/^[A-Z][a-z]{2} \d{1,2}, 20\d{2}, \d{1,2}:\d{2} [AP]M$/)
+      .first()
+      .waitFor()
     await phone.goto(`${demo.origin}/public`)
     for (const [name, value] of [
       ['Region', 'South Asia'],
