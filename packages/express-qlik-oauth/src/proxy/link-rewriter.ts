@@ -16,155 +16,147 @@ export interface LinkRewriter {
  * @param locations Whether the document describes a report, whose `results[].location` and `data[].location` are links.
  */
 export function linkRewriter(rewrite: (text: string) => string | undefined, locations = false): LinkRewriter {
+  return new JsonLinkRewriter(rewrite, locations)
+}
+
+class JsonLinkRewriter implements LinkRewriter {
+  readonly #rewrite: (text: string) => string | undefined
+  readonly #locations: boolean
   /** What the current container is, and by depth what the containers around it are. */
-  let place: Place = 'start'
-  const around: Place[] = []
-  let depth = 0
-  let string: 'none' | 'key' | 'value' | 'link' = 'none'
-  let escaped = false
-  let expectsKey = false
-  let key = ''
-  let held: Buffer[] = []
-  let heldBytes = 0
+  #place: Place = start
+  readonly #around: Place[] = []
+  #depth = 0
+  #string: StringKind = none
+  #escaped = false
+  #expectsKey = false
+  #key = ''
+  #held: Buffer[] = []
+  #heldBytes = 0
 
-  return {
-    push(chunk) {
-      const out: Buffer[] = []
-      /** Everything before it has been put out or is held. */
-      let from = 0
-      let at = 0
-      while (at < chunk.length) at = string === 'none' ? structure(at) : insideString(at)
+  constructor(rewrite: (text: string) => string | undefined, locations: boolean) {
+    this.#rewrite = rewrite
+    this.#locations = locations
+  }
 
-      if (string === 'link') {
-        const rest = chunk.subarray(from)
-        held.push(rest)
-        heldBytes += rest.length
-        if (heldBytes > maxLinkBytes) release(out)
-        return joined(out)
-      }
-      if (from === 0 && out.length === 0) return chunk
-      if (from < chunk.length) out.push(chunk.subarray(from))
-      return joined(out)
-
-      /** @returns Where the next string begins. */
-      function structure(start: number): number {
-        for (let index = start; index < chunk.length; index += 1) {
-          const byte = chunk[index]
-          if (byte === quote) {
-            openString(index + 1)
-            return index + 1
-          }
-          if (byte === openBrace || byte === openBracket) open(byte === openBrace)
-          else if (byte === closeBrace || byte === closeBracket) close()
-          else if (byte === comma) expectsKey = objects.has(place)
+  push(chunk: Buffer): Buffer {
+    const out: Buffer[] = []
+    const { length } = chunk
+    /** Everything before it has been put out or is held. */
+    let from = 0
+    let string = this.#string
+    for (let index = 0; index < length; index += 1) {
+      let byte = chunk[index]
+      if (string !== none) {
+        if (this.#escaped) {
+          this.#escaped = false
+          continue
         }
-        return chunk.length
-      }
-
-      /** @returns Where the string ends. */
-      function insideString(start: number): number {
-        let index = start
-        if (escaped) {
-          escaped = false
+        const begin = index
+        while (byte !== quote && byte !== backslash && index < length) {
           index += 1
+          byte = chunk[index]
         }
-        for (; index < chunk.length; index += 1) {
-          const byte = chunk[index]
-          if (byte === quote) {
-            if (string === 'key') key += chunk.toString('latin1', start, Math.min(index, start + maxKeyBytes))
-            closeString(index)
-            return index + 1
+        if (string === inKey) this.#key += chunk.toString('latin1', begin, Math.min(index, begin + maxKeyBytes))
+        if (byte === backslash) {
+          this.#escaped = true
+          if (string === inKey) this.#key += '\\'
+        } else if (byte === quote) {
+          if (string === inLink) {
+            this.#closeLink(chunk.subarray(from, index), out)
+            from = index
           }
-          if (byte === backslash) {
-            index += 1
-            if (index === chunk.length) escaped = true
-          }
+          string = none
         }
-        if (string === 'key') key += chunk.toString('latin1', start, Math.min(chunk.length, start + maxKeyBytes))
-        return chunk.length
-      }
-
-      function openString(start: number): void {
-        if (expectsKey) {
-          string = 'key'
-          key = ''
-          expectsKey = false
-        } else if (isLink()) {
-          string = 'link'
-          out.push(chunk.subarray(from, start))
-          from = start
-        } else string = 'value'
-      }
-
-      function closeString(end: number): void {
-        if (string === 'link') {
-          held.push(chunk.subarray(from, end))
-          heldBytes += end - from
-          const replaced = heldBytes > maxLinkBytes ? undefined : rewrite(joined(held).toString())
-          if (replaced === undefined) release(out)
-          else out.push(Buffer.from(replaced))
-          held = []
-          heldBytes = 0
-          from = end
-        }
-        string = 'none'
-      }
-    },
-    end() {
-      const out: Buffer[] = []
-      release(out)
-      return joined(out)
-    },
-  }
-
-  function open(isObject: boolean): void {
-    depth += 1
-    if (depth > deepest) {
-      if (depth === deepest + 1) around[depth] = place
-      place = 'other'
-      expectsKey = false
-      return
+      } else if (byte === quote) {
+        if (this.#expectsKey) {
+          string = inKey
+          this.#key = ''
+          this.#expectsKey = false
+        } else if (this.#isLink()) {
+          string = inLink
+          out.push(chunk.subarray(from, index + 1))
+          from = index + 1
+        } else string = inValue
+      } else if (byte === openBrace || byte === openBracket) this.#open(byte === openBrace)
+      else if (byte === closeBrace || byte === closeBracket) this.#close()
+      else if (byte === comma) this.#expectsKey = this.#place >= firstWithKeys
     }
-    around[depth] = place
-    place = contained(isObject)
-    expectsKey = isObject
+
+    this.#string = string
+    if (string === inLink) {
+      const rest = chunk.subarray(from)
+      this.#held.push(rest)
+      this.#heldBytes += rest.length
+      if (this.#heldBytes > maxLinkBytes) this.#release(out)
+      return joined(out)
+    }
+    if (from === 0 && out.length === 0) return chunk
+    if (from < length) out.push(chunk.subarray(from))
+    return joined(out)
   }
 
-  function close(): void {
-    if (depth === 0) return
-    if (depth <= deepest + 1) place = around[depth] ?? 'other'
-    depth -= 1
-    expectsKey = false
+  end(): Buffer {
+    const out: Buffer[] = []
+    this.#release(out)
+    return joined(out)
+  }
+
+  #closeLink(rest: Buffer, out: Buffer[]): void {
+    this.#held.push(rest)
+    this.#heldBytes += rest.length
+    const replaced = this.#heldBytes > maxLinkBytes ? undefined : this.#rewrite(joined(this.#held).toString())
+    if (replaced !== undefined) this.#held = [Buffer.from(replaced)]
+    this.#release(out)
+  }
+
+  /** Puts out what is held back; the rest of the string is no link any more. */
+  #release(out: Buffer[]): void {
+    out.push(...this.#held)
+    this.#held = []
+    this.#heldBytes = 0
+    if (this.#string === inLink) this.#string = inValue
+  }
+
+  #open(isObject: boolean): void {
+    this.#depth += 1
+    if (this.#depth > deepest + 1) return
+    this.#around[this.#depth] = this.#place
+    this.#place = this.#depth > deepest ? other : this.#contained(isObject)
+    this.#expectsKey = this.#place >= firstWithKeys
+  }
+
+  #close(): void {
+    if (this.#depth === 0) return
+    if (this.#depth <= deepest + 1) this.#place = this.#around[this.#depth] ?? other
+    this.#depth -= 1
+    this.#expectsKey = false
   }
 
   /** What a container is that begins here. */
-  function contained(isObject: boolean): Place {
-    if (place === 'start') return isObject ? 'document' : 'other'
-    if (place === 'document' && !isObject) {
-      if (key === 'data') return 'data'
-      return key === 'results' && locations ? 'data' : 'other'
-    }
-    if (place === 'data' && isObject) return 'item'
-    if (!isObject) return 'other'
-    if ((place === 'document' || place === 'item') && key === 'links') return 'links'
-    return place === 'links' ? 'link' : 'object'
+  #contained(isObject: boolean): Place {
+    const place = this.#place
+    if (place === start) return isObject ? inDocument : other
+    if (place === inDocument && !isObject)
+      return this.#key === 'data' || (this.#key === 'results' && this.#locations) ? inData : other
+    if (!isObject) return other
+    if (place === inData) return inItem
+    if ((place === inDocument || place === inItem) && this.#key === 'links') return inLinks
+    return place === inLinks ? inOneLink : other
   }
 
-  function isLink(): boolean {
-    return (place === 'link' && key === 'href') || (place === 'item' && locations && key === 'location')
-  }
-
-  function release(out: Buffer[]): void {
-    out.push(...held)
-    held = []
-    heldBytes = 0
-    if (string === 'link') string = 'value'
+  #isLink(): boolean {
+    if (this.#place === inOneLink) return this.#key === 'href'
+    return this.#place === inItem && this.#locations && this.#key === 'location'
   }
 }
 
-/** What a container is: the document, its list of items, one item, its links, one link, or nothing of interest. */
-type Place = 'start' | 'document' | 'data' | 'item' | 'links' | 'link' | 'object' | 'other'
-const objects: ReadonlySet<Place> = new Set<Place>(['document', 'item', 'links', 'link', 'object'])
+/** What a container is. Only the keys of documents, items, links and one link are looked at. */
+type Place = 0 | 1 | 2 | 3 | 4 | 5 | 6
+const [start, other, inData, inDocument, inItem, inLinks, inOneLink] = [0, 1, 2, 3, 4, 5, 6] as const
+const firstWithKeys = inDocument
+
+type StringKind = 0 | 1 | 2 | 3
+const [none, inKey, inValue, inLink] = [0, 1, 2, 3] as const
 
 /** `{data: [{links: {self: {href` */
 const deepest = 5
