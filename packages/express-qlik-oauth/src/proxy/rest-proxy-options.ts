@@ -1,6 +1,6 @@
 import type { IncomingMessage } from 'node:http'
 import { clientAddress, type TrustProxy } from '../http/client-address.ts'
-import { invalidOption, mountPath, publicOrigin, wholeNumber } from '../http/option-checks.ts'
+import { invalidOption, mountPath, publicOrigin, rejectUnknownOptions, wholeNumber } from '../http/option-checks.ts'
 import type { Authenticate } from '../http/principal.ts'
 import { type AllowRule, defaultAllow } from './path-rules.ts'
 
@@ -110,6 +110,9 @@ export interface RestProxySettings {
 
 /** @throws ERR_CONFIGURATION */
 export function restProxySettings(options: RestProxyOptions): RestProxySettings {
+  rejectUnknownOptions('proxy', options, optionNames)
+  rejectUnknownOptions('proxy.timeouts', options.timeouts ?? {}, timeoutNames)
+  rejectUnknownOptions('proxy.limits', options.limits ?? {}, limitNames)
   const { authenticate, mount = '/qlik', allow = defaultAllow, timeouts = {}, limits = {}, onEvent } = options
   if (typeof authenticate !== 'function')
     throw invalidOption('authenticate', 'a function that finds the principal of a request', authenticate)
@@ -148,3 +151,25 @@ function exactPaths(value: unknown): ReadonlySet<string> {
   }
   return new Set(value)
 }
+
+const optionNames = [
+  'authenticate',
+  'publicUrl',
+  'mount',
+  'allow',
+  'dangerouslyRunTenantPages',
+  'trustProxy',
+  'timeouts',
+  'limits',
+  'connections',
+  'onEvent',
+] as const satisfies readonly (keyof RestProxyOptions)[]
+const timeoutNames = ['connectMs', 'headersMs', 'bodyMs', 'clientMs'] as const
+const limitNames = [
+  'bodyBytes',
+  'urlBytes',
+  'decompressedBytes',
+  'waiting',
+  'requestsPerLogin',
+  'eventStreamsPerLogin',
+] as const
