@@ -1,6 +1,6 @@
 import { once } from 'node:events'
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
-import { afterEach, describe, expect, it } from '@jest/globals'
+import { afterEach, describe, expect, it, jest } from '@jest/globals'
 import fc from 'fast-check'
 import { applyMask, closeFrame, encodeFrame } from './frame.ts'
 import { Tunnel, type TunnelEnd } from './tunnel.ts'
@@ -133,22 +133,29 @@ class Peer {
 
 /** What the test knows of a run. */
 interface Model {
-  /** Whether a peer or the proxy has begun to end the tunnel. */
-  ending: boolean
-  violated: boolean
+  /** The ends that the steps so far may have caused. */
+  readonly possible: string[]
+  /** A peer may send bytes that violate the protocol, depending on what it sent before. */
+  violates: boolean
 }
 
 type Step = fc.AsyncCommand<Model, Ends>
 type Role = 'browser' | 'tenant'
 
-function step(name: string, run: (ends: Ends) => void, { ends = false, violates = false } = {}): Step {
+interface StepOptions {
+  /** Who may end the tunnel with this step, and the close code. */
+  readonly end?: readonly [by: string, code: number]
+  readonly violates?: boolean
+}
+
+function step(name: string, run: (ends: Ends) => unknown, { end, violates = false }: StepOptions = {}): Step {
   return {
     check: () => true,
     async run(model, real) {
-      if (ends) model.ending = true
-      if (violates) model.violated = true
+      if (end !== undefined) model.possible.push(end.join(' '))
+      if (violates) model.violates = true
       run(real)
-      // Lets what was written arrive, or not: both orders must work.
+      // What was written may arrive before the next step, or not: both orders must work.
       await new Promise(setImmediate)
     },
     toString: () => name,
@@ -156,6 +163,8 @@ function step(name: string, run: (ends: Ends) => void, { ends = false, violates 
 }
 
 const roles = fc.constantFrom<Role>('browser', 'tenant')
+const closeCodes = fc.constantFrom(1000, 1001, 1011, 3000, 4003, 4999)
+const violations = fc.constantFrom('c100', 'f100', '8300', '8b00', '0900', '880203ed', '880101')
 const steps = [
   roles.map(role => step(`${role} sends a message`, real => real[role].send(real[role].message('hello')))),
   roles.map(role =>
@@ -165,39 +174,66 @@ const steps = [
   ),
   roles.map(role => step(`${role} sends half a header`, real => real[role].send(Buffer.of(0x81)), { violates: true })),
   fc
-    .tuple(roles, fc.constantFrom(1000, 1001, 1011, 3000, 4003, 4999))
-    .map(([role, code]) => step(`${role} closes with ${code}`, real => real[role].close(code), { ends: true })),
-  roles.map(role => step(`${role} half-closes`, real => real[role].socket.end(), { ends: true })),
-  roles.map(role => step(`${role} resets`, real => real[role].socket.resetAndDestroy(), { ends: true })),
+    .tuple(roles, closeCodes)
+    .map(([role, code]) => step(`${role} closes with ${code}`, real => real[role].close(code), { end: [role, code] })),
+  roles.map(role => step(`${role} half-closes`, real => real[role].socket.end(), { end: [role, 1006] })),
+  roles.map(role => step(`${role} resets`, real => real[role].socket.resetAndDestroy(), { end: [role, 1006] })),
   roles.map(role =>
-    step(`${role} stops answering close frames`, real => {
-      real[role].answers = false
+    step(`${role} stops answering close frames`, real => Object.assign(real[role], { answers: false })),
+  ),
+  fc.tuple(roles, violations).map(([role, hex]) =>
+    step(`${role} sends ${hex}`, real => real[role].send(Buffer.from(hex, 'hex')), {
+      end: ['proxy', 1002],
+      violates: true,
     }),
   ),
-  fc
-    .tuple(roles, fc.constantFrom('c100', 'f100', '8300', '8b00', '0900', '880203ed', '880101'))
-    .map(([role, hex]) =>
-      step(`${role} sends ${hex}`, real => real[role].send(Buffer.from(hex, 'hex')), { ends: true, violates: true }),
-    ),
-  fc.constant(
-    step('the login ends', real => real.tunnel.close(closeFrame(4006), closeFrame(1000), 50), { ends: true }),
-  ),
-  fc.constant(step('the heartbeat ticks', real => real.tunnel.tick())),
+  fc.constant(step('the login ends', endLogin, { end: ['proxy', 4006] })),
+  // The third tick of a silent browser destroys the connections.
+  fc.constant(step('the heartbeat ticks', real => real.tunnel.tick(), { end: ['proxy', 1006] })),
 ]
+
+function endLogin({ tunnel }: Ends): void {
+  tunnel.close(closeFrame(4006), closeFrame(1000), 50)
+}
+
+/** The timers that were set, have not fired and were not cleared. */
+function trackTimers(): Set<unknown> {
+  const running = new Set<unknown>()
+  const { setTimeout: set, clearTimeout: clear } = globalThis
+  jest.spyOn(globalThis, 'setTimeout').mockImplementation(((callback: () => void, ms: number) => {
+    const timer = set(() => {
+      running.delete(timer)
+      callback()
+    }, ms)
+    running.add(timer)
+    return timer
+  }) as typeof setTimeout)
+  jest.spyOn(globalThis, 'clearTimeout').mockImplementation(timer => {
+    running.delete(timer)
+    clear(timer)
+  })
+  closers.push(() => jest.restoreAllMocks())
+  return running
+}
 
 describe('a tunnel', () => {
   it('ends once and completely, whatever its peers do in whatever order', async () => {
+    const timers = trackTimers()
     await fc.assert(
       fc.asyncProperty(fc.commands(steps, { maxCommands: 8 }), async commands => {
         const real = await openTunnel()
-        const model: Model = { ending: false, violated: false }
+        const model: Model = { possible: [], violates: false }
         await fc.asyncModelRun(() => ({ model, real }), commands)
-        // Whatever is left open ends as it does with a login, within its time.
-        real.tunnel.close(closeFrame(4006), closeFrame(1000), 50)
+        if (model.possible.length === 0 && !model.violates) expect(real.ends).toEqual([])
+        // What is still open ends with the login, within its time.
+        endLogin(real)
         await real.ended
         await new Promise(setImmediate)
 
         expect(real.ends).toHaveLength(1)
+        const ends = real.ends.map(({ by, code }) => `${by} ${code}`)
+        if (!model.violates) expect([...model.possible, 'proxy 4006']).toContain(ends[0])
+        expect(timers.size).toBe(0)
         for (const socket of real.sockets) {
           expect(socket.destroyed).toBe(true)
           expect(socket.listenerCount('data') + socket.listenerCount('drain')).toBe(0)

@@ -72,6 +72,7 @@ export class Tunnel implements HeartbeatMember, EndpointListener {
 
   /** Begins the closing handshake with both peers. Connections that are open after `withinMs` are destroyed. */
   close(toBrowser: ControlFrame, toTenant: ControlFrame, withinMs: number): void {
+    if (this.#isClosed) return
     this.closing('proxy', toBrowser.payload.readUInt16BE())
     this.destroyWithin(withinMs)
     this.#browser.sendClose(toBrowser, withinMs)
@@ -128,9 +129,13 @@ export class Tunnel implements HeartbeatMember, EndpointListener {
   }
 
   closed(): void {
-    if (!this.#browser.isClosed || !this.#tenant.isClosed) return
+    if (!this.#isClosed) return
     clearTimeout(this.#destroyTimer)
     this.#listener.closed(this.#end ?? { by: 'proxy', code: 1006 })
+  }
+
+  get #isClosed(): boolean {
+    return this.#browser.isClosed && this.#tenant.isClosed
   }
 
   #heard(): void {
@@ -140,6 +145,7 @@ export class Tunnel implements HeartbeatMember, EndpointListener {
   }
 
   #destroy(): void {
+    this.closing('proxy', 1006)
     this.#browser.socket.destroy()
     this.#tenant.socket.destroy()
   }
