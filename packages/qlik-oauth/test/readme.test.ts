@@ -2,7 +2,7 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { describe, expect, it } from '@jest/globals'
 import ts from 'typescript'
-import { errorCatalogue } from '../src/index.ts'
+import { errorCatalogue, loopbackLogin, machineTokens, qlikClient } from '../src/index.ts'
 
 const packages = new URL('../../', import.meta.url)
 const readme = readFileSync(new URL('../README.md', import.meta.url), 'utf8')
@@ -30,6 +30,31 @@ describe('error codes', () => {
     expect(listed).toEqual(known.map(([code, { advice }]) => [code, advice]))
   })
 })
+
+describe('the tables of options', () => {
+  it.each<[string, string, (options: never) => unknown, string[]]>([
+    ['qlikClient', '`qlikClient(options)`', qlikClient, []],
+    ['loopbackLogin', '`loopbackLogin(options)`', loopbackLogin, []],
+    // `now` is for tests.
+    ['machineTokens', '`machineTokens`, `impersonatedTokens`', machineTokens, ['now']],
+  ])('list every option of %s', async (_name, heading, call, unlisted) => {
+    const table = readme.slice(readme.indexOf(`\n${heading}`)).split(/\n\n(?!\|)/, 1)[0] ?? ''
+    const listed = [...table.matchAll(/^\| (`\w+`(?:, `\w+`)*) /gm)].flatMap(
+      ([, names = '']) => names.match(/\w+/g) ?? [],
+    )
+    expect([...listed, ...unlisted].sort()).toEqual(await optionsOf(call))
+  })
+})
+
+/** The options that a function names when it gets one that it does not know. */
+async function optionsOf(call: (options: never) => unknown): Promise<string[]> {
+  try {
+    await call({ zzzzzzzz: 1 } as never)
+    return []
+  } catch (error) {
+    return /Its options are (.+)\.$/.exec(String(error))?.[1]?.split(', ') ?? []
+  }
+}
 
 describe('the code of the README', () => {
   const blocks = [...readme.matchAll(/^```ts\n(.+?)^```/gms)].map(([, code = '']) => code)
