@@ -7,8 +7,8 @@ import { type RedisServer, startRedis } from 'test-support/redis-server'
 import { startAll } from 'test-support/start-all'
 import {
   startTokenEndpoint,
-  type TokenAnswer,
   type TokenEndpoint,
+  type TokenEndpointResponse,
   type TokenRequest,
 } from './support/token-endpoint.ts'
 
@@ -52,7 +52,7 @@ async function dueLogin(key: string): Promise<void> {
 function rotating(before: (request: TokenRequest) => unknown = () => {}) {
   const used = new Set<unknown>()
   const grants: unknown[] = []
-  endpoint.answer(async (request): Promise<TokenAnswer> => {
+  endpoint.respond(async (request): Promise<TokenEndpointResponse> => {
     const { refresh_token } = request.parameters
     if (refresh_token === undefined) return { body: {} }
     grants.push(refresh_token)
@@ -100,7 +100,7 @@ describe('four processes with 25 requests each', () => {
   it('end the login once, without a loop, after a holder that died between the token response and its write', async () => {
     await dueLogin('lost')
     const victim = await startChild(loginProcess, environment)
-    const asked = endpoint.asked()
+    const asked = endpoint.nextRequest()
     let release = () => {}
     const released = new Promise<void>(resolve => (release = resolve))
     const grants = rotating(() => released)

@@ -24,7 +24,7 @@ afterAll(async () => {
 
 describe('one token for four processes', () => {
   it('is requested once, even when the token endpoint takes longer than three leases', async () => {
-    endpoint.answer(() => new Promise(resolve => setTimeout(resolve, 3500, undefined)))
+    endpoint.respond(() => new Promise(resolve => setTimeout(resolve, 3500, undefined)))
     const received = await Promise.all(processes.map(one => requestTokens(one, '')))
     expect(new Set(received.flat())).toEqual(new Set(['token-1']))
     expect(received.flat()).toHaveLength(100)
@@ -32,7 +32,7 @@ describe('one token for four processes', () => {
   })
 
   it('is renewed once when the tenant rejects it in every process', async () => {
-    endpoint.answer(() => undefined)
+    endpoint.respond(() => undefined)
     const received = await Promise.all(processes.map(one => requestTokens(one, 'token-1')))
     expect(new Set(received.flat())).toEqual(new Set(['token-2']))
     expect(endpoint.requests).toHaveLength(2)

@@ -20,7 +20,7 @@ beforeEach(async () => {
     tokens: { accessToken: 'old', refreshToken: 'refresh-1', issuedAt: 0, expiresAt: 1 },
   }
   await savedLogins(directory).save(login)
-  endpoint.answer(() => ({
+  endpoint.respond(() => ({
     body: { access_token: 'new', token_type: 'bearer', expires_in: 3600, refresh_token: 'refresh-2' },
   }))
 })

@@ -106,7 +106,7 @@ describe('refresh of a login', () => {
   it('stores a new refresh token, keeps the old one without a new one, and never moves the absolute end', async () => {
     await loggedIn()
     const endsAt = (await process().peek('key'))?.record.endsAt
-    endpoint.answer(() => ({
+    endpoint.respond(() => ({
       body: {
         access_token: 'a',
         token_type: 'bearer',
@@ -121,7 +121,7 @@ describe('refresh of a login', () => {
       tokens: { refreshToken: 'refresh-2', scope: 'user_default' },
       endsAt,
     })
-    endpoint.answer(() => undefined)
+    endpoint.respond(() => undefined)
     clock += hour
     await token(process())
     expect((await process().peek('key'))?.record).toMatchObject({
@@ -148,7 +148,7 @@ describe('a refresh that fails', () => {
   it('ends the login when the grant is refused', async () => {
     await loggedIn()
     clock += hour
-    endpoint.answer(({ path }) => (path === '/oauth/token' ? invalidGrant : { body: {} }))
+    endpoint.respond(({ path }) => (path === '/oauth/token' ? invalidGrant : { body: {} }))
     await expect(token(process())).rejects.toMatchObject({ code: 'ERR_SESSION_EXPIRED' })
     expect(await process().find('key')).toBeUndefined()
     expect(names()).toEqual(['refreshFailed', 'loginEnded'])
@@ -158,7 +158,7 @@ describe('a refresh that fails', () => {
   it('uses what another process stored when the grant is refused because of it', async () => {
     await loggedIn()
     clock += hour
-    endpoint.answer(async () => {
+    endpoint.respond(async () => {
       const { record, version } = (await store.readLogin('key')) ?? { record: undefined, version: 0 }
       if (record === undefined) throw new Error('The login is gone')
       await store.replaceLogin('key', version, {
@@ -182,13 +182,13 @@ describe('a refresh that fails', () => {
     ['garbage', { status: 200, body: '<html>' }],
   ])('keeps the login after %s: the old token until it expires, then 503', async (_what, answer) => {
     await loggedIn()
-    endpoint.answer(() => answer)
+    endpoint.respond(() => answer)
     clock += hour - 20_000
     expect(await token(process())).toBe('first')
     clock += 25_000
     await expect(token(process())).rejects.toMatchObject({ code: 'ERR_TOKEN_UNAVAILABLE', status: 503 })
     expect(names().filter(name => name !== 'refreshFailed')).toEqual([])
-    endpoint.answer(() => undefined)
+    endpoint.respond(() => undefined)
     clock += 40_000
     expect(await token(process())).toMatch(/^token-/)
   })
@@ -196,7 +196,7 @@ describe('a refresh that fails', () => {
   it('starts a backoff in all processes', async () => {
     await loggedIn()
     clock += hour
-    endpoint.answer(() => ({ status: 503 }))
+    endpoint.respond(() => ({ status: 503 }))
     const results = await Promise.allSettled(Array.from({ length: 4 }, () => token(process())))
     expect(results.map(({ status }) => status)).toEqual(Array.from({ length: 4 }, () => 'rejected'))
     expect(endpoint.requests).toHaveLength(1)
@@ -222,7 +222,7 @@ describe('a refresh concurrent with a logout', () => {
     clock += hour
     const logins = process()
     const revoked: unknown[] = []
-    endpoint.answer(async ({ path, parameters }) => {
+    endpoint.respond(async ({ path, parameters }) => {
       if (path === '/oauth/revoke') {
         revoked.push(parameters.token)
         return { body: {} }

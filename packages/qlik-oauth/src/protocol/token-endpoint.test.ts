@@ -44,12 +44,12 @@ describe('a token request', () => {
 
 describe('a token response', () => {
   it.each(['', null, undefined])('with the refresh token %j has none', async refresh_token => {
-    endpoint.answer(() => ({ body: { ...issued, refresh_token } }))
+    endpoint.respond(() => ({ body: { ...issued, refresh_token } }))
     expect(await request()).not.toHaveProperty('refreshToken')
   })
 
   it.each(['', null, undefined])('with the scope %j names none', async scope => {
-    endpoint.answer(() => ({ body: { ...issued, scope, refresh_token: 'refresh' } }))
+    endpoint.respond(() => ({ body: { ...issued, scope, refresh_token: 'refresh' } }))
     const tokens = await request()
     expect(tokens).not.toHaveProperty('scope')
     expect(tokens).toMatchObject({ accessToken: 'token', refreshToken: 'refresh' })
@@ -58,7 +58,7 @@ describe('a token response', () => {
   it.each([{ expires_in: '' }, { expires_in: null }, { expires_in: -1 }, { expires_in: 'soon' }, { expires_in: [60] }])(
     'with %j has the default lifetime',
     async lifetime => {
-      endpoint.answer(() => ({ body: { ...issued, ...lifetime } }))
+      endpoint.respond(() => ({ body: { ...issued, ...lifetime } }))
       const { issuedAt, expiresAt } = await request()
       expect(expiresAt - issuedAt).toBe(300_000)
     },
@@ -74,7 +74,7 @@ describe('a token response', () => {
     ['a refresh token that is no string', { ...issued, refresh_token: 7 }],
     ['2 MiB', JSON.stringify({ ...issued, padding: 'x'.repeat(2 * 1024 * 1024) })],
   ])('with %s is refused without repeating a token', async (_what, body) => {
-    endpoint.answer(() => ({ body }))
+    endpoint.respond(() => ({ body }))
     const error = await request().catch((error: unknown) => error)
     expect(error).toMatchObject({ code: expect.stringMatching(/^ERR_(TOKEN_RESPONSE|TENANT_UNREACHABLE)$/) })
     expect(String(error)).not.toContain('token,')
@@ -83,18 +83,18 @@ describe('a token response', () => {
 
 describe('a token endpoint that is unavailable', () => {
   it.each([429, 500, 502, 503])('with %d reports Retry-After in seconds', async status => {
-    endpoint.answer(() => ({ status, headers: { 'retry-after': '7' } }))
+    endpoint.respond(() => ({ status, headers: { 'retry-after': '7' } }))
     await expect(request()).rejects.toMatchObject({ code: 'ERR_TOKEN_UNAVAILABLE', retryAfterSeconds: 7 })
   })
 
   it('reports Retry-After as a date', async () => {
     const headers = { 'retry-after': 'Thu, 01 Jan 2026 12:00:45 GMT', date: 'Thu, 01 Jan 2026 12:00:00 GMT' }
-    endpoint.answer(() => ({ status: 503, headers }))
+    endpoint.respond(() => ({ status: 503, headers }))
     await expect(request()).rejects.toMatchObject({ code: 'ERR_TOKEN_UNAVAILABLE', retryAfterSeconds: 45 })
   })
 
   it('is not asked again by itself', async () => {
-    endpoint.answer(() => ({ status: 503 }))
+    endpoint.respond(() => ({ status: 503 }))
     await expect(requestTokens(client, clientCredentialsGrant())).rejects.toMatchObject({ status: 503 })
     expect(endpoint.requests).toHaveLength(1)
   })

@@ -88,10 +88,10 @@ describe('machine tokens', () => {
     let now = 1_000_000
     const tokens = machineTokens({ client: machine(), store: memoryLoginStore({ now: () => now }), now: () => now })
     await tokens.accessToken()
-    endpoint.answer(() => ({ status: 502, body: '<h1>Bad gateway</h1>' }))
+    endpoint.respond(() => ({ status: 502, body: '<h1>Bad gateway</h1>' }))
     now += 3_560_000
     expect(await tokens.accessToken()).toBe('token-1')
-    endpoint.answer(() => undefined)
+    endpoint.respond(() => undefined)
     now += 30_000
     expect(await tokens.accessToken()).toBe('token-3')
   })
@@ -156,7 +156,7 @@ describe('machine tokens', () => {
     let now = 1_000_000
     const store = memoryLoginStore({ now: () => now })
     const sources = [1, 2].map(() => machineTokens({ client: machine(), store, now: () => now }))
-    endpoint.answer(() => ({ status: 401, body: { errors: [{ code: 'OAUTH-22', title: 'Invalid client_secret' }] } }))
+    endpoint.respond(() => ({ status: 401, body: { errors: [{ code: 'OAUTH-22', title: 'Invalid client_secret' }] } }))
     await expect(sources[0]?.accessToken()).rejects.toMatchObject({
       code: 'ERR_TOKEN_REFUSED',
       error: 'invalid_client',
@@ -179,14 +179,14 @@ describe('machine tokens', () => {
     }
     expect(endpoint.requests).toHaveLength(1)
 
-    endpoint.answer(() => undefined)
+    endpoint.respond(() => undefined)
     now += 1001
     expect(await sources[1]?.accessToken()).toBe('token-2')
     expect(await sources[0]?.accessToken()).toBe('token-2')
   })
 
   it('explains a 403', async () => {
-    endpoint.answer(() => ({
+    endpoint.respond(() => ({
       status: 403,
       body: { errors: [{ code: 'OAUTH-X', title: 'Too many tokens for this client' }] },
     }))
@@ -199,7 +199,7 @@ describe('machine tokens', () => {
   })
 
   it('passes Retry-After on', async () => {
-    endpoint.answer(() => ({
+    endpoint.respond(() => ({
       status: 429,
       headers: { 'retry-after': '17' },
       body: { errors: [{ code: 'HTTP-429', title: 'Too many' }] },
@@ -237,8 +237,8 @@ describe('machine tokens', () => {
     const responded = new Promise<undefined>(resolve => {
       respond = () => resolve(undefined)
     })
-    endpoint.answer(() => responded)
-    const requested = endpoint.asked()
+    endpoint.respond(() => responded)
+    const requested = endpoint.nextRequest()
     const [aborted, waiting] = [tokens.accessToken({ signal: controller.signal }), tokens.accessToken()]
     await requested
     controller.abort()

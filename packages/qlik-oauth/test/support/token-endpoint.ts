@@ -9,7 +9,7 @@ export interface TokenRequest {
   readonly parameters: Record<string, unknown>
 }
 
-export interface TokenAnswer {
+export interface TokenEndpointResponse {
   readonly status?: number
   readonly headers?: Record<string, string>
   readonly body?: unknown
@@ -19,9 +19,11 @@ export interface TokenEndpoint {
   readonly origin: string
   readonly requests: readonly TokenRequest[]
   /** Sets the responses from now on; `undefined` means new tokens. */
-  answer(next: (request: TokenRequest) => TokenAnswer | undefined | Promise<TokenAnswer | undefined>): void
+  respond(
+    next: (request: TokenRequest) => TokenEndpointResponse | undefined | Promise<TokenEndpointResponse | undefined>,
+  ): void
   /** Resolves at the next token request. */
-  asked(): Promise<TokenRequest>
+  nextRequest(): Promise<TokenRequest>
   close(): Promise<void>
 }
 
@@ -29,7 +31,7 @@ export interface TokenEndpoint {
 export async function startTokenEndpoint(): Promise<TokenEndpoint> {
   const requests: TokenRequest[] = []
   const waiting: ((request: TokenRequest) => void)[] = []
-  let decide: Parameters<TokenEndpoint['answer']>[0] = () => undefined
+  let decide: Parameters<TokenEndpoint['respond']>[0] = () => undefined
 
   const server = createServer(async (request, response) => {
     if (request.method !== 'POST') {
@@ -50,10 +52,10 @@ export async function startTokenEndpoint(): Promise<TokenEndpoint> {
   return {
     origin: `http://127.0.0.1:${port}`,
     requests,
-    answer(next) {
+    respond(next) {
       decide = next
     },
-    asked: () => new Promise(resolve => waiting.push(resolve)),
+    nextRequest: () => new Promise(resolve => waiting.push(resolve)),
     async close() {
       server.closeAllConnections()
       await new Promise(resolve => server.close(resolve))
