@@ -81,7 +81,6 @@ export function proxyServer({ proxy = {}, sockets = {}, ...shared }: QlikProxyOp
   rejectUnknownOptions('proxy', proxy, Object.keys(proxyOptionNames))
   rejectUnknownOptions('proxy.timeouts', proxy.timeouts ?? {}, Object.keys(timeoutNames))
   rejectUnknownOptions('proxy.limits', proxy.limits ?? {}, Object.keys(limitNames))
-  rejectUnknownOptions('sockets', sockets, Object.keys(socketOptionNames))
   const rest = restProxy({ ...proxy, ...shared })
   const webSockets = socketProxy({ ...sockets, ...shared })
   return {
@@ -116,16 +115,6 @@ const limitNames: Record<keyof NonNullable<ProxyOptions['limits']>, true> = {
   waiting: true,
   requestsPerLogin: true,
   eventStreamsPerLogin: true,
-}
-const socketOptionNames: Record<keyof SocketOptions, true> = {
-  handshakeTimeoutMs: true,
-  pingSeconds: true,
-  maxMessageBytes: true,
-  maxSockets: true,
-  maxSocketsPerLogin: true,
-  maxUpgradesPerMinute: true,
-  trustProxy: true,
-  onEvent: true,
 }
 
 /** Makes the public object of a proxy server: what concerns the path of requests and the HTTP server. */

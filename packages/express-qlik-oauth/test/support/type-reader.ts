@@ -11,6 +11,8 @@ export interface ReadProperty {
 export interface TypeReader {
   /** Everything that a file exports, types included, in alphabetical order. */
   exportedNames(file: string): string[]
+  /** The type of everything that a file exports, by name: functions with their parameters, types with their members. */
+  signatures(file: string): Record<string, string>
   /**
    * The properties of an exported type, inherited ones too. Object literals within are spelled out:
    * `timeouts.connectMs`.
@@ -63,6 +65,27 @@ export function typeReader(files: readonly string[]): TypeReader {
     return checker.getExportsOfModule(module)
   }
 
+  const print = (type: ts.Type, flags = ts.TypeFormatFlags.None) =>
+    checker.typeToString(type, undefined, flags | ts.TypeFormatFlags.NoTruncation).replaceAll(fileURLToPath(root), '')
+
+  function signature(exportedSymbol: ts.Symbol): string {
+    const isAlias = (exportedSymbol.flags & ts.SymbolFlags.Alias) !== 0
+    const symbol = isAlias ? checker.getAliasedSymbol(exportedSymbol) : exportedSymbol
+    const isType = (symbol.flags & (ts.SymbolFlags.Type | ts.SymbolFlags.TypeAlias)) !== 0
+    if (!isType) return print(checker.getTypeOfSymbol(symbol))
+    const type = checker.getDeclaredTypeOfSymbol(symbol)
+    const isComposed = (type.flags & ts.TypeFlags.UnionOrIntersection) !== 0
+    const composition = isComposed ? print(type, ts.TypeFormatFlags.InTypeAlias) : ''
+    if (isComposed ? !type.isIntersection() && !composition.includes('&') : (type.flags & ts.TypeFlags.Object) === 0)
+      return print(type, ts.TypeFormatFlags.InTypeAlias)
+    const calls = type.getCallSignatures().map(call => checker.signatureToString(call))
+    const members = checker.getPropertiesOfType(type).map(property => {
+      const optional = (property.flags & ts.SymbolFlags.Optional) !== 0 ? '?' : ''
+      return `${property.name}${optional}: ${print(checker.getTypeOfSymbol(property))}`
+    })
+    return `${composition} { ${[...calls, ...members].join('; ')} }`.trim()
+  }
+
   function propertiesOf(type: ts.Type, prefix = ''): ReadProperty[] {
     return checker.getPropertiesOfType(type).flatMap(property => {
       const optional = (property.flags & ts.SymbolFlags.Optional) !== 0
@@ -78,6 +101,12 @@ export function typeReader(files: readonly string[]): TypeReader {
       exported(file)
         .map(({ name }) => name)
         .sort(),
+    signatures: file =>
+      Object.fromEntries(
+        exported(file)
+          .map(symbol => [symbol.name, signature(symbol)] as const)
+          .sort(([one], [other]) => (one < other ? -1 : 1)),
+      ),
     properties(file, name) {
       const symbol = exported(file).find(one => one.name === name)
       if (symbol === undefined) throw new Error(`${file} does not export ${name}`)
