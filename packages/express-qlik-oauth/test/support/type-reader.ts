@@ -74,16 +74,15 @@ export function typeReader(files: readonly string[]): TypeReader {
     const isType = (symbol.flags & (ts.SymbolFlags.Type | ts.SymbolFlags.TypeAlias)) !== 0
     if (!isType) return print(checker.getTypeOfSymbol(symbol))
     const type = checker.getDeclaredTypeOfSymbol(symbol)
-    const isComposed = (type.flags & ts.TypeFlags.UnionOrIntersection) !== 0
-    const composition = isComposed ? print(type, ts.TypeFormatFlags.InTypeAlias) : ''
-    if (isComposed ? !type.isIntersection() && !composition.includes('&') : (type.flags & ts.TypeFlags.Object) === 0)
-      return print(type, ts.TypeFormatFlags.InTypeAlias)
+    const text = print(type, ts.TypeFormatFlags.InTypeAlias)
+    const isObject = (type.flags & ts.TypeFlags.Object) !== 0
+    if (!isObject && !text.includes('&')) return text
     const calls = type.getCallSignatures().map(call => checker.signatureToString(call))
     const members = checker.getPropertiesOfType(type).map(property => {
       const optional = (property.flags & ts.SymbolFlags.Optional) !== 0 ? '?' : ''
       return `${property.name}${optional}: ${print(checker.getTypeOfSymbol(property))}`
     })
-    return `${composition} { ${[...calls, ...members].join('; ')} }`.trim()
+    return `${isObject ? '' : text} { ${[...calls, ...members].join('; ')} }`.trim()
   }
 
   function propertiesOf(type: ts.Type, prefix = ''): ReadProperty[] {
