@@ -103,6 +103,30 @@ describe('refresh of a login', () => {
     expect(endpoint.requests).toHaveLength(2)
   })
 
+  it('is not forced again by another process within a minute', async () => {
+    await loggedIn()
+    expect(await token(process(), 'first')).toBe('token-1')
+    const others = Array.from({ length: 4 }, () => process())
+    const results = await Promise.all(others.map(logins => token(logins, 'token-1')))
+    expect(results).toEqual(['token-1', 'token-1', 'token-1', 'token-1'])
+    expect(endpoint.requests).toHaveLength(1)
+    clock += 60_000
+    expect(new Set(await Promise.all(others.map(logins => token(logins, 'token-1'))))).toEqual(new Set(['token-2']))
+    expect(endpoint.requests).toHaveLength(2)
+  })
+
+  it('is not forced without a refresh token: the login stays until its access token expires', async () => {
+    await process().create('key', {
+      client: web,
+      user: { id: 'ada' },
+      tokens: { accessToken: 'only', issuedAt: clock, expiresAt: clock + hour },
+    })
+    expect(await Promise.all([process(), process()].map(logins => token(logins, 'only')))).toEqual(['only', 'only'])
+    expect(endpoint.requests).toEqual([])
+    expect(names()).toEqual([])
+    expect(await token(process())).toBe('only')
+  })
+
   it('stores a new refresh token, keeps the old one without a new one, and never moves the absolute end', async () => {
     await loggedIn()
     const endsAt = (await process().peek('key'))?.record.endsAt

@@ -1,19 +1,40 @@
-/** One of several processes: for each line, requests the access token of that login 25 times concurrently. */
+/**
+ * One of several processes: for each line, requests the access token of that login 25 times concurrently; for the line
+ * `create <key>`, creates a login.
+ */
 import { once } from 'node:events'
 import { createInterface } from 'node:readline'
 import { Redis } from 'ioredis'
 import { QlikOAuthError, qlikClient, redisLoginStore } from 'qlik-oauth'
 import { createLogins } from 'qlik-oauth/internal'
 
-const { TENANT = '', REDIS = '', KEYS = '' } = process.env
+const { TENANT = '', REDIS = '', KEYS = '', IDLE_SECONDS = '1800' } = process.env
 const redis = new Redis(REDIS)
 const web = qlikClient({ tenant: TENANT, clientId: 'web', clientSecret: 'hush' })
 const store = redisLoginStore(redis, { keys: [KEYS], commandTimeoutMs: 10_000 })
-const logins = createLogins({ store, clientOf: () => web, emit: () => {}, refreshLeaseMs: 300 })
+const logins = createLogins({
+  store,
+  clientOf: () => web,
+  emit: () => {},
+  refreshLeaseMs: 300,
+  idleSeconds: Number(IDLE_SECONDS),
+})
 await once(redis, 'ready')
 process.stdout.write('ready\n')
 
 for await (const key of createInterface({ input: process.stdin })) {
+  const [, created] = /^create (.+)$/.exec(key) ?? []
+  if (created !== undefined) {
+    const tokens = {
+      accessToken: `access-${created}`,
+      refreshToken: `refresh-${created}`,
+      issuedAt: Date.now(),
+      expiresAt: Date.now() + 3600_000,
+    }
+    await logins.create(created, { client: web, user: { id: 'ada' }, tokens })
+    process.stdout.write('created\n')
+    continue
+  }
   const results = await Promise.all(Array.from({ length: 25 }, () => tokenOf(key)))
   process.stdout.write(`${JSON.stringify(results)}\n`)
 }
