@@ -105,7 +105,7 @@ export interface LoginStore {
   /** Keys of the logins of one user at one tenant. The list may contain keys of ended logins. */
   loginKeys(tenant: string, userId: string): Promise<readonly string[]>
 
-  /** Saves tokens that belong to no login (machine-to-machine, impersonation, anonymous) until they expire. */
+  /** Saves tokens that belong to no login (machine-to-machine, impersonation, anonymous) until they expire; expired ones are not saved. */
   saveTokens(key: string, tokens: TokenSet): Promise<void>
   readTokens(key: string): Promise<TokenSet | undefined>
 

@@ -88,7 +88,7 @@ export function memoryLoginStore({ now = Date.now }: MemoryLoginStoreOptions = {
     },
 
     async saveTokens(key, tokens) {
-      tokenSets.set(key, tokens, tokens.expiresAt - now())
+      if (tokens.expiresAt > now()) tokenSets.set(key, tokens, tokens.expiresAt - now())
     },
     async readTokens(key) {
       return tokenSets.get(key)
