@@ -191,8 +191,8 @@ async function replaced(store: LoginStore, key: string, version: number): Promis
 /** The list may contain keys of ended logins. */
 async function activeKeys(store: LoginStore, user: string): Promise<string[]> {
   const keys = await store.loginKeys('https://acme.example', user)
-  const left = await Promise.all(keys.map(key => store.idleLeft(key)))
-  return keys.filter((_key, at) => left[at] !== 0).sort()
+  const logins = await Promise.all(keys.map(key => store.readLogin(key)))
+  return keys.filter((_key, at) => (logins[at]?.record.endsAt ?? 0) > Date.now()).sort()
 }
 
 const transaction = {
