@@ -65,7 +65,8 @@ describe.each([
     const to = nodes.find(node => !node.owner) as (typeof nodes)[number]
     await to.redis.cluster('SETSLOT', slot, 'IMPORTING', from.id as string)
     await from.redis.cluster('SETSLOT', slot, 'MIGRATING', to.id as string)
-    await from.redis.migrate('127.0.0.1', to.port, `qlik:{${name}}:login`, 0, 1000)
+    const moved = [`qlik:{${name}}:login`, `qlik:{${name}}:idle`]
+    await from.redis.call('migrate', '127.0.0.1', to.port, '', 0, 1000, 'KEYS', ...moved)
     expect((await store.readLogin(name, 600))?.record).toEqual(record)
     expect(await store.replaceLogin(name, 1, record)).toBe('replaced')
     for (const { redis } of [to, from]) await redis.cluster('SETSLOT', slot, 'NODE', to.id as string)

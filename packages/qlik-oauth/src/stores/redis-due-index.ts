@@ -1,4 +1,5 @@
 import type { RedisCommands } from './redis-commands.ts'
+import type { RedisNames } from './redis-names.ts'
 import { addToDueIndex, claimDue, reschedule } from './redis-scripts.ts'
 
 export interface DueLogin {
@@ -24,20 +25,16 @@ export interface RedisDueIndex {
 
 export interface RedisDueIndexOptions {
   readonly commands: RedisCommands
-  readonly prefix: string
+  readonly names: RedisNames
   /** Each key has an index of its own: the logins of another key ring are never claimed. Newest first. */
   readonly keyIds: readonly string[]
   /** How long a login is kept beyond its absolute end. */
   readonly graceMs: number
 }
 
-export function redisDueIndex({ commands, prefix, keyIds, graceMs }: RedisDueIndexOptions): RedisDueIndex {
+export function redisDueIndex({ commands, names, keyIds, graceMs }: RedisDueIndexOptions): RedisDueIndex {
   const { send, run } = commands
   const [newest = ''] = keyIds
-
-  function nameOf(keyId: string, shard: number): string {
-    return `${prefix}{${keyId}.${shard}}:due`
-  }
 
   async function handleShard(name: string, handle: (login: DueLogin) => Promise<DueOutcome>): Promise<void> {
     for (let batch = 0; batch < maxBatches; batch++) {
@@ -63,12 +60,12 @@ export function redisDueIndex({ commands, prefix, keyIds, graceMs }: RedisDueInd
   return {
     add(login, dueInMs) {
       const keptMs = Math.max(0, login.endsAt - Date.now()) + graceMs
-      return run(addToDueIndex, [nameOf(newest, shardOf(login))], entryOf(login), dueInMs, keptMs)
+      return run(addToDueIndex, [names.due(newest, shardOf(login))], entryOf(login), dueInMs, keptMs)
     },
-    remove: login => Promise.all(keyIds.map(keyId => send('zrem', nameOf(keyId, shardOf(login)), entryOf(login)))),
+    remove: login => Promise.all(keyIds.map(keyId => send('zrem', names.due(keyId, shardOf(login)), entryOf(login)))),
     async handleDue(handle) {
       for (const keyId of keyIds)
-        for (let shard = 0; shard < shards; shard++) await handleShard(nameOf(keyId, shard), handle)
+        for (let shard = 0; shard < shards; shard++) await handleShard(names.due(keyId, shard), handle)
     },
   }
 }

@@ -1,18 +1,19 @@
-import { createHash, randomUUID } from 'node:crypto'
+import { randomUUID } from 'node:crypto'
 import { LRUCache } from 'lru-cache'
 import { QlikOAuthError } from '../protocol/errors.ts'
 import { quoted } from '../protocol/option-checks.ts'
 import { decryptionCache } from './decryption-cache.ts'
-import type { ExpiredLogin, Lock, LoginRecord, LoginStore } from './login-store.ts'
+import type { Lock, LoginStore } from './login-store.ts'
 import { type RedisClient, redisCommands } from './redis-commands.ts'
-import { type DueLogin, type DueOutcome, redisDueIndex } from './redis-due-index.ts'
+import { redisDueIndex } from './redis-due-index.ts'
+import { redisExpiry } from './redis-expiry.ts'
+import { redisLoginIndex } from './redis-login-index.ts'
+import { redisNames } from './redis-names.ts'
 import { foreignRecord, redisRecords } from './redis-records.ts'
 import {
   acquireLock,
-  addToUserLogins,
   deleteIfEqual,
   incrementCounter,
-  readIfExpired,
   releaseLock,
   renewLock,
   replaceIfVersion,
@@ -72,49 +73,21 @@ export function redisLoginStore(redis: RedisClient, options: RedisLoginStoreOpti
     )
   }
   const ring = keyRing(options.keys)
-  const sealedWith = ` ${ring.keyIds.join(' ')} `
-  const channel = `${prefix}changes`
+  const { keyIds } = ring
+  const knownKeyIds = ` ${keyIds.join(' ')} `
+  const names = redisNames(prefix)
+  const { channel } = names
   const commands = redisCommands(redis, commandTimeoutMs)
   const { send, run } = commands
-  const { seal, unseal, sealLogin, unsealLogin, isForeign } = redisRecords(ring, key =>
-    onEvent({ type: 'unknownKey', key }),
-  )
+  const records = redisRecords(ring, key => onEvent({ type: 'unknownKey', key }))
   const decrypted = decryptionCache()
-  const dueIndex = redisDueIndex({ commands, prefix, keyIds: ring.keyIds, graceMs })
+  const dueIndex = redisDueIndex({ commands, names, keyIds, graceMs })
+  const index = redisLoginIndex({ commands, names, keyIds, dueIndex })
+  const onUnreadable = (key: string) => onEvent({ type: 'unreadableRecord', key })
+  const takeExpired = redisExpiry({ commands, names, records, dueIndex, index, deleteLogin, onUnreadable })
   const subscription = redisSubscription(redis, channel, () => onEvent({ type: 'announcementsLost' }))
   /** When this process last extended the idle time of a login. */
   const extensions = new LRUCache<string, { readonly idleMs: number; readonly at: number }>({ max: 10_000 })
-  /** Expired logins that the caller did not accept, by the time of the first look. */
-  const unaccepted = new LRUCache<string, number>({ max: 1000 })
-
-  /** The braces put all Redis keys of one `key` into one slot of a Cluster. */
-  function nameOf(
-    key: string,
-    kind: 'login' | 'idle' | 'logins' | 'transaction' | 'tokens' | 'lock' | 'counter',
-  ): string {
-    return `${prefix}{${key}}:${kind}`
-  }
-
-  /** One list for each key of the ring, so that logins of another key ring are not listed. */
-  function userLogins({ tenant, userId }: { tenant: string; userId: string }, keyId: string): string {
-    return nameOf(createHash('sha256').update(`${keyId} ${tenant} ${userId}`).digest('base64url'), 'logins')
-  }
-
-  /** Before the login is written: what is not listed cannot be ended by an administrator, or by the clock. */
-  async function list(key: string, { tenant, user, endsAt }: LoginRecord, dueInMs: number): Promise<void> {
-    const [newest = ''] = ring.keyIds
-    const name = userLogins({ tenant, userId: user.id }, newest)
-    await Promise.all([
-      run(addToUserLogins, [name], Date.now(), endsAt, key),
-      dueIndex.add({ key, endsAt }, Math.min(dueInMs, Math.max(0, endsAt - Date.now()))),
-    ])
-  }
-
-  /** The login has ended already; an entry that stays names no login and expires with the list. */
-  async function removeFromUserLogins(key: string, { tenant, user }: LoginRecord): Promise<void> {
-    const names = ring.keyIds.map(keyId => userLogins({ tenant, userId: user.id }, keyId))
-    await Promise.all(names.map(name => send('zrem', name, key))).catch(() => {})
-  }
 
   function isExtendedRecently(name: string, idleMs: number): boolean {
     const last = extensions.get(name)
@@ -124,79 +97,48 @@ export function redisLoginStore(redis: RedisClient, options: RedisLoginStoreOpti
   /** @throws ERR_STORE_UNAVAILABLE for a foreign value, which the scripts leave and reply in an array. */
   function takenValue(name: string, reply: unknown): string | undefined {
     if (Array.isArray(reply)) {
-      isForeign(name, String(reply[0]))
+      records.isForeign(name, String(reply[0]))
       throw foreignRecord()
     }
     return typeof reply === 'string' ? reply : undefined
   }
 
   /** Deletes exactly the value that was read; a readable one may have replaced it since. */
-  async function discardLogin(key: string, value: string): Promise<boolean> {
-    const names = [nameOf(key, 'login'), nameOf(key, 'idle')]
-    return (await run(deleteIfEqual, names, value, channel, announcement({ type: 'ended', key }))) === 1
-  }
-
-  async function takeIfExpired(
-    { key, endsAt }: DueLogin,
-    accepts: (record: LoginRecord) => boolean,
-    taken: ExpiredLogin[],
-  ): Promise<DueOutcome> {
-    const name = nameOf(key, 'login')
-    const hasEnded = endsAt <= Date.now()
-    const reply = await run(readIfExpired, [name, nameOf(key, 'idle')], hasEnded ? 1 : 0)
-    if (typeof reply === 'number') return Math.min(reply, endsAt - Date.now())
-    if (typeof reply !== 'string') return 'remove'
-    if (isForeign(name, reply)) return 'leave'
-
-    const record = unsealLogin(name, reply)?.record
-    if (record === undefined) {
-      if (await discardLogin(key, reply)) onEvent({ type: 'unreadableRecord', key: name })
-      return 'remove'
-    }
-    // A newer login has the same key; it has an entry of its own.
-    if (record.endsAt !== endsAt) return 'remove'
-    if (!accepts(record) && isLeftToOthers(name)) return Math.random() * maxOthersMs
-    if (!(await discardLogin(key, reply))) return 'leave'
+  async function deleteLogin(key: string, value: string): Promise<boolean> {
+    const name = names.of(key, 'login')
     decrypted.delete(name)
-    taken.push({ key, record })
-    await removeFromUserLogins(key, record)
-    return 'remove'
-  }
-
-  function isLeftToOthers(name: string): boolean {
-    const firstSeen = unaccepted.get(name) ?? Date.now()
-    unaccepted.set(name, firstSeen)
-    return Date.now() - firstSeen < leftToOthersMs
+    const change = announcement({ type: 'ended', key })
+    return (await run(deleteIfEqual, [name, names.of(key, 'idle')], value, channel, change)) === 1
   }
 
   return {
     async saveTransaction(key, transaction, ttlSeconds) {
-      const name = nameOf(key, 'transaction')
-      await send('set', name, seal(name, transaction), 'PX', milliseconds(ttlSeconds))
+      const name = names.of(key, 'transaction')
+      await send('set', name, records.seal(name, transaction), 'PX', milliseconds(ttlSeconds))
     },
     async takeTransaction(key) {
-      const name = nameOf(key, 'transaction')
-      const value = takenValue(name, await run(takeTransaction, [name], sealedWith))
+      const name = names.of(key, 'transaction')
+      const value = takenValue(name, await run(takeTransaction, [name], knownKeyIds))
       if (value === undefined) return undefined
-      const transaction = unseal(name, value, isAuthorizationTransaction)
-      if (transaction === undefined) onEvent({ type: 'unreadableRecord', key: name })
+      const transaction = records.unseal(name, value, isAuthorizationTransaction)
+      if (transaction === undefined) onUnreadable(name)
       return transaction
     },
 
     async createLogin(key, record, idleSeconds) {
-      const name = nameOf(key, 'login')
+      const name = names.of(key, 'login')
       const idleMs = milliseconds(idleSeconds)
-      await list(key, record, idleMs)
+      await index.add(key, record, idleMs)
       const keptMs = Math.max(0, Math.ceil(record.endsAt - Date.now())) + graceMs
       await Promise.all([
-        send('set', nameOf(key, 'idle'), '', 'PX', idleMs),
-        send('set', name, sealLogin(name, { version: 1, record }), 'PX', keptMs),
+        send('set', names.of(key, 'idle'), '', 'PX', idleMs),
+        send('set', name, records.sealLogin(name, { version: 1, record }), 'PX', keptMs),
       ])
       extensions.set(name, { idleMs, at: Date.now() })
     },
     async readLogin(key, idleSeconds) {
-      const name = nameOf(key, 'login')
-      const idleName = nameOf(key, 'idle')
+      const name = names.of(key, 'login')
+      const idleName = names.of(key, 'idle')
       const idleMs = idleSeconds === undefined ? undefined : milliseconds(idleSeconds)
       const read = send('mget', name, idleName)
       if (idleMs !== undefined && !isExtendedRecently(name, idleMs)) {
@@ -208,78 +150,61 @@ export function redisLoginStore(redis: RedisClient, options: RedisLoginStoreOpti
       const reply = await read
       const [value, idle] = Array.isArray(reply) ? reply : []
       if (typeof value !== 'string' || typeof idle !== 'string') return undefined
-      const stored = decrypted.read(name, value, unsealLogin)
+      const stored = decrypted.read(name, value, records.unsealLogin)
       if (stored !== undefined) return stored
-      if (isForeign(name, value)) throw foreignRecord()
-      if (await discardLogin(key, value)) onEvent({ type: 'unreadableRecord', key: name })
+      if (records.isForeign(name, value)) throw foreignRecord()
+      if (await deleteLogin(key, value)) onUnreadable(name)
       return undefined
     },
     async replaceLogin(key, version, record) {
-      const name = nameOf(key, 'login')
-      const value = sealLogin(name, { version: version + 1, record })
+      const name = names.of(key, 'login')
+      const value = records.sealLogin(name, { version: version + 1, record })
       const change = announcement({ type: 'changed', key })
-      const outcome = await run(replaceIfVersion, [name, nameOf(key, 'idle')], version, value, channel, change)
-      // The replaced value may have been sealed and listed under an older key.
-      if (outcome === 'replaced' && ring.keyIds.length > 1) await list(key, record, relistedMs).catch(() => {})
+      const outcome = await run(replaceIfVersion, [name, names.of(key, 'idle')], version, value, channel, change)
+      // The replaced value may have been sealed and indexed under an older key.
+      if (outcome === 'replaced' && keyIds.length > 1) await index.add(key, record, reindexedMs).catch(() => {})
       return outcome === 'replaced' || outcome === 'changed' ? outcome : 'gone'
     },
     async endLogin(key) {
-      const name = nameOf(key, 'login')
+      const name = names.of(key, 'login')
       const change = announcement({ type: 'ended', key })
-      const value = takenValue(name, await run(takeLogin, [name, nameOf(key, 'idle')], sealedWith, channel, change))
+      const value = takenValue(name, await run(takeLogin, [name, names.of(key, 'idle')], knownKeyIds, channel, change))
       if (value === undefined) return undefined
       extensions.delete(name)
       decrypted.delete(name)
-      const record = unsealLogin(name, value)?.record
-      if (record === undefined) onEvent({ type: 'unreadableRecord', key: name })
-      else
-        await Promise.all([
-          removeFromUserLogins(key, record),
-          dueIndex.remove({ key, endsAt: record.endsAt }).catch(() => {}),
-        ])
+      const record = records.unsealLogin(name, value)?.record
+      if (record === undefined) onUnreadable(name)
+      else await index.remove(key, record)
       return record
     },
-    async takeExpired(accepts = () => true) {
-      const taken: ExpiredLogin[] = []
-      // What was taken before a failure is not lost.
-      await dueIndex
-        .handleDue(login => takeIfExpired(login, accepts, taken))
-        .catch(error => {
-          if (taken.length === 0) throw error
-        })
-      return taken
-    },
+    takeExpired,
     async idleLeft(key) {
       const [exists, left] = await Promise.all([
-        send('exists', nameOf(key, 'login')),
-        send('pttl', nameOf(key, 'idle')).then(Number),
+        send('exists', names.of(key, 'login')),
+        send('pttl', names.of(key, 'idle')).then(Number),
       ])
       // PTTL is 0 in the last millisecond of a key that can still be read, and negative for one that is gone.
       return exists === 0 || left < 0 ? 0 : Math.max(1, left)
     },
-    async loginKeys(tenant, userId) {
-      const names = ring.keyIds.map(keyId => userLogins({ tenant, userId }, keyId))
-      const lists = await Promise.all(names.map(name => send('zrange', name, 0, -1)))
-      return [...new Set(lists.flat().map(String))]
-    },
+    loginKeys: index.keysOf,
 
     async saveTokens(key, tokens) {
-      const name = nameOf(key, 'tokens')
+      const name = names.of(key, 'tokens')
       const left = Math.floor(tokens.expiresAt - Date.now())
-      if (left > 0) await run(saveTokens, [name], sealedWith, seal(name, tokens), left)
+      if (left > 0) await run(saveTokens, [name], knownKeyIds, records.seal(name, tokens), left)
     },
     async readTokens(key) {
-      const name = nameOf(key, 'tokens')
+      const name = names.of(key, 'tokens')
       const value = await send('get', name)
       if (typeof value !== 'string') return undefined
-      const tokens = unseal(name, value, isTokenSet)
-      if (tokens !== undefined || isForeign(name, value)) return tokens
-      if ((await run(deleteIfEqual, [name], value)) === 1) onEvent({ type: 'unreadableRecord', key: name })
+      const tokens = records.unseal(name, value, isTokenSet)
+      if (tokens !== undefined || records.isForeign(name, value)) return tokens
+      if ((await run(deleteIfEqual, [name], value)) === 1) onUnreadable(name)
       return undefined
     },
 
     async lock(key, leaseMs) {
-      const name = nameOf(key, 'lock')
+      const name = names.of(key, 'lock')
       const holder = randomUUID()
       const outcome = await run(acquireLock, [name], holder, leaseMs)
       if (outcome !== 'acquired') return outcome === 'backoff' ? 'backoff' : 'held'
@@ -291,7 +216,7 @@ export function redisLoginStore(redis: RedisClient, options: RedisLoginStoreOpti
       } satisfies Lock
     },
     async increment(key, windowSeconds) {
-      return Number(await run(incrementCounter, [nameOf(key, 'counter')], milliseconds(windowSeconds)))
+      return Number(await run(incrementCounter, [names.of(key, 'counter')], milliseconds(windowSeconds)))
     },
     subscribe: subscription.subscribe,
     async ping() {
@@ -306,10 +231,8 @@ export function redisLoginStore(redis: RedisClient, options: RedisLoginStoreOpti
 
 /** How long a record is kept after the absolute end, for the case that no process runs then. */
 const graceMs = 24 * 3600 * 1000
-/** A login that was listed under another key is due after this time; then its idle end is read. */
-const relistedMs = 60_000
-const leftToOthersMs = 5 * 60_000
-const maxOthersMs = 2000
+/** A login that was indexed under another key is due after this time; then its idle end is read. */
+const reindexedMs = 60_000
 
 function milliseconds(seconds: number): number {
   return Math.ceil(seconds * 1000)

@@ -1,0 +1,24 @@
+import { createHash } from 'node:crypto'
+
+/** The names of Redis keys and of the channel. STORAGE.md describes each. */
+export interface RedisNames {
+  readonly channel: string
+  /** The braces put all Redis keys of one `key` into one slot of a Cluster. */
+  of(key: string, kind: 'login' | 'idle' | 'transaction' | 'tokens' | 'lock' | 'counter'): string
+  /** One list for each key of the ring, so that logins of another key ring are not listed. */
+  userLogins(keyId: string, tenant: string, userId: string): string
+  /** Likewise. */
+  due(keyId: string, shard: number): string
+}
+
+export function redisNames(prefix: string): RedisNames {
+  return {
+    channel: `${prefix}changes`,
+    of: (key, kind) => `${prefix}{${key}}:${kind}`,
+    userLogins(keyId, tenant, userId) {
+      const hash = createHash('sha256').update(`${keyId} ${tenant} ${userId}`).digest('base64url')
+      return `${prefix}{${hash}}:logins`
+    },
+    due: (keyId, shard) => `${prefix}{${keyId}.${shard}}:due`,
+  }
+}
