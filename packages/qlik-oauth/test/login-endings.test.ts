@@ -45,7 +45,7 @@ afterEach(async () => {
 })
 
 const stores: [string, () => () => LoginStore][] = [
-  ['Redis', () => () => redisLoginStore(redis, { keys })],
+  ['Redis', () => () => redisLoginStore(redis, { keys, commandTimeoutMs: 10_000 })],
   [
     'memory',
     () => {
@@ -201,12 +201,12 @@ describe('the idle end', () => {
     })
     expect(await child.ask('create orphan')).toBe('created')
     await child.kill()
-    processes(() => redisLoginStore(redis, { keys }))
+    processes(() => redisLoginStore(redis, { keys, commandTimeoutMs: 10_000 }))
     await expectOneEnd('orphan', 'expired')
   })
 
   it('is reported once by the application that has the client, of two that share a store', async () => {
-    const store = redisLoginStore(redis, { keys })
+    const store = redisLoginStore(redis, { keys, commandTimeoutMs: 10_000 })
     closing.push(() => store.close())
     const events: string[] = []
     const start = (name: string, clientOf: LoginsOptions['clientOf']) => {
@@ -228,7 +228,7 @@ describe('the idle end', () => {
   })
 
   it('does not hold up later ones while the tenant does not revoke', async () => {
-    const [first] = processes(() => redisLoginStore(redis, { keys }), { idleSeconds: 0.5 })
+    const [first] = processes(() => redisLoginStore(redis, { keys, commandTimeoutMs: 10_000 }), { idleSeconds: 0.5 })
     let release = () => {}
     const released = new Promise<undefined>(resolve => (release = () => resolve(undefined)))
     endpoint.answer(() => released)

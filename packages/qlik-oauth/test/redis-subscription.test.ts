@@ -130,7 +130,7 @@ describe('the subscription of a Redis login store', () => {
       () => {},
     )
     await until(() => subscription.confirmed)
-    await admin.set('qlik:{key}:login', '1 broken')
+    await admin.mset('qlik:{key}:login', '1 broken', 'qlik:{key}:idle', '')
     expect(
       await Promise.all([first.readLogin('key', 60), second.readLogin('key', 60), first.readLogin('key')]),
     ).toEqual([undefined, undefined, undefined])
