@@ -37,7 +37,7 @@ afterAll(async () => {
 beforeEach(async () => {
   ended = []
   closing = []
-  endpoint.answer(({ path }) => (path === '/oauth/token' ? invalidGrant : { body: {} }))
+  endpoint.respond(({ path }) => (path === '/oauth/token' ? invalidGrant : { body: {} }))
   await redis.flushall()
 })
 afterEach(async () => {
@@ -231,7 +231,7 @@ describe('the idle end', () => {
     const [first] = processes(() => redisLoginStore(redis, { keys, commandTimeoutMs: 10_000 }), { idleSeconds: 0.5 })
     let release = () => {}
     const released = new Promise<undefined>(resolve => (release = () => resolve(undefined)))
-    endpoint.answer(() => released)
+    endpoint.respond(() => released)
     await logIn(first, 'early')
     await until(() => ended.length === 1)
     await logIn(first, 'late')

@@ -33,7 +33,7 @@ beforeAll(async () => {
   web = qlikClient({ tenant: endpoint.origin, clientId: 'web', clientSecret: 'hush' })
   stores.set('memory', memoryLoginStore())
   stores.set('Redis', redisLoginStore(redis, { keys: storeKeys, commandTimeoutMs: 10_000 }))
-  endpoint.answer(({ path, parameters }) => {
+  endpoint.respond(({ path, parameters }) => {
     if (path !== '/oauth/token') return { body: {} }
     const sent = String(parameters.refresh_token)
     const [login = '', generation] = sent.split('/')
