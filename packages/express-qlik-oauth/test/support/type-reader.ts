@@ -68,6 +68,9 @@ export function typeReader(files: readonly string[]): TypeReader {
   const print = (type: ts.Type, flags = ts.TypeFormatFlags.None) =>
     checker.typeToString(type, undefined, flags | ts.TypeFormatFlags.NoTruncation).replaceAll(fileURLToPath(root), '')
 
+  const isOwn = ({ declarations = [] }: ts.Symbol) =>
+    !declarations.some(declaration => declaration.getSourceFile().fileName.includes('/node_modules/'))
+
   function signature(exportedSymbol: ts.Symbol): string {
     const isAlias = (exportedSymbol.flags & ts.SymbolFlags.Alias) !== 0
     const symbol = isAlias ? checker.getAliasedSymbol(exportedSymbol) : exportedSymbol
@@ -78,10 +81,14 @@ export function typeReader(files: readonly string[]): TypeReader {
     const isObject = (type.flags & ts.TypeFlags.Object) !== 0
     if (!isObject && !text.includes('&')) return text
     const calls = type.getCallSignatures().map(call => checker.signatureToString(call))
-    const members = checker.getPropertiesOfType(type).map(property => {
-      const optional = (property.flags & ts.SymbolFlags.Optional) !== 0 ? '?' : ''
-      return `${property.name}${optional}: ${print(checker.getTypeOfSymbol(property))}`
-    })
+    // Members of Node's own types would name symbols by numbers that change.
+    const members = checker
+      .getPropertiesOfType(type)
+      .filter(isOwn)
+      .map(property => {
+        const optional = (property.flags & ts.SymbolFlags.Optional) !== 0 ? '?' : ''
+        return `${property.name}${optional}: ${print(checker.getTypeOfSymbol(property))}`
+      })
     return `${isObject ? '' : text} { ${[...calls, ...members].join('; ')} }`.trim()
   }
 
