@@ -2,7 +2,7 @@ import { once } from 'node:events'
 import { afterEach, describe, expect, it } from '@jest/globals'
 import { type KeptRequest, keptConnections } from './support/kept-connections.ts'
 import { fromOurPage, proxyTo } from './support/rest-proxy.ts'
-import { answerOf, closeAll, get, httpServer, open, rawServer, read, until } from './support/wire.ts'
+import { closeAll, get, httpServer, open, rawServer, read, responseOf, until } from './support/wire.ts'
 
 afterEach(closeAll)
 
@@ -75,7 +75,7 @@ describe('a connection that the tenant closes while the next request is sent', (
     expect(tenant.requests).toHaveLength(4)
   })
 
-  it('is not sent again once a byte of the answer has come', async () => {
+  it('is not sent again once a byte of the response has arrived', async () => {
     const tenant = await keptConnections(({ socket, nth }) => {
       if (nth === 1) socket.write(ok)
       else socket.write('H', () => setImmediate(() => socket.destroy()))
@@ -98,7 +98,7 @@ describe('a connection that the tenant closes while the next request is sent', (
   })
 })
 
-describe('an answer that ends with its connection', () => {
+describe('a response that ends with its connection', () => {
   const unframed = 'HTTP/1.1 200 OK\r\n\r\nhello'
 
   it('is complete when the connection ends', async () => {
@@ -117,7 +117,7 @@ describe('an answer that ends with its connection', () => {
     expect(events).toMatchObject([{ code: 'ERR_TENANT_RESET' }])
   })
 
-  it('breaks off for a browser of HTTP/1.0 as well, which knows neither chunks nor, here, a length', async () => {
+  it('breaks off for a client of HTTP/1.0 as well, which knows neither chunks nor, here, a length', async () => {
     const tenant = await rawServer(socket =>
       socket.end('HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n5\r\nhello\r\n'),
     )
@@ -152,7 +152,7 @@ describe('pipelined requests', () => {
     expect(tenant.requests.map(({ head }) => head.split(' ')[1])).toEqual(['/api/v1/2'])
   })
 
-  it('do not reach the tenant after an answer that ends the connection', async () => {
+  it('do not reach the tenant after a response that ends the connection', async () => {
     const tenant = await keptConnections(({ socket }) => socket.write(ok))
     const { port } = await proxyTo(tenant.origin)
     const browser = open(port, asking('/qlik/api/v1/1', 'transfer-encoding: chunked\r\n', 'POST'))
@@ -162,7 +162,7 @@ describe('pipelined requests', () => {
     expect(tenant.requests).toEqual([])
   })
 
-  it('of a browser that has left never reach the tenant', async () => {
+  it('of a client that has left never reach the tenant', async () => {
     const tenant = await httpServer(() => {})
     const { port } = await proxyTo(tenant.origin)
     const asked: string[] = []
@@ -192,7 +192,7 @@ describe('a body that is refused', () => {
     const seen = await until(browser, '"traceId"')
     browser.write(`${body}${asking('/qlik/api/v1/2', 'connection: close\r\n')}`)
     await read(browser)
-    expect(answerOf(seen).status).toBe(title === 'on a GET' ? 400 : 403)
+    expect(responseOf(seen).status).toBe(title === 'on a GET' ? 400 : 403)
     expect(tenant.requests.map(({ head }) => head.split(' ')[1]).filter(path => path !== '/api/v1/2')).toEqual([])
   })
 

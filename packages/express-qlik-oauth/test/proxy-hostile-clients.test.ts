@@ -5,7 +5,7 @@ import { closeAll, get, httpServer, open, read, send, until } from './support/wi
 
 afterEach(closeAll)
 
-/** A tenant that repeats what it was asked. */
+/** A tenant that records its requests. */
 async function echoingTenant() {
   const seen: { url: string; method: string; headers: NodeJS.Dict<string | string[]>; body: string }[] = []
   const tenant = await httpServer((request, response) => {
@@ -24,7 +24,7 @@ async function echoingTenant() {
   return { ...tenant, seen }
 }
 
-/** A tenant that reads and never answers. `left` tells whether it got the whole request before the connection ended. */
+/** A tenant that reads and never responds. `left` tells whether it got the whole request before the connection ended. */
 async function readingTenant() {
   let resolve: (how: 'complete' | 'incomplete') => void
   const left = new Promise<'complete' | 'incomplete'>(done => {
@@ -112,7 +112,7 @@ describe('methods', () => {
     expect(tenant.seen).toEqual([])
   })
 
-  it('close a CONNECT without an answer', async () => {
+  it('close a CONNECT without a response', async () => {
     const { port } = await proxyTo('http://127.0.0.1:9')
     expect(await read(open(port, 'CONNECT evil.example:443 HTTP/1.1\r\nhost: evil.example\r\n\r\n'))).toBe('')
   })
@@ -166,8 +166,8 @@ describe('requests of other sites', () => {
   })
 })
 
-describe('headers of the browser', () => {
-  it('go up by list, and the access token is ours', async () => {
+describe('headers of the client', () => {
+  it('are forwarded by an allow-list, with the access token of the principal', async () => {
     const tenant = await echoingTenant()
     const { port } = await proxyTo(tenant.origin)
     const kept = {
@@ -278,7 +278,7 @@ describe('headers of the browser', () => {
   })
 })
 
-describe('bodies of the browser', () => {
+describe('bodies of the client', () => {
   it('that are announced as too long are refused before the tenant is asked', async () => {
     const tenant = await echoingTenant()
     const { port } = await proxyTo(tenant.origin, { limits: { bodyBytes: 1000 } })
@@ -293,7 +293,7 @@ describe('bodies of the browser', () => {
     expect(tenant.seen).toEqual([])
   })
 
-  it('that turn out to be too long are refused', async () => {
+  it('that exceed the limit are refused', async () => {
     const tenant = await echoingTenant()
     const { port } = await proxyTo(tenant.origin, { limits: { bodyBytes: 1000 } })
     const chunk = `200\r\n${'x'.repeat(512)}\r\n`
@@ -308,7 +308,7 @@ describe('bodies of the browser', () => {
     expect(tenant.seen).toEqual([])
   })
 
-  it('that stop coming are given up, here and at the tenant', async () => {
+  it('that stall are given up, here and at the tenant', async () => {
     const { port: tenantPort, left } = await readingTenant()
     const { port } = await proxyTo(`http://127.0.0.1:${tenantPort}`, { timeouts: { clientMs: 100 } })
     const answer = await get(port, '/qlik/api/v1/x', { ...fromOurPage, 'content-length': '10' }, 'POST', 'abc')
@@ -317,7 +317,7 @@ describe('bodies of the browser', () => {
     expect(await left).toBe('incomplete')
   })
 
-  it('end at the tenant when the browser leaves', async () => {
+  it('end at the tenant when the client leaves', async () => {
     const { port: tenantPort, server, left } = await readingTenant()
     const { port } = await proxyTo(`http://127.0.0.1:${tenantPort}`)
     const asked = once(server, 'request')

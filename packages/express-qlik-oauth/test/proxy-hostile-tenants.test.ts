@@ -4,11 +4,11 @@ import { brotliCompressSync, brotliDecompressSync, gunzipSync, gzipSync } from '
 import { afterEach, describe, expect, it } from '@jest/globals'
 import { QlikOAuthError } from 'qlik-oauth'
 import { fromOurPage, proxyTo, publicUrl, tokenSource } from './support/rest-proxy.ts'
-import { answerOf, closeAll, get, httpServer, open, rawServer, read, until } from './support/wire.ts'
+import { closeAll, get, httpServer, open, rawServer, read, responseOf, until } from './support/wire.ts'
 
 afterEach(closeAll)
 
-/** A tenant that says these bytes to every request. */
+/** A tenant that responds with these bytes to every request. */
 async function saying(answer: string | ((origin: string) => string), andThen: 'ends' | 'stays' | 'resets' = 'ends') {
   const heads: string[] = []
   const tenant = await rawServer((socket, head) => {
@@ -127,7 +127,7 @@ describe('headers of the tenant', () => {
     ['a carriage return', 'x: a\rset-cookie: b=c\r\n'],
     ['a line feed', 'x: a\nset-cookie: b=c\r\n'],
     ['a megabyte', `x: ${'x'.repeat(1024 * 1024)}\r\n`],
-  ])('%s is answered with 502', async (_title, headers) => {
+  ])('%s is a 502', async (_title, headers) => {
     const { port } = await proxyTo((await saying(ok(headers))).origin)
     const answer = await get(port, '/qlik/api/v1/x')
     expect(answer).toMatchObject({ status: 502, complete: true })
@@ -172,7 +172,7 @@ describe('redirects', () => {
     expect((await get(port, headers.location ?? '')).body).toBe('/api/v1/users/1 Bearer token-1')
   })
 
-  it('never answer the question what product this is', async () => {
+  it('are no product information', async () => {
     const { port } = await proxyTo(
       (await saying('HTTP/1.1 302 x\r\nlocation: /login\r\ncontent-length: 0\r\n\r\n')).origin,
     )
@@ -313,7 +313,7 @@ describe('JSON', () => {
   })
 })
 
-describe('answers without a body', () => {
+describe('responses without a body', () => {
   it.each([
     ['HEAD', 'HTTP/1.1 200 x\r\ncontent-type: application/json\r\ncontent-length: 1234\r\n\r\n', 200, undefined],
     ['HEAD', 'HTTP/1.1 200 x\r\ncontent-type: image/png\r\ncontent-length: 1234\r\n\r\n', 200, '1234'],
@@ -362,7 +362,7 @@ describe('a tenant that fails', () => {
     expect(JSON.stringify(events)).not.toContain('token')
   })
 
-  it('with no answer is given up in time', async () => {
+  it('without a response is given up in time', async () => {
     const tenant = await saying('', 'stays')
     const { port } = await proxyTo(tenant.origin, { timeouts: { headersMs: 100 } })
     const answer = await get(port, '/qlik/api/v1/x')
@@ -370,7 +370,7 @@ describe('a tenant that fails', () => {
     expect(codeOf(answer.body)).toBe('tenant_timeout')
   })
 
-  it('with no free connection is given up in time', async () => {
+  it('without a free connection is given up in time', async () => {
     const tenant = await saying(ok('').slice(0, -1), 'stays')
     const { port } = await proxyTo(tenant.origin, {
       connections: 1,
@@ -398,18 +398,18 @@ describe('a tenant that fails', () => {
     ],
     ['sends a chunk that is none', `HTTP/1.1 200 x\r\ntransfer-encoding: chunked\r\n\r\n5\r\nhello\r\nzz\r\n`, 'stays'],
     ['stalls in the middle of a body', `HTTP/1.1 200 x\r\ncontent-length: 100000\r\n\r\n${'x'.repeat(1000)}`, 'stays'],
-  ])('%s: the browser never sees a complete answer', async (_title, bytes, andThen) => {
+  ])('%s: the client never sees a complete response', async (_title, bytes, andThen) => {
     const tenant = await saying(bytes, andThen)
     const { port, events } = await proxyTo(tenant.origin, { timeouts: { bodyMs: 100 } })
     expect((await get(port, '/qlik/api/v1/x')).complete).toBe(false)
     expect(events).toMatchObject([{ type: 'failed' }])
   })
 
-  it('early does not cut off its own answer', async () => {
+  it('that responds early does not cut off its own response', async () => {
     const tenant = await rawServer(socket => void socket.write('HTTP/1.1 413 x\r\ncontent-length: 4\r\n\r\nlong'))
     const { port } = await proxyTo(tenant.origin)
     const request = `POST /qlik/api/v1/x HTTP/1.1\r\nhost: a\r\nsec-fetch-site: same-origin\r\ncontent-length: ${2 ** 31}\r\n\r\n${'x'.repeat(100_000)}`
-    expect(answerOf(await read(open(port, request)))).toMatchObject({ status: 413, body: 'long', complete: true })
+    expect(responseOf(await read(open(port, request)))).toMatchObject({ status: 413, body: 'long', complete: true })
   })
 })
 
@@ -459,7 +459,7 @@ describe('an access token that the tenant refuses', () => {
     ['ERR_SESSION_EXPIRED', 401, 'session_expired'],
     ['ERR_TOKEN_UNAVAILABLE', 503, 'token_unavailable'],
     ['ERR_STORE_UNAVAILABLE', 503, 'store_unavailable'],
-  ] as const)('and cannot be refreshed is answered: %s', async (error, status, code) => {
+  ] as const)('and cannot be renewed is an error: %s', async (error, status, code) => {
     const tenant = await refusing('never')
     const tokens = {
       tenant: tenant.origin,
@@ -475,17 +475,17 @@ describe('an access token that the tenant refuses', () => {
   })
 })
 
-describe('access', () => {
+describe('authentication', () => {
   it.each<[string, () => Promise<undefined>, number, string]>([
-    ['nobody', async () => undefined, 401, 'login_required'],
+    ['an unauthenticated request', async () => undefined, 401, 'login_required'],
     [
-      'a store that is away',
+      'an unavailable store',
       () => Promise.reject(new QlikOAuthError('ERR_STORE_UNAVAILABLE', 'x')),
       503,
       'store_unavailable',
     ],
     ['a defect', () => Promise.reject(new TypeError('x of undefined at 10.0.0.1')), 500, 'internal'],
-  ])('of %s is answered without the tenant', async (_title, access, status, code) => {
+  ])('with %s never reaches the tenant', async (_title, access, status, code) => {
     const tenant = await saying(ok(''))
     const { port } = await proxyTo(tenant.origin, { authenticate: access })
     for (const path of [
@@ -503,7 +503,7 @@ describe('access', () => {
   })
 })
 
-/** The address of a server that has just closed. */
+/** The origin of a server that has just closed. */
 async function refusingOrigin(): Promise<string> {
   const server = createServer().listen(0, '127.0.0.1')
   await once(server, 'listening')

@@ -13,7 +13,7 @@ afterEach(closeAll)
 const asking = (path = '/qlik/api/v1/x', headers = ''): string => `GET ${path} HTTP/1.1\r\nhost: a\r\n${headers}\r\n`
 
 describe('streaming', () => {
-  it('passes events on one by one, however long the pauses', async () => {
+  it('forwards events one by one, however long the pauses', async () => {
     const tenant = await httpServer((_request, response) => {
       response.writeHead(200, { 'content-type': 'text/event-stream' }).flushHeaders()
       tenantResponse = response
@@ -48,7 +48,7 @@ describe('streaming', () => {
     expect(events).toMatchObject([{ type: 'refused', code: 'ERR_SESSION_EXPIRED' }])
   })
 
-  it('passes the head on before the body comes', async () => {
+  it('forwards the head before the body', async () => {
     const tenant = await httpServer((_request, response) =>
       response.writeHead(200, { 'content-length': 1_000_000 }).flushHeaders(),
     )
@@ -69,7 +69,7 @@ describe('streaming', () => {
     expect(raw).toMatch(/\r\n0\r\ndigest: abc\r\n\r\n$/)
   })
 
-  it('passes early hints', async () => {
+  it('forwards early hints', async () => {
     const tenant = await httpServer((_request, response) => {
       response.writeEarlyHints({ link: '</assets/x.css>; rel=preload; as=style' })
       response.writeProcessing()
@@ -82,7 +82,7 @@ describe('streaming', () => {
     )
   })
 
-  it('passes ranges, conditions and codings untouched', async () => {
+  it('forwards ranges, conditions and codings untouched', async () => {
     const tenant = await httpServer((request, response) => {
       if (request.headers['if-none-match'] === '"a"') response.writeHead(304, { etag: '"a"' }).end()
       else if (request.headers.range === 'bytes=1-2')
@@ -102,7 +102,7 @@ describe('streaming', () => {
     expect(await get(port, '/qlik/api/v1/x', { range: 'bytes=9-' })).toMatchObject({ status: 416 })
   })
 
-  it('leaves 429 to the browser', async () => {
+  it('forwards 429', async () => {
     let calls = 0
     const tenant = await httpServer((_request, response) => {
       calls += 1
@@ -155,7 +155,7 @@ describe('streaming', () => {
 })
 
 describe('leaving', () => {
-  it('of the browser ends the request at the tenant, before and after the answer has begun', async () => {
+  it('of the client ends the request at the tenant, before and after the response has begun', async () => {
     for (const answer of ['', 'HTTP/1.1 200 OK\r\ncontent-length: 100000\r\n\r\nx']) {
       const asked = deferred<Socket>()
       const tenant = await rawServer(socket => {
@@ -171,7 +171,7 @@ describe('leaving', () => {
     }
   })
 
-  it('of a browser that reads nothing is noticed, and nothing more is read from the tenant', async () => {
+  it('of a client that reads nothing is noticed, and nothing more is read from the tenant', async () => {
     const tenant = await rawServer(socket => {
       socket.write('HTTP/1.1 200 OK\r\nconnection: close\r\n\r\n')
       const chunk = Buffer.alloc(256 * 1024)

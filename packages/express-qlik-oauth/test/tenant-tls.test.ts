@@ -64,10 +64,10 @@ describe('a tenant over TLS', () => {
   })
 
   it.each([
-    ['its certificate is of nobody known', () => `https://localhost:${port}`, {}],
+    ['its certificate is of an unknown authority', () => `https://localhost:${port}`, {}],
     ['its certificate is that of another host', () => `https://127.0.0.1:${port}`, undefined],
   ])(
-    'gets no token where %s, and the browser 502',
+    'gets no token where %s, and the client 502',
     async (_title, origin, environment: Record<string, string> = trusting) => {
       const requests: string[] = []
       const seen = ({ headers }: { headers: { authorization?: string } }) => requests.push(headers.authorization ?? '')

@@ -11,7 +11,7 @@ export interface KeptRequest {
   readonly nth: number
 }
 
-/** A tenant that is asked many times on one connection, and answers by hand. */
+/** A tenant that keeps its connections, and responds by hand. */
 export async function keptConnections(
   answer: (request: KeptRequest) => void,
 ): Promise<{ origin: string; requests: KeptRequest[] }> {

@@ -12,8 +12,7 @@ export interface ProxyUnderTest {
 }
 
 /**
- * A proxy in front of a tenant; a request with `cookie: user=…` comes from somebody who is logged in, as is one without
- * any.
+ * A proxy in front of a tenant. Every request is authenticated, unless `authenticate` says otherwise.
  */
 export async function proxyTo(
   tenant: string,

@@ -2,8 +2,8 @@ import { once } from 'node:events'
 import { createServer as createHttpServer, type RequestListener, type Server } from 'node:http'
 import { type AddressInfo, connect, createServer, type Server as NetServer, type Socket } from 'node:net'
 
-/** What a raw client saw of one answer. */
-export interface WireAnswer {
+/** One response, as a raw client saw it. */
+export interface WireResponse {
   readonly status: number
   /** Names in lower case; values of repeated headers are joined. */
   readonly headers: Readonly<Record<string, string>>
@@ -11,7 +11,7 @@ export interface WireAnswer {
   readonly raw: string
   /** Without the framing. */
   readonly body: string
-  /** False when the connection ended before the answer did. */
+  /** False when the connection ended before the response was complete. */
   readonly complete: boolean
 }
 
@@ -70,18 +70,18 @@ export function open(port: number, bytes = ''): Socket {
 }
 
 /** Sends bytes and reads until the other side closes. */
-export async function send(port: number, bytes: string): Promise<WireAnswer> {
-  return answerOf(await read(open(port, bytes)))
+export async function send(port: number, bytes: string): Promise<WireResponse> {
+  return responseOf(await read(open(port, bytes)))
 }
 
-/** Sends a well-formed request with some headers and reads the whole answer. */
+/** Sends a well-formed request and reads the whole response. */
 export async function get(
   port: number,
   path: string,
   headers: Readonly<Record<string, string>> = {},
   method = 'GET',
   body = '',
-): Promise<WireAnswer> {
+): Promise<WireResponse> {
   const lines = Object.entries({ host: 'app.example', connection: 'close', ...headers }).map(
     ([name, value]) => `${name}: ${value}\r\n`,
   )
@@ -106,8 +106,8 @@ export async function until(socket: Socket, text: string): Promise<string> {
   return seen
 }
 
-export function answerOf(text: string): WireAnswer {
-  // Interim answers come before the final one.
+export function responseOf(text: string): WireResponse {
+  // Interim responses come before the final one.
   const final = text.replace(/^(?:HTTP\/1\.1 1\d\d [\s\S]*?\r\n\r\n)+/, '')
   const split = final.indexOf('\r\n\r\n')
   const [start = '', ...lines] = final.slice(0, split).split('\r\n')
