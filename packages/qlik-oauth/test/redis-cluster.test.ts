@@ -29,11 +29,11 @@ describe.each([
   })
   afterAll(() => cluster.disconnect())
   beforeEach(() => {
-    store = redisLoginStore(cluster, { keys })
+    store = redisLoginStore(cluster, { keys, commandTimeoutMs: 10_000 })
   })
   afterEach(() => store.close())
 
-  loginStoreContract('contract', () => redisLoginStore(cluster, { keys }), { describe, it })
+  loginStoreContract('contract', () => redisLoginStore(cluster, { keys, commandTimeoutMs: 10_000 }), { describe, it })
 
   it('ends all logins of a user on every node', async () => {
     const record = sampleLogin()
