@@ -1,3 +1,4 @@
+export type { LoginEndReason } from 'qlik-oauth/internal'
 export { type ExposeAccessTokensOptions, exposeAccessTokens } from './expose-access-tokens.ts'
 export { type ErrorResponse, errorResponse, sendError } from './http/error-response.ts'
 export type { Authenticate, Principal } from './http/principal.ts'

@@ -11,7 +11,7 @@ export {
 } from './protocol/client.ts'
 export {
   type ClientAuthentication,
-  type ClientCredentials,
+  type ClientAuthenticationParameters,
   type ClientKeys,
   clientSecretBasic,
   clientSecretPost,
@@ -19,7 +19,7 @@ export {
   type KeyAlgorithm,
   type PrivateKeyOptions,
   privateKeyJwt,
-  publicClient,
+  noClientAuthentication,
 } from './protocol/client-authentication.ts'
 export {
   anonymousEmbedGrant,
@@ -55,7 +55,6 @@ export { type AnonymousTokensOptions, anonymousTokens } from './tokens/anonymous
 /* Logins in native applications; express-qlik-oauth has those of web applications. */
 export { type LoopbackLogin, type LoopbackLoginOptions, loopbackLogin } from './native/loopback-login.ts'
 export { openSystemBrowser } from './native/system-browser.ts'
-export type { EndReason, LoginEvents } from './logins/login-events.ts'
 
 /* Stores of logins and tokens. */
 export { type MemoryLoginStoreOptions, memoryLoginStore } from './stores/memory-login-store.ts'
@@ -74,6 +73,7 @@ export type {
 
 /* The REST API of a tenant, its OAuth clients, and the tenants of a region. */
 export { type TenantApi, type TenantApiOptions, type TenantApiRequest, tenantApi } from './tenant/tenant-api.ts'
+export type { TenantResponse } from './protocol/tenant-http.ts'
 export {
   type ConsentMethod,
   type JsonPatchOperation,

@@ -3,7 +3,7 @@
  * import it.
  */
 export type { Login } from './logins/login.ts'
-export type { EmitLoginEvent } from './logins/login-events.ts'
+export type { EmitLoginEvent, LoginEndReason, LoginEvents } from './logins/login-events.ts'
 export { createLogins, type Logins, type LoginsOptions, loginKey } from './logins/logins.ts'
 export { unlessAborted } from './protocol/abort.ts'
 export {
@@ -12,8 +12,13 @@ export {
   createAuthorizationRequest,
   validateAuthorizationResponse,
 } from './protocol/authorization.ts'
+export { messageOf } from './protocol/errors.ts'
+export { sha256 } from './protocol/hash.ts'
+export { escapeHtml } from './protocol/html.ts'
+export { isObject } from './protocol/json.ts'
 export {
   configurationError,
+  hasMethods,
   invalidOption,
   quoted,
   rejectUnknownOptions,
@@ -23,6 +28,6 @@ export {
 export { revokeTokens } from './protocol/revocation.ts'
 export { retryAfterSeconds } from './protocol/tenant-http.ts'
 export { isLoopback, pathOnTenant, tenantOrigin } from './protocol/tenant-origin.ts'
-export { missingScopes } from './protocol/token-set.ts'
+export { defaultRefreshLeewaySeconds, missingScopes } from './protocol/token-set.ts'
 export { keyRing, type Seal } from './stores/seal.ts'
 export { withAccessToken } from './tokens/with-access-token.ts'

@@ -1,4 +1,4 @@
-import type { LoginEvents } from 'qlik-oauth'
+import type { LoginEvents } from 'qlik-oauth/internal'
 import type { RestProxyEvent } from '../proxy/rest-proxy-options.ts'
 import type { SocketEvent } from '../socket/socket-proxy.ts'
 

@@ -1,12 +1,18 @@
 import type { QlikUser } from '../protocol/qlik-user.ts'
 
 /** Why a login ended. `expired` is the idle or the absolute end. */
-export type EndReason = 'logout' | 'administrator' | 'replaced' | 'session_destroyed' | 'refresh_refused' | 'expired'
+export type LoginEndReason =
+  | 'logout'
+  | 'administrator'
+  | 'replaced'
+  | 'session_destroyed'
+  | 'refresh_refused'
+  | 'expired'
 
 /** Events in the life of a login. None contains a token, code, secret, cookie or `state`. */
 export interface LoginEvents {
   login: { login: string; user: QlikUser; tenant: string }
-  loginEnded: { login: string; user: QlikUser; tenant: string; reason: EndReason }
+  loginEnded: { login: string; user: QlikUser; tenant: string; reason: LoginEndReason }
   refresh: { login: string; tenant: string; tookMs: number }
   /**
    * The token endpoint refused a refresh or did not respond. `error: 'invalid_client'` means that the application's own

@@ -8,7 +8,7 @@ import { expirySweep } from './expiry-sweep.ts'
 import type { Login } from './login.ts'
 import { loginCache } from './login-cache.ts'
 import { loginEndNotifier } from './login-end-notifier.ts'
-import type { EmitLoginEvent, EndReason } from './login-events.ts'
+import type { EmitLoginEvent, LoginEndReason } from './login-events.ts'
 import { refreshLogins } from './refresh-login.ts'
 
 export interface LoginsOptions {
@@ -45,7 +45,7 @@ export interface Logins {
   peek(key: string): Promise<Login | undefined>
   create(key: string, login: { client: QlikClient; user: QlikUser; tokens: TokenSet }): Promise<Login>
   /** Ends a login in every process and revokes its tokens at the tenant. @returns False when it had ended already. */
-  end(key: string, reason: EndReason): Promise<boolean>
+  end(key: string, reason: LoginEndReason): Promise<boolean>
   /** Ends all logins of a user. @returns How many were ended. */
   endAll(tenant: string, userId: string): Promise<number>
   list(tenant: string, userId: string): Promise<readonly Login[]>
@@ -114,7 +114,7 @@ export function createLogins(options: LoginsOptions): Logins {
     }
   }
 
-  async function end(key: string, reason: EndReason): Promise<boolean> {
+  async function end(key: string, reason: LoginEndReason): Promise<boolean> {
     cache.delete(key)
     const record = await store.endLogin(key)
     notifier.notify(key)
@@ -126,7 +126,7 @@ export function createLogins(options: LoginsOptions): Logins {
   }
 
   /** Called with each record once over all processes: the store gives it to one of them. */
-  function reportEnd({ key, record }: ExpiredLogin, reason: EndReason): void {
+  function reportEnd({ key, record }: ExpiredLogin, reason: LoginEndReason): void {
     cache.delete(key)
     notifier.notify(key)
     emit('loginEnded', { login: key, user: record.user, tenant: record.tenant, reason })

@@ -7,13 +7,13 @@ import { requestTokens } from '../protocol/token-endpoint.ts'
 import { needsRefresh, type TokenSet } from '../protocol/token-set.ts'
 import type { LoginRecord, LoginStore, StoredLogin } from '../stores/login-store.ts'
 import { singleFlight } from '../stores/single-flight.ts'
-import type { EmitLoginEvent, EndReason } from './login-events.ts'
+import type { EmitLoginEvent, LoginEndReason } from './login-events.ts'
 
 export interface RefreshOptions {
   readonly store: LoginStore
   readonly clientOf: (record: Pick<LoginRecord, 'tenant' | 'clientId'>) => QlikClient | undefined
   readonly emit: EmitLoginEvent
-  readonly end: (key: string, reason: EndReason) => Promise<unknown>
+  readonly end: (key: string, reason: LoginEndReason) => Promise<unknown>
   readonly leewayMs: number
   readonly leaseMs: number
   readonly now: () => number

@@ -3,8 +3,8 @@ import { exportJWK, generateKeyPair, importJWK, importPKCS8, type JWK, SignJWT }
 import { isObject } from './json.ts'
 import { configurationError, invalidOption, rejectUnknownOptions } from './option-checks.ts'
 
-/** What one token request carries to authenticate the client. */
-export interface ClientCredentials {
+/** The parameters and headers of a token request that authenticate the client. */
+export interface ClientAuthenticationParameters {
   readonly parameters: Readonly<Record<string, string>>
   readonly headers?: Readonly<Record<string, string>>
 }
@@ -14,7 +14,7 @@ export interface ClientAuthentication {
   /** False for a public client, which does not authenticate. */
   readonly confidential: boolean
   /** @param audience Absolute URL of the token endpoint. */
-  authenticate(clientId: string, audience: string): Promise<ClientCredentials>
+  authenticate(clientId: string, audience: string): Promise<ClientAuthenticationParameters>
 }
 
 /**
@@ -31,8 +31,8 @@ export function clientSecretPost(clientSecret: string): ClientAuthentication {
 }
 
 /**
- * Sends client id and secret in the `Authorization` header (`client_secret_basic`), both form-encoded. RFC 6749, section
- * 2.3.1.
+ * Sends client id and secret in the `Authorization` header (`client_secret_basic`), both form-encoded. RFC 6749,
+ * section 2.3.1.
  *
  * @throws ERR_CONFIGURATION for anything but a non-empty string.
  */
@@ -47,8 +47,11 @@ export function clientSecretBasic(clientSecret: string): ClientAuthentication {
   }
 }
 
-/** Sends the client id alone, for single-page and native applications, which cannot keep a secret. */
-export function publicClient(): ClientAuthentication {
+/**
+ * Sends the client id alone, for single-page and native applications, which cannot keep a secret. RFC 7591, section 2:
+ * method `none`.
+ */
+export function noClientAuthentication(): ClientAuthentication {
   return { confidential: false, authenticate: async clientId => ({ parameters: { client_id: clientId } }) }
 }
 
@@ -141,7 +144,7 @@ export async function generateClientKeys(
 
 function checkSecret(secret: unknown): void {
   if (typeof secret === 'string' && secret !== '') return
-  throw configurationError('clientSecret must be a non-empty string. A client without a secret is a publicClient().')
+  throw configurationError('clientSecret must be a non-empty string. For a client without a secret, omit it.')
 }
 
 function formEncode(value: string): string {

@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals'
 import { type QlikClientOptions, qlikClient } from './client.ts'
-import { clientSecretBasic, clientSecretPost, privateKeyJwt, publicClient } from './client-authentication.ts'
+import { clientSecretBasic, clientSecretPost, noClientAuthentication, privateKeyJwt } from './client-authentication.ts'
 
 const tenant = 'https://acme.eu.qlikcloud.com'
 const clientId = 'web'
@@ -16,7 +16,10 @@ describe('the options of qlikClient', () => {
     [{ clientId: undefined }, 'clientId must be a non-empty string, got undefined'],
     [{ clientSecret: '' }, 'clientSecret must be a non-empty string'],
     [{ clientSecret: 7 }, 'clientSecret must be a non-empty string'],
-    [{ clientSecret: 'hush', authentication: publicClient() }, 'either clientSecret or authentication, not both'],
+    [
+      { clientSecret: 'hush', authentication: noClientAuthentication() },
+      'either clientSecret or authentication, not both',
+    ],
     [{ authentication: clientSecretPost }, 'authentication must be what clientSecretPost(…)'],
     [{ authentication: 'client_secret_basic' }, 'authentication must be what clientSecretPost(…)'],
     [{ tier: 'regional' }, 'tier must be "tenant", "region" or "organization", got "regional"'],

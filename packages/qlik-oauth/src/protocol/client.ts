@@ -1,4 +1,4 @@
-import { type ClientAuthentication, clientSecretPost, publicClient } from './client-authentication.ts'
+import { type ClientAuthentication, clientSecretPost, noClientAuthentication } from './client-authentication.ts'
 import { QlikOAuthError } from './errors.ts'
 import { isObject } from './json.ts'
 import { type Metadata, tenantMetadata } from './metadata.ts'
@@ -43,7 +43,7 @@ export type ClientAuthenticationOptions =
     }
   | {
       readonly clientSecret?: never
-      /** @default `clientSecretPost(clientSecret)`; without a secret, `publicClient()` */
+      /** @default `clientSecretPost(clientSecret)`; without a secret, `noClientAuthentication()` */
       readonly authentication?: ClientAuthentication
     }
 
@@ -108,11 +108,11 @@ function authenticationOf({ clientSecret, authentication }: ClientAuthentication
   if (clientSecret !== undefined && authentication !== undefined)
     throw configurationError('qlikClient takes either clientSecret or authentication, not both.')
   if (clientSecret !== undefined) return clientSecretPost(clientSecret)
-  if (authentication === undefined) return publicClient()
+  if (authentication === undefined) return noClientAuthentication()
   if (typeof authentication.authenticate === 'function' && typeof authentication.confidential === 'boolean')
     return authentication
   throw configurationError(
-    'authentication must be what clientSecretPost(…), clientSecretBasic(…), privateKeyJwt(…) or publicClient() returns.',
+    'authentication must be what clientSecretPost(…), clientSecretBasic(…), privateKeyJwt(…) or noClientAuthentication() returns.',
   )
 }
 

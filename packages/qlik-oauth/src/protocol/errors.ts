@@ -135,7 +135,7 @@ function advice(error: string, status: number): string {
   return ''
 }
 
-/** The message of any thrown value, for a log line. */
+/** The message of a thrown value, for a log line. A value that is not an error may be a secret, and is not shown. */
 export function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error)
+  return error instanceof Error ? error.message : 'A non-Error value was thrown'
 }

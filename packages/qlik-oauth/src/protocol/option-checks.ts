@@ -30,6 +30,11 @@ function json(value: unknown): string | undefined {
   }
 }
 
+/** Whether a value is an object with these functions. */
+export function hasMethods(value: unknown, names: readonly string[]): value is Record<string, unknown> {
+  return isObject(value) && names.every(name => typeof value[name] === 'function')
+}
+
 /** A whole number of at least `least`; `fallback` for `undefined`. */
 export function wholeNumber(name: string, value: unknown, fallback: number, least = 1): number {
   if (value === undefined) return fallback

@@ -47,11 +47,14 @@ export function parsePositiveNumber(value: unknown): number | undefined {
   return typeof number === 'number' && Number.isFinite(number) && number > 0 ? number : undefined
 }
 
+/** How long before its expiry an access token is due, unless the application says otherwise. */
+export const defaultRefreshLeewaySeconds = 60
+
 /**
- * Whether an access token is due for renewal.
+ * Whether an access token is due.
  *
  * @param leewayMs How long before its expiry a token is due; at most a quarter of its lifetime, because short-lived
- * tokens would otherwise be renewed at every request.
+ * tokens would otherwise be due at every request.
  */
 export function needsRefresh(tokens: TokenSet, now: number, leewayMs: number): boolean {
   return now >= tokens.expiresAt - Math.min(leewayMs, (tokens.expiresAt - tokens.issuedAt) / 4)

@@ -7,7 +7,7 @@ import {
   type QlikClientSettings,
   qlikClient,
 } from '../protocol/client.ts'
-import { publicClient } from '../protocol/client-authentication.ts'
+import { noClientAuthentication } from '../protocol/client-authentication.ts'
 import { QlikOAuthError } from '../protocol/errors.ts'
 import { memoryLoginStore } from '../stores/memory-login-store.ts'
 import { anonymousTokens } from './anonymous-tokens.ts'
@@ -299,7 +299,7 @@ describe('impersonated tokens', () => {
 })
 
 describe('anonymous tokens', () => {
-  const anonymous = () => machine({ clientId: 'public-page' }, { authentication: publicClient() })
+  const anonymous = () => machine({ clientId: 'public-page' }, { authentication: noClientAuthentication() })
 
   it('sends access code and tracking code, without a secret', async () => {
     const tokens = anonymousTokens({ client: anonymous(), store: memoryLoginStore(), accessCode: 'eac-1' })
