@@ -3,7 +3,7 @@ import type { IncomingMessage } from 'node:http'
 import { serialize } from 'cookie'
 import type { CookieOptions, SessionOptions, Store } from 'express-session'
 import type { LoginStore, QlikClientOptions } from 'qlik-oauth'
-import { quoted } from 'qlik-oauth/internal'
+import { hasMethods, isObject, messageOf, quoted } from 'qlik-oauth/internal'
 import {
   configurationError,
   invalidOption,
@@ -198,23 +198,24 @@ export function loginStore(store: unknown): LoginStore {
   return store as unknown as LoginStore
 }
 
-const storeMethods = [
-  'saveTransaction',
-  'takeTransaction',
-  'createLogin',
-  'readLogin',
-  'replaceLogin',
-  'endLogin',
-  'idleLeft',
-  'loginKeys',
-  'saveTokens',
-  'readTokens',
-  'lock',
-  'increment',
-  'subscribe',
-  'ping',
-  'close',
-] as const satisfies readonly (keyof LoginStore)[]
+const storeMethods = Object.keys({
+  saveTransaction: true,
+  takeTransaction: true,
+  createLogin: true,
+  readLogin: true,
+  replaceLogin: true,
+  endLogin: true,
+  takeExpired: true,
+  idleLeft: true,
+  loginKeys: true,
+  saveTokens: true,
+  readTokens: true,
+  lock: true,
+  increment: true,
+  subscribe: true,
+  ping: true,
+  close: true,
+} satisfies Record<keyof LoginStore, true>)
 
 function homePath(home: unknown = '/'): string {
   if (typeof home === 'string' && home.startsWith('/') && returnPath(home, '') === home) return home
@@ -234,7 +235,7 @@ function checkedSession(
   if (!isObject(session)) throw invalidOption('session', 'the options that session() is mounted with', session)
   const { store, name } = session as Partial<SessionOptions>
   if (!hasMethods(store, ['get', 'set', 'destroy', 'createSession', 'regenerate'])) {
-    const received = isObject(store) ? 'something that is no express-session store' : quoted(store)
+    const received = isObject(store) ? 'an object that is not an express-session store' : quoted(store)
     throw configurationError(
       `session.store must be the store that session() is mounted with, such as new RedisStore({ client: redis }), got ${received}.`,
     )
@@ -292,16 +293,8 @@ function checkCookie(session: SessionOptions, publicUrl: string): void {
   try {
     serialize(name, 'value', cookieAttributes(cookie, isHttps))
   } catch (error) {
-    throw configurationError(`session.cookie is invalid: ${error instanceof Error ? error.message : String(error)}.`)
+    throw configurationError(`session.cookie is invalid: ${messageOf(error)}.`)
   }
-}
-
-function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === 'object' && value !== null
-}
-
-function hasMethods(value: unknown, names: readonly string[]): boolean {
-  return isObject(value) && names.every(name => typeof value[name] === 'function')
 }
 
 function typeOf(value: unknown): string {
