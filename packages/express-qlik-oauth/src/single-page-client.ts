@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { qlikClient } from 'qlik-oauth'
-import { scopeList } from 'qlik-oauth/internal'
+import { escapeHtml, scopeList } from 'qlik-oauth/internal'
 import { sendError } from './http/error-response.ts'
 import { httpError } from './http/http-error.ts'
 import { configurationError, mountPath, publicOrigin, rejectUnknownOptions } from './http/option-checks.ts'
@@ -96,7 +96,7 @@ export function singlePageClient(options: SinglePageClientOptions): SinglePageCl
     'data-redirect-uri': hostConfig.redirectUri,
     'data-access-token-storage': hostConfig.accessTokenStorage,
   })
-    .map(([name, value]) => `${name}="${escaped(value)}"`)
+    .map(([name, value]) => `${name}="${escapeHtml(value)}"`)
     .join(' ')
   const sources = ["'self'", tenant, ...(new URL(tenant).hostname.endsWith('.qlikcloud.com') ? [cdn] : [])]
   const connections = [...sources, tenant.replace(/^http/, 'ws')]
@@ -154,12 +154,8 @@ function callbackPage(script: string, attributes: string): string {
 <head><meta charset="utf-8"><title>Logging in</title></head>
 <body>
 <noscript>Logging in needs JavaScript.</noscript>
-<script src="${escaped(script)}" ${attributes}></script>
+<script src="${escapeHtml(script)}" ${attributes}></script>
 </body>
 </html>
 `
-}
-
-function escaped(text: string): string {
-  return text.replace(/[&<>"']/g, character => `&#${character.charCodeAt(0)};`)
 }

@@ -1,5 +1,5 @@
-import { createHash, createHmac, randomBytes } from 'node:crypto'
-import { keyRing } from 'qlik-oauth/internal'
+import { createHmac, randomBytes } from 'node:crypto'
+import { keyRing, sha256 } from 'qlik-oauth/internal'
 import type { SessionSecret } from './session-cookie.ts'
 
 /**
@@ -53,5 +53,5 @@ export function authorizationStates(secrets: readonly SessionSecret[]): Authoriz
 
 /** Key of the authorization transaction in the store. */
 export function transactionKey(state: string): string {
-  return createHash('sha256').update(state).digest('base64url')
+  return sha256(state)
 }

@@ -1,6 +1,6 @@
 import type { IncomingMessage } from 'node:http'
 import { type QlikClient, type QlikClientOptions, qlikClient } from 'qlik-oauth'
-import { quoted, tenantOrigin } from 'qlik-oauth/internal'
+import { messageOf, quoted, tenantOrigin } from 'qlik-oauth/internal'
 import { configurationError, publicOrigin, rejectUnknownOptions } from '../http/option-checks.ts'
 import {
   callbackPath,
@@ -97,8 +97,7 @@ export function forTenant<T>(index: number, tenant: unknown, make: () => T): T {
   try {
     return make()
   } catch (error) {
-    const message = error instanceof Error ? error.message : String(error)
-    throw configurationError(`tenants[${index}] (${String(tenant)}): ${message}`)
+    throw configurationError(`tenants[${index}] (${String(tenant)}): ${messageOf(error)}`)
   }
 }
 

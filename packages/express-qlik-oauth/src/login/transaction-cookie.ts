@@ -1,6 +1,7 @@
-import { createHash, randomBytes } from 'node:crypto'
+import { randomBytes } from 'node:crypto'
 import type { IncomingMessage } from 'node:http'
 import { parse, serialize } from 'cookie'
+import { sha256 } from 'qlik-oauth/internal'
 
 /**
  * Binds authorization transactions to the browser that started them.
@@ -52,7 +53,7 @@ export const transactionCookieSeconds = 24 * 60 * 60
 
 /** Stands in the transaction and in `state` for the cookie's secret. */
 export function transactionCookieHash(cookie: TransactionCookie): string {
-  return createHash('sha256').update(cookie.secret).digest('base64url')
+  return sha256(cookie.secret)
 }
 
 function parsed(name: string, value: string | undefined): TransactionCookie | undefined {

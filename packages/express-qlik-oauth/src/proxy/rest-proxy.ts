@@ -1,5 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { QlikOAuthError } from 'qlik-oauth'
+import { messageOf } from 'qlik-oauth/internal'
 import { clientNetwork } from '../http/client-address.ts'
 import { newTraceId, sendError } from '../http/error-response.ts'
 import { httpError } from '../http/http-error.ts'
@@ -150,7 +151,7 @@ export function restProxy(options: RestProxyOptions): RestProxy {
       method: request.method ?? 'GET',
       path,
       traceId,
-      message: error instanceof Error ? error.message : 'A non-Error value was thrown',
+      message: messageOf(error),
     }
     try {
       settings.onEvent(event)

@@ -2,7 +2,7 @@ import type { IncomingMessage } from 'node:http'
 import { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { QlikOAuthError } from 'qlik-oauth'
-import { unlessAborted, withAccessToken } from 'qlik-oauth/internal'
+import { messageOf, unlessAborted, withAccessToken } from 'qlik-oauth/internal'
 import { clientAddress, clientNetwork, type TrustProxy } from '../http/client-address.ts'
 import { connectionLimiter } from '../http/connection-limiter.ts'
 import { newTraceId } from '../http/error-response.ts'
@@ -269,7 +269,7 @@ export function socketProxy(options: SocketProxyOptions): SocketProxy {
 function refused({ url = '' }: IncomingMessage, error: unknown, traceId: string): SocketRefused {
   const { code, status } = error instanceof QlikOAuthError ? error : { code: 'ERR_INTERNAL', status: 500 }
   const [path = ''] = url.split('?', 1)
-  const message = error instanceof Error ? error.message : 'A non-Error value was thrown'
+  const message = messageOf(error)
   return { type: 'refused', code, status, path, traceId, message }
 }
 

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto'
 import type { ServerResponse } from 'node:http'
+import { escapeHtml } from '../protocol/html.ts'
 
 /** Sends a page with one message. It runs no script, loads nothing, and is not cached. */
 export function sendLoopbackPage(response: ServerResponse, status: number, title: string, text: string): void {
@@ -7,11 +8,11 @@ export function sendLoopbackPage(response: ServerResponse, status: number, title
 <html lang="en">
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width">
-<title>${escaped(title)}</title>
+<title>${escapeHtml(title)}</title>
 <style>${style}</style>
 <main>
-<h1>${escaped(title)}</h1>
-<p>${escaped(text)}</p>
+<h1>${escapeHtml(title)}</h1>
+<p>${escapeHtml(text)}</p>
 </main>
 </html>
 `
@@ -34,7 +35,3 @@ h1 { font-size: 1.5rem }
 `
 
 const styleHash = createHash('sha256').update(style).digest('base64')
-
-function escaped(text: string): string {
-  return text.replace(/[&<>"']/g, character => `&#${character.charCodeAt(0)};`)
-}

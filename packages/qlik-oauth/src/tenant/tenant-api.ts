@@ -2,6 +2,7 @@ import { QlikOAuthError, type TenantErrorDetail, TenantResponseError } from '../
 import { isObject, parseJson } from '../protocol/json.ts'
 import {
   configurationError,
+  hasMethods,
   invalidOption,
   quoted,
   rejectUnknownOptions,
@@ -69,7 +70,7 @@ export interface TenantApiOptions {
 export function tenantApi(options: TenantApiOptions): TenantApi {
   rejectUnknownOptions('tenantApi', options, ['tokens', 'timeoutMs'])
   const { tokens } = options
-  if (typeof tokens?.accessToken !== 'function')
+  if (!hasMethods(tokens, ['accessToken']))
     throw invalidOption('tokens', 'a token source, such as machineTokens(…) returns', tokens)
   const tenant = tenantOrigin(tokens.tenant, 'tokens.tenant')
   const http = tenantHttp(tenant, wholeNumber('timeoutMs', options.timeoutMs, 20_000))

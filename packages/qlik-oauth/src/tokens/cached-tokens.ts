@@ -1,10 +1,10 @@
-import { createHash } from 'node:crypto'
 import { unlessAborted } from '../protocol/abort.ts'
 import { checkClient, type QlikClient } from '../protocol/client.ts'
 import type { Grant } from '../protocol/grants.ts'
-import { invalidOption, rejectUnknownOptions, wholeNumber } from '../protocol/option-checks.ts'
+import { sha256 } from '../protocol/hash.ts'
+import { hasMethods, invalidOption, rejectUnknownOptions, wholeNumber } from '../protocol/option-checks.ts'
 import { requestTokens, type TokenRequestOptions } from '../protocol/token-endpoint.ts'
-import { needsRefresh, type TokenSet } from '../protocol/token-set.ts'
+import { defaultRefreshLeewaySeconds, needsRefresh, type TokenSet } from '../protocol/token-set.ts'
 import type { LoginStore } from '../stores/login-store.ts'
 import { singleFlight } from '../stores/single-flight.ts'
 import type { TokenSource } from './token-source.ts'
@@ -36,11 +36,12 @@ export interface CachedTokensOptions extends SharedTokenOptions {
  * A token source over tokens that can be requested again at any time, without a refresh token.
  *
  * All processes share one token. When it is due, one process requests the next and the others read that. While the old
- * token is valid, a failed request goes unnoticed. Without the store, each process uses its own copy until it expires.
+ * token is valid, a failed request causes no error. Without the store, each process uses its own copy until it expires.
  */
 export function cachedTokens(options: CachedTokensOptions): TokenSource {
   const { client, store, grant, holder = '', request = {}, now = Date.now } = options
-  const leewayMs = wholeNumber('refreshLeewaySeconds', options.refreshLeewaySeconds, 60, 0) * 1000
+  const leewayMs =
+    wholeNumber('refreshLeewaySeconds', options.refreshLeewaySeconds, defaultRefreshLeewaySeconds, 0) * 1000
   const leaseMs = wholeNumber('leaseMs', options.leaseMs, 5000)
   const key = tokenKey(client, grant, holder)
   const once = singleFlight<TokenSet>({ store, leaseMs, waitMs: maxWaitMs })
@@ -103,9 +104,7 @@ const replacementPauseMs = 60_000
 
 /** Includes the host, because a client id is valid on many hosts. Hashed, because a subject is personal data. */
 function tokenKey({ tenant, clientId }: QlikClient, { grant_type, scope = '' }: Grant, holder: string): string {
-  return createHash('sha256')
-    .update(JSON.stringify([tenant, clientId, grant_type, scope, holder]))
-    .digest('base64url')
+  return sha256(JSON.stringify([tenant, clientId, grant_type, scope, holder]))
 }
 
 /**
@@ -118,8 +117,7 @@ function tokenKey({ tenant, clientId }: QlikClient, { grant_type, scope = '' }: 
 export function checkTokenOptions(name: string, options: SharedTokenOptions, ownOptions: readonly string[]): void {
   rejectUnknownOptions(name, options, [...sharedOptions, ...ownOptions])
   checkClient(options.client)
-  const store: Partial<Record<keyof TokenCache, unknown>> | undefined = options.store
-  if (!storeMethods.every(method => typeof store?.[method] === 'function')) {
+  if (!hasMethods(options.store, storeMethods)) {
     const expected = `a store with the methods ${storeMethods.join(', ')}, such as redisLoginStore(…)`
     throw invalidOption('store', expected, options.store)
   }
@@ -134,4 +132,7 @@ const sharedOptions: readonly (keyof SharedTokenOptions)[] = [
   'leaseMs',
   'now',
 ]
-const storeMethods: readonly (keyof TokenCache)[] = ['saveTokens', 'readTokens', 'lock']
+const storeMethods = Object.keys({ saveTokens: true, readTokens: true, lock: true } satisfies Record<
+  keyof TokenCache,
+  true
+>)

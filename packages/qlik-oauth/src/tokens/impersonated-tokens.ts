@@ -30,7 +30,7 @@ export function impersonatedTokens(options: ImpersonatedTokensOptions): (user: U
   requireConfidential(shared.client, 'impersonatedTokens')
   requireTier(shared.client, 'tenant', 'impersonate users')
   const scopes = scopeList(scope).join(' ')
-  // A source that is gone from here costs its user one lookup in the store.
+  // An evicted source costs its user one lookup in the store.
   const sources = new LRUCache<string, TokenSource>({ max: maxSources, ttl: sourceMs, ttlAutopurge: true })
 
   return user => {
