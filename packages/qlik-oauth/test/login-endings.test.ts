@@ -4,15 +4,8 @@ import { Redis } from 'ioredis'
 import { startChild } from 'test-support/child'
 import { type RedisServer, startRedis } from 'test-support/redis-server'
 import { until } from 'test-support/until'
-import {
-  type EndReason,
-  type LoginStore,
-  memoryLoginStore,
-  type QlikClient,
-  qlikClient,
-  redisLoginStore,
-} from '../src/index.ts'
-import { createLogins, type Logins, type LoginsOptions } from '../src/internal.ts'
+import { type LoginStore, memoryLoginStore, type QlikClient, qlikClient, redisLoginStore } from '../src/index.ts'
+import { createLogins, type LoginEndReason, type Logins, type LoginsOptions } from '../src/internal.ts'
 import { startTokenEndpoint, type TokenEndpoint } from './support/token-endpoint.ts'
 
 const keys = [randomBytes(32).toString('base64')]
@@ -21,7 +14,7 @@ let server: RedisServer
 let redis: Redis
 let endpoint: TokenEndpoint
 let web: QlikClient
-let ended: { login: string; reason: EndReason }[]
+let ended: { login: string; reason: LoginEndReason }[]
 let closing: (() => Promise<unknown>)[]
 
 beforeAll(async () => {
@@ -94,7 +87,7 @@ function revocations(key: string): number {
 }
 
 /** One event with this reason, one revocation; and no more after two further sweeps of every process. */
-async function expectOneEnd(key: string, reason: EndReason): Promise<void> {
+async function expectOneEnd(key: string, reason: LoginEndReason): Promise<void> {
   await until(() => ended.length > 0 && revocations(key) > 0)
   await new Promise(resolve => setTimeout(resolve, 300))
   expect(ended).toEqual([{ login: key, reason }])
@@ -109,7 +102,7 @@ describe.each(stores)(
       key = randomUUID()
     })
 
-    it.each<EndReason>(['logout', 'replaced', 'session_destroyed', 'administrator'])('%s', async reason => {
+    it.each<LoginEndReason>(['logout', 'replaced', 'session_destroyed', 'administrator'])('%s', async reason => {
       const all = processes(makeStore())
       await logIn(all[0], key)
       const results = await Promise.all(all.map(logins => logins.end(key, reason)))

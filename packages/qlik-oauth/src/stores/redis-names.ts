@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto'
+import { sha256 } from '../protocol/hash.ts'
 
 /** The names of Redis keys and of the channel. STORAGE.md describes each. */
 export interface RedisNames {
@@ -16,8 +16,7 @@ export function redisNames(prefix: string): RedisNames {
     channel: `${prefix}changes`,
     of: (key, kind) => `${prefix}{${key}}:${kind}`,
     userLogins(keyId, tenant, userId) {
-      const hash = createHash('sha256').update(`${keyId} ${tenant} ${userId}`).digest('base64url')
-      return `${prefix}{${hash}}:logins`
+      return `${prefix}{${sha256(`${keyId} ${tenant} ${userId}`)}}:logins`
     },
     due: (keyId, shard) => `${prefix}{${keyId}.${shard}}:due`,
   }
