@@ -37,7 +37,7 @@ describe('the running demo', () => {
       const visit = await get(path, page)
       expect([visit.status, visit.headers.get('location')]).toEqual([
         302,
-        `/auth/login?returnTo=${encodeURIComponent(path)}`,
+        `${demo.origin}/auth/login?returnTo=${encodeURIComponent(path)}`,
       ])
       expect((await get(path)).status).toBe(401)
     },

@@ -45,7 +45,7 @@ describe('login', () => {
     const guarded = await tab.get(`${application.origin}/private/a?b=1`)
     expect([guarded.status, guarded.headers.get('location')]).toEqual([
       302,
-      '/auth/login?returnTo=%2Fprivate%2Fa%3Fb%3D1',
+      `${application.origin}/auth/login?returnTo=%2Fprivate%2Fa%3Fb%3D1`,
     ])
 
     const callback = await tab.get(await authorized(tab, application, '/private/a?b=1'))
@@ -60,6 +60,19 @@ describe('login', () => {
     const page = await tab.get(`${application.origin}/private`)
     const seen = (await page.text()) + JSON.stringify([...page.headers]) + tab.header(application.origin)
     for (const secret of tenant.issuedSecrets()) expect(seen).not.toContain(secret)
+  })
+
+  it('begins at publicUrl for a page that was opened under another name of this server', async () => {
+    const application = await start()
+    const other = application.origin.replace('localhost', '127.0.0.1')
+    const guarded = await browser().get(`${other}/private/a`)
+    const login = guarded.headers.get('location') ?? ''
+    expect([guarded.status, login]).toEqual([302, `${application.origin}/auth/login?returnTo=%2Fprivate%2Fa`])
+
+    const tab = browser()
+    const callback = await tab.get(await tenant.authorize((await tab.get(login)).headers.get('location') ?? '', 'ada'))
+    expect([callback.status, callback.headers.get('location')]).toEqual([302, '/private/a'])
+    expect((await tab.get(`${application.origin}/private/a`)).status).toBe(200)
   })
 
   it('sends PKCE, state and the configured redirect URI, whatever the Host header is', async () => {

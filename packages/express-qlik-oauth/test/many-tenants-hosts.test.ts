@@ -115,7 +115,9 @@ describe('tenants with host names of their own', () => {
     const at = (path: string, accept = 'application/json') =>
       fetch(urls.south + path, { headers: { cookie, accept }, redirect: 'manual' })
     expect((await at('/private')).status).toBe(401)
-    expect((await at('/private', 'text/html')).headers.get('location')).toBe('/auth/login?returnTo=%2Fprivate')
+    expect((await at('/private', 'text/html')).headers.get('location')).toBe(
+      `${urls.south}/auth/login?returnTo=%2Fprivate`,
+    )
     expect((await at(items)).status).toBe(401)
     expect(await (await at('/auth/session')).json()).toEqual({ authenticated: false })
     await expect(engineSocket(urls.south, 'SessionApp_any', { cookie })).rejects.toThrow('401')

@@ -34,7 +34,7 @@ async function expectNobody({ origin, redis: connection }: RedisApplication): Pr
   )
   expect(statuses).toEqual([401, 401])
   expect((await visitor.browser.get(`${origin}/private`)).headers.get('location')).toBe(
-    '/auth/login?returnTo=%2Fprivate',
+    `${origin}/auth/login?returnTo=%2Fprivate`,
   )
   expect(await (await visitor.call(origin, '/auth/session')).json()).toEqual({ authenticated: false })
   await expect(visitor.openSocket(origin)).rejects.toThrow('401')

@@ -204,7 +204,7 @@ describe('an application whose Redis', () => {
     await application.redis.del(`qlik:{${loginKey(id)}}:login`)
     expect(await visitor.mayCall(application.origin)).toBe(false)
     expect((await visitor.browser.get(`${application.origin}/private`)).headers.get('location')).toBe(
-      '/auth/login?returnTo=%2Fprivate',
+      `${application.origin}/auth/login?returnTo=%2Fprivate`,
     )
   })
 

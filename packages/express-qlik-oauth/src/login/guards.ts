@@ -11,8 +11,8 @@ import { returnPath } from './return-path.ts'
 
 export interface Guards {
   /**
-   * Requires a login and sets `req.qlik`. Navigations without one are redirected to the login and come back; all other
-   * requests get 401.
+   * Requires a login and sets `req.qlik`. Navigations without one are redirected to the login at `publicUrl` and come
+   * back; all other requests get 401.
    */
   requireLogin(): RequestHandler
   /** Requires a login that was granted all these scopes. 403 names the missing ones. */
@@ -68,7 +68,9 @@ async function requiredLogin(context: AuthContext, request: Request, response: R
   response.set('cache-control', 'no-store')
   if (isNavigation(request)) {
     const returnTo = returnPath(request.originalUrl, context.settings.home)
-    response.redirect(302, `${loginPath}?returnTo=${encodeURIComponent(returnTo)}`)
+    // Absolute: a login that begins under another name of this server ends where the browser sends its cookies.
+    const publicUrl = context.tenants.publicUrlOf(request)
+    response.redirect(302, `${publicUrl}${loginPath}?returnTo=${encodeURIComponent(returnTo)}`)
   } else {
     sendError(response, new QlikOAuthError('ERR_LOGIN_REQUIRED', 'Not authenticated'))
   }

@@ -27,6 +27,8 @@ export interface TenantRegistry {
   readonly tenantFromLogin: boolean
   /** The tenant that a request names; `undefined` when it names none. */
   ofRequest(request: IncomingMessage): TenantConfiguration | undefined
+  /** Origin at which browsers see the application: that of the tenant that the request names. */
+  publicUrlOf(request: IncomingMessage): string
   /** The tenant and client of a login or authorization transaction; `undefined` when they are no longer configured. */
   ofRecord(record: { tenant: string; clientId: string }): TenantConfiguration | undefined
 }
@@ -48,6 +50,7 @@ function singleTenant(options: Exclude<QlikAuthOptions, { tenants: object }>): T
     all: [only],
     tenantFromLogin: true,
     ofRequest: () => only,
+    publicUrlOf: () => only.publicUrl,
     ofRecord: record => (matches(only, record) ? only : undefined),
   }
 }
@@ -70,20 +73,24 @@ function severalTenants(options: Extract<QlikAuthOptions, { tenants: object }>):
   )
   const byOrigin = new Map(all.map(tenant => [tenant.client.tenant, tenant]))
   if (byOrigin.size < all.length) throw configurationError('tenants must name each tenant once.')
+  const publicUrl = publicOrigin(options.publicUrl)
   const publicUrls = new Set(all.map(tenant => tenant.publicUrl))
-  if (new Set([publicOrigin(options.publicUrl), ...publicUrls].map(url => new URL(url).protocol)).size > 1)
+  const [defaultUrl = publicUrl] = publicUrls.size === 1 ? publicUrls : [publicUrl]
+  if (new Set([publicUrl, ...publicUrls].map(url => new URL(url).protocol)).size > 1)
     throw configurationError('The publicUrl of the application and of all tenants must be https, or all http.')
+  const ofRequest = (request: IncomingMessage): TenantConfiguration | undefined => {
+    try {
+      return byOrigin.get(tenantOf(request) ?? '')
+    } catch {
+      // tenantOf is the application's code and sees unchecked input; an error means that the request names no tenant.
+      return undefined
+    }
+  }
   return {
     all,
     tenantFromLogin: publicUrls.size === 1,
-    ofRequest(request) {
-      try {
-        return byOrigin.get(tenantOf(request) ?? '')
-      } catch {
-        // tenantOf is the application's code and sees unchecked input; an error means that the request names no tenant.
-        return undefined
-      }
-    },
+    ofRequest,
+    publicUrlOf: request => ofRequest(request)?.publicUrl ?? defaultUrl,
     ofRecord: record => all.find(tenant => matches(tenant, record)),
   }
 }
