@@ -101,6 +101,8 @@ const fastBrotli = { params: { [constants.BROTLI_PARAM_QUALITY]: 1 } }
 
 function rewrittenText(text: Buffer, links: TenantLinks, path: string): Buffer {
   if (!text.includes('"href"') && !text.includes('"location"')) return text
+  // Without a slash after a quote or another slash, escaped or not, no link can lead to the tenant.
+  if (!text.includes('//') && !text.includes('"/') && !text.includes('\\/')) return text
   const rewriter = jsonRewriter(links, path)
   const changed = rewriter.push(text)
   const rest = rewriter.end()

@@ -44,6 +44,8 @@ class JsonLinkRewriter implements LinkRewriter {
     /** Everything before it has been put out or is held. */
     let from = 0
     let string = this.#string
+    /** Position of the next backslash, or `length`; looked up for long strings only. */
+    let nextBackslash = -1
     for (let index = 0; index < length; index += 1) {
       let byte = chunk[index]
       if (string !== none) {
@@ -54,6 +56,10 @@ class JsonLinkRewriter implements LinkRewriter {
         const begin = index
         while (byte !== quote && byte !== backslash && index < length) {
           index += 1
+          if (index - begin === longString) {
+            if (nextBackslash < index) nextBackslash = positionOf(backslash, chunk, index)
+            index = Math.min(positionOf(quote, chunk, index), nextBackslash)
+          }
           byte = chunk[index]
         }
         if (string === inKey) this.#key += chunk.toString('latin1', begin, Math.min(index, begin + maxKeyBytes))
@@ -161,11 +167,19 @@ const [none, inKey, inValue, inLink] = [0, 1, 2, 3] as const
 /** `{data: [{links: {self: {href` */
 const deepest = 5
 const maxKeyBytes = 16
+/** From this length on, a native search is faster than a loop. */
+const longString = 32
 const maxLinkBytes = 16 * 1024
 const empty = Buffer.alloc(0)
 
 const [quote, backslash, openBrace, closeBrace, openBracket, closeBracket] = [0x22, 0x5c, 0x7b, 0x7d, 0x5b, 0x5d]
 const comma = 0x2c
+
+/** @returns The length of the chunk when it does not contain the byte. */
+function positionOf(byte: number, chunk: Buffer, from: number): number {
+  const position = chunk.indexOf(byte, from)
+  return position === -1 ? chunk.length : position
+}
 
 function joined(parts: readonly Buffer[]): Buffer {
   const [first = empty] = parts
