@@ -10,8 +10,7 @@ import { isMissing } from './private-file.ts'
  *
  * The lock is a directory with one file, whose name holds the end of the lease and the holder. To renew the lock or to
  * take an expired one over is to rename that file, which succeeds for one process only; a holder that lost the lock
- * finds its file gone. (proper-lockfile removes an expired lock and creates its own in two steps, and releases a lock
- * without checking the holder, so two processes can hold it at once.)
+ * finds its file gone.
  */
 export async function fileLock(path: string, leaseMs: number): Promise<Lock | 'held'> {
   const holder = randomUUID()
