@@ -30,19 +30,37 @@ afterEach(async () => {
 })
 
 describe('the saved logins', () => {
-  it('are removed with the tokens that another command has renewed', async () => {
-    const [renewing, leaving] = [savedLogins(directory), savedLogins(directory)]
+  it('are removed with the tokens that another command has refreshed', async () => {
+    const [refreshing, leaving] = [savedLogins(directory), savedLogins(directory)]
     const seen = await leaving.find(undefined)
-    expect(await renewing.tokens(login).accessToken()).toBe('new')
+    expect(await refreshing.tokens(login).accessToken()).toBe('new')
     expect(await leaving.remove(seen?.tenant ?? '')).toMatchObject({ tokens: { refreshToken: 'refresh-2' } })
     expect(await leaving.remove(login.tenant)).toBeUndefined()
   })
 
-  it('are not renewed after another command has logged out', async () => {
+  it('are not refreshed after another command has logged out', async () => {
     const tokens = savedLogins(directory).tokens(login)
     await savedLogins(directory).remove(login.tenant)
     await expect(tokens.accessToken()).rejects.toMatchObject({ code: 'ERR_SESSION_EXPIRED' })
     expect(endpoint.requests).toHaveLength(0)
+  })
+
+  it('end when the tenant refuses their refresh token', async () => {
+    endpoint.respond(() => ({ status: 400, body: { error: 'invalid_grant' } }))
+    await expect(savedLogins(directory).tokens(login).accessToken()).rejects.toMatchObject({
+      code: 'ERR_SESSION_EXPIRED',
+    })
+  })
+
+  it.each([
+    [401, 'invalid_client'],
+    [403, 'access_denied'],
+  ])('do not end when the tenant refuses the client or the user: %i %s', async (status, error) => {
+    endpoint.respond(() => ({ status, body: { error } }))
+    await expect(savedLogins(directory).tokens(login).accessToken()).rejects.toMatchObject({
+      code: 'ERR_TOKEN_REFUSED',
+      error,
+    })
   })
 
   it('are all kept when several commands save at the same time', async () => {
@@ -51,7 +69,7 @@ describe('the saved logins', () => {
     for (const tenant of tenants) expect(await savedLogins(directory).find(tenant)).toMatchObject({ tenant })
   })
 
-  it('are renewed once by several commands at the same time', async () => {
+  it('are refreshed once by several commands at the same time', async () => {
     const sources = Array.from({ length: 8 }, () => savedLogins(directory).tokens(login))
     expect(new Set(await Promise.all(sources.map(source => source.accessToken())))).toEqual(new Set(['new']))
     expect(endpoint.requests).toHaveLength(1)

@@ -2,16 +2,16 @@ import { randomUUID } from 'node:crypto'
 import { join } from 'node:path'
 import { unlessAborted } from '../protocol/abort.ts'
 import { type QlikClient, qlikClient } from '../protocol/client.ts'
-import { QlikOAuthError } from '../protocol/errors.ts'
+import { isGrantRefused, QlikOAuthError } from '../protocol/errors.ts'
 import { refreshTokenGrant } from '../protocol/grants.ts'
-import { isObject, parseJson } from '../protocol/json.ts'
+import { parseJson } from '../protocol/json.ts'
 import { configurationError } from '../protocol/option-checks.ts'
 import { requestTokens } from '../protocol/token-endpoint.ts'
-import { needsRefresh, type TokenSet } from '../protocol/token-set.ts'
+import { defaultRefreshLeewaySeconds, needsRefresh, refreshedTokens, type TokenSet } from '../protocol/token-set.ts'
 import { singleFlight } from '../stores/single-flight.ts'
+import { isString, isTokenSet, optional, shape } from '../stores/stored-values.ts'
 import type { TokenSource } from '../tokens/token-source.ts'
 import { fileLock } from './file-lock.ts'
-import { tokenSet } from './file-token-cache.ts'
 import { readPrivateFile, writePrivateFile } from './private-file.ts'
 
 /** A login of this user at one tenant. */
@@ -30,9 +30,9 @@ export interface SavedLogins {
   /** @param tenant @default the tenant of the last login */
   find(tenant: string | undefined): Promise<SavedLogin | undefined>
   save(login: SavedLogin): Promise<void>
-  /** @returns The removed login, with the tokens that a command at the same time may have renewed. */
+  /** @returns The removed login, with the tokens that a command at the same time may have refreshed. */
   remove(tenant: string): Promise<SavedLogin | undefined>
-  /** Renews the tokens once for all commands that run at the same time, and saves them. */
+  /** Refreshes the tokens once for all commands that run at the same time, and saves them. */
   tokens(login: SavedLogin): TokenSource
 }
 
@@ -41,7 +41,7 @@ export function savedLogins(directory: string): SavedLogins {
   const path = join(directory, 'logins.json')
   const lock = (_key: string, leaseMs: number) => fileLock(join(directory, 'logins.lock'), leaseMs)
   const limits = { store: { lock }, leaseMs: 5000, waitMs: 45_000 }
-  const renewOnce = singleFlight<TokenSet>(limits)
+  const refreshOnce = singleFlight<TokenSet>(limits)
   const writeOnce = singleFlight<true>(limits)
 
   /** Newest first. */
@@ -50,7 +50,7 @@ export function savedLogins(directory: string): SavedLogins {
     if (text === undefined) return []
     const { logins } = parseJson(text) ?? {}
     if (!Array.isArray(logins)) throw configurationError(`${path} is not valid. Delete it and log in again.`)
-    return logins.map(savedLogin).filter(login => login !== undefined)
+    return logins.filter(isSavedLogin)
   }
 
   async function write(edit: (logins: readonly SavedLogin[]) => readonly SavedLogin[]): Promise<true> {
@@ -62,14 +62,14 @@ export function savedLogins(directory: string): SavedLogins {
     await writeOnce(randomUUID(), { lookup: async () => undefined, execute: () => write(edit) })
   }
 
-  function renew(login: SavedLogin, rejected: string | undefined): Promise<TokenSet> {
+  function refresh(login: SavedLogin, rejected: string | undefined): Promise<TokenSet> {
     const current = async () => {
       const saved = await find(login.tenant)
       // Another command has logged out.
       if (saved === undefined) throw loginEnded(login)
       return saved
     }
-    return renewOnce(login.tenant, {
+    return refreshOnce(login.tenant, {
       async lookup() {
         const { tokens } = await current()
         return isDue(tokens, rejected) ? undefined : tokens
@@ -103,7 +103,7 @@ export function savedLogins(directory: string): SavedLogins {
       return {
         tenant: login.tenant,
         async accessToken({ rejected, signal } = {}) {
-          if (isDue(tokens, rejected)) tokens = await unlessAborted(renew(login, rejected), signal)
+          if (isDue(tokens, rejected)) tokens = await unlessAborted(refresh(login, rejected), signal)
           return tokens.accessToken
         },
       }
@@ -112,10 +112,8 @@ export function savedLogins(directory: string): SavedLogins {
 }
 
 function isDue(tokens: TokenSet, rejected: string | undefined): boolean {
-  return tokens.accessToken === rejected || needsRefresh(tokens, Date.now(), leewayMs)
+  return tokens.accessToken === rejected || needsRefresh(tokens, Date.now(), defaultRefreshLeewaySeconds * 1000)
 }
-
-const leewayMs = 60_000
 
 /** The client of a login. */
 export function clientOf(login: Pick<SavedLogin, 'tenant' | 'clientId' | 'clientSecret' | 'scope'>): QlikClient {
@@ -124,14 +122,13 @@ export function clientOf(login: Pick<SavedLogin, 'tenant' | 'clientId' | 'client
 }
 
 async function requestRefresh(login: SavedLogin): Promise<TokenSet> {
-  const { refreshToken, scope } = login.tokens
+  const { refreshToken } = login.tokens
   if (refreshToken === undefined) throw loginEnded(login)
   const client = clientOf(login)
   try {
-    const tokens = await requestTokens(client, refreshTokenGrant(refreshToken))
-    return { refreshToken, ...(scope === undefined ? {} : { scope }), ...tokens }
+    return refreshedTokens(login.tokens, await requestTokens(client, refreshTokenGrant(refreshToken)))
   } catch (cause) {
-    if (cause instanceof QlikOAuthError && cause.code === 'ERR_TOKEN_REFUSED') throw loginEnded(login, cause)
+    if (isGrantRefused(cause)) throw loginEnded(login, cause)
     throw cause
   } finally {
     await client.close()
@@ -143,19 +140,11 @@ function loginEnded({ tenant }: SavedLogin, cause?: unknown): QlikOAuthError {
   return new QlikOAuthError('ERR_SESSION_EXPIRED', message, { cause })
 }
 
-function savedLogin(json: unknown): SavedLogin | undefined {
-  if (!isObject(json) || !isObject(json.user) || !isObject(json.tokens)) return undefined
-  const { tenant, clientId, clientSecret, scope } = json
-  const { id, name } = json.user
-  const tokens = tokenSet(json.tokens)
-  if (typeof tenant !== 'string' || typeof clientId !== 'string' || typeof scope !== 'string') return undefined
-  if (typeof id !== 'string' || tokens === undefined) return undefined
-  return {
-    tenant,
-    clientId,
-    scope,
-    tokens,
-    user: { id, ...(typeof name === 'string' ? { name } : {}) },
-    ...(typeof clientSecret === 'string' ? { clientSecret } : {}),
-  }
-}
+const isSavedLogin = shape<SavedLogin>({
+  tenant: isString,
+  clientId: isString,
+  clientSecret: optional(isString),
+  scope: isString,
+  user: shape<SavedLogin['user']>({ id: isString, name: optional(isString) }),
+  tokens: isTokenSet,
+})

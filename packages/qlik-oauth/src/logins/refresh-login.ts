@@ -1,10 +1,10 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import type { QlikClient } from '../protocol/client.ts'
-import { messageOf, QlikOAuthError, TokenResponseError } from '../protocol/errors.ts'
+import { isGrantRefused, messageOf, QlikOAuthError, TokenResponseError } from '../protocol/errors.ts'
 import { refreshTokenGrant } from '../protocol/grants.ts'
 import { revokeTokens } from '../protocol/revocation.ts'
 import { requestTokens } from '../protocol/token-endpoint.ts'
-import { needsRefresh, type TokenSet } from '../protocol/token-set.ts'
+import { needsRefresh, refreshedTokens, type TokenSet } from '../protocol/token-set.ts'
 import type { LoginRecord, LoginStore, StoredLogin } from '../stores/login-store.ts'
 import { singleFlight } from '../stores/single-flight.ts'
 import type { EmitLoginEvent, LoginEndReason } from './login-events.ts'
@@ -26,9 +26,9 @@ export interface RefreshOptions {
  * lock still stores the only valid tokens, and one that finishes after a logout stores nothing.
  *
  * @returns A function that gets the login with a valid access token. `rejected` is an access token that the tenant
- * answered with 401. It is refreshed whatever its expiry says, unless it cannot be refreshed, or is itself the result
- * of a refresh within the last minute in any process: then the login is returned as it is, so that a resource that
- * rejects every token neither ends the login nor costs a token request each time. When the refresh fails and the access
+ * rejected with 401. It is refreshed regardless of its expiry, unless it cannot be refreshed, or is itself the result of
+ * a refresh within the last minute in any process: then the login is returned as it is, so that a resource that rejects
+ * every token neither ends the login nor costs a token request each time. When the refresh fails and the access
  * token has not expired, the login is returned as it is.
  * @throws ERR_SESSION_EXPIRED when the login has ended; ERR_TOKEN_UNAVAILABLE when there is no valid token now;
  * ERR_STORE_UNAVAILABLE.
@@ -73,7 +73,7 @@ export function refreshLogins(
     return record.tokens.refreshToken !== undefined && clientOf(record) !== undefined
   }
 
-  /** The record tells it, so that all processes agree. */
+  /** Read from the record, so that all processes agree. */
   function wasJustRefreshed({ record, version }: StoredLogin): boolean {
     return version > 1 && now() < record.refreshedAt + forcedRefreshPauseMs
   }
@@ -101,7 +101,7 @@ export function refreshLogins(
       return await failed(key, current, error)
     }
     const refreshed = {
-      record: { ...record, tokens: merge(record.tokens, tokens), refreshedAt: now() },
+      record: { ...record, tokens: refreshedTokens(record.tokens, tokens), refreshedAt: now() },
       version: current.version + 1,
     }
     const stored = await save(key, refreshed, client)
@@ -109,10 +109,10 @@ export function refreshLogins(
     return stored
   }
 
-  /** Only `invalid_grant` ends the login: the other failures are not about this login. */
+  /** Only `invalid_grant` ends the login: the other failures do not concern this login. */
   async function failed(key: string, current: StoredLogin, error: unknown): Promise<StoredLogin> {
     const { tenant } = current.record
-    const grantRefused = error instanceof TokenResponseError && error.error === 'invalid_grant'
+    const grantRefused = isGrantRefused(error)
     if (grantRefused) {
       // Another process may have used the same refresh token a moment ago and be about to store the result.
       for (const waitMs of [0, 100, 300, 600]) {
@@ -173,14 +173,6 @@ export function refreshLogins(
 const maxRefreshMs = 45_000
 /** How long a refreshed access token is not refreshed again because a resource rejects it. */
 const forcedRefreshPauseMs = 60_000
-
-function merge(old: TokenSet, issued: TokenSet): TokenSet {
-  return {
-    ...issued,
-    ...(issued.refreshToken === undefined && old.refreshToken !== undefined ? { refreshToken: old.refreshToken } : {}),
-    ...(issued.scope === undefined && old.scope !== undefined ? { scope: old.scope } : {}),
-  }
-}
 
 function withoutRefreshToken({ refreshToken: _, ...rest }: TokenSet): TokenSet {
   return rest

@@ -84,13 +84,18 @@ export class TokenResponseError extends QlikOAuthError {
     const received = response.qlikCode === undefined ? response.error : `${response.error} (${response.qlikCode})`
     super(
       'ERR_TOKEN_REFUSED',
-      `The token endpoint refused the request: ${received}${advice(response.error, response.status)}`,
+      `The token endpoint refused the request: ${received}${hint(response.error, response.status)}`,
     )
     this.error = response.error
     this.errorDescription = response.errorDescription
     this.qlikCode = response.qlikCode
     this.responseStatus = response.status
   }
+}
+
+/** Whether the tenant refused the grant itself: a refresh token or a code that is used, revoked or expired. */
+export function isGrantRefused(error: unknown): boolean {
+  return error instanceof TokenResponseError && error.error === 'invalid_grant'
 }
 
 export interface TenantErrorDetail {
@@ -127,7 +132,7 @@ export class TenantResponseError extends QlikOAuthError {
   }
 }
 
-function advice(error: string, status: number): string {
+function hint(error: string, status: number): string {
   if (status === 403) {
     return '. The user is disabled or has reached the token limit of the tenant: share one store between processes and revoke unused tokens'
   }

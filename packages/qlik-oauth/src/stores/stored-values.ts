@@ -41,16 +41,19 @@ export const isAuthorizationTransaction = shape<AuthorizationTransaction>({
   cookieHash: isString,
 })
 
-function shape<Value>(fields: { readonly [Name in keyof Required<Value>]: (value: unknown) => boolean }): Shape<Value> {
+/** A check of an object with these fields. */
+export function shape<Value>(
+  fields: { readonly [Name in keyof Required<Value>]: (value: unknown) => boolean },
+): Shape<Value> {
   const checks = Object.entries<(value: unknown) => boolean>(fields)
   return (value): value is Value => isObject(value) && checks.every(([name, check]) => check(value[name]))
 }
 
-function optional(check: (value: unknown) => boolean) {
+export function optional(check: (value: unknown) => boolean) {
   return (value: unknown) => value === undefined || check(value)
 }
 
-function isString(value: unknown): boolean {
+export function isString(value: unknown): boolean {
   return typeof value === 'string'
 }
 
