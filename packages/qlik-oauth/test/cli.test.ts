@@ -51,7 +51,7 @@ describe('qlik-oauth login', () => {
     expect(tenant.requests.filter(({ path }) => path === '/oauth/revoke')).toHaveLength(2)
   })
 
-  it('renews the tokens once for commands that run at the same time', async () => {
+  it('refreshes the tokens once for commands that run at the same time', async () => {
     await login(tenant.users[0]?.id ?? '')
     const file = join(home, 'config', 'qlik-oauth', 'logins.json')
     const saved = JSON.parse(await readFile(file, 'utf8'))
@@ -108,6 +108,18 @@ describe('qlik-oauth as a machine', () => {
     expect(JSON.parse(wrong.stderr)).toMatchObject({
       error: { code: 'ERR_TOKEN_REFUSED', message: expect.stringContaining('OAUTH-22') },
     })
+  })
+
+  it('exits with 3 for a 503, and with 1 for a redirect to another host', async () => {
+    tenant.faults.next({ path: '/api/v1/items', status: 503 })
+    const failed = await cli(['api', 'GET', '/api/v1/items', '--json'], { env: machine() })
+    expect(failed.code).toBe(3)
+    expect(JSON.parse(failed.stderr)).toMatchObject({ error: { code: 'ERR_TENANT_REFUSED' } })
+
+    tenant.faults.next({ path: '/api/v1/items', status: 302, headers: { location: 'https://elsewhere.example/' } })
+    const redirected = await cli(['api', 'GET', '/api/v1/items', '--json'], { env: machine() })
+    expect(redirected.code).toBe(1)
+    expect(JSON.parse(redirected.stderr)).toMatchObject({ error: { code: 'ERR_TENANT_RESPONSE' } })
   })
 
   it('exits with 4 when the tenant is unreachable', async () => {

@@ -1,8 +1,8 @@
 import { pipeline } from 'node:stream/promises'
 import { Argument, type Command } from 'commander'
 import { type Dispatcher, request } from 'undici'
-import { QlikOAuthError } from '../protocol/errors.ts'
-import { pathOnTenant } from '../protocol/tenant-origin.ts'
+import { QlikOAuthError, TenantResponseError } from '../protocol/errors.ts'
+import { followRedirects, retryAfterSeconds } from '../protocol/tenant-http.ts'
 import { checkApiPath } from '../tenant/tenant-api.ts'
 import type { TokenSource } from '../tokens/token-source.ts'
 import { withAccessToken } from '../tokens/with-access-token.ts'
@@ -30,7 +30,7 @@ export function addApiCommand(program: Command, terminal: Terminal): void {
       await withIdentity(terminal, tenant, async ({ tokens }) => {
         const response = await send(terminal, tokens, { method, path, contentType })
         await pipeline(response.body, terminal.stdout, { end: false })
-        throwForStatus(tokens.tenant, response.statusCode)
+        throwForStatus(tokens.tenant, response)
       })
     })
 }
@@ -46,46 +46,51 @@ async function send(
   terminal: Terminal,
   tokens: TokenSource,
   { method, path, contentType }: Sent,
-): Promise<Dispatcher.ResponseData> {
+): Promise<StreamedResponse> {
   const hasBody = method === 'POST' || method === 'PUT' || method === 'PATCH'
   const { stdin, signal } = terminal
   const { tenant } = tokens
 
-  const attempt = async (accessToken: string): Promise<Dispatcher.ResponseData> => {
-    for (let current = path, redirects = 0; ; redirects++) {
-      const response = await request(tenant + current, {
-        method,
-        headers: {
-          authorization: `Bearer ${accessToken}`,
-          accept: '*/*',
-          ...(hasBody ? { 'content-type': contentType } : {}),
-        },
-        body: hasBody ? stdin : null,
-        signal,
-      }).catch(cause => {
-        throw new QlikOAuthError('ERR_TENANT_UNREACHABLE', `No response from ${tenant}`, { cause })
-      })
-      const isRedirect = response.statusCode >= 300 && response.statusCode < 400
-      const next = isRedirect ? pathOnTenant(response.headers.location, tenant, current) : undefined
-      if (hasBody || next === undefined || redirects === maxRedirects) return response
-      await response.body.dump()
-      current = next
-    }
+  const discard = ({ body }: StreamedResponse) => body.dump()
+
+  const sendOnce = async (accessToken: string, current: string): Promise<StreamedResponse> => {
+    const { statusCode, headers, body } = await request(tenant + current, {
+      method,
+      headers: {
+        authorization: `Bearer ${accessToken}`,
+        accept: '*/*',
+        ...(hasBody ? { 'content-type': contentType } : {}),
+      },
+      body: hasBody ? stdin : null,
+      signal,
+    }).catch(cause => {
+      throw new QlikOAuthError('ERR_TENANT_UNREACHABLE', `No response from ${tenant}`, { cause })
+    })
+    return { status: statusCode, headers, body }
   }
-  return await withAccessToken(tokens, attempt, {
-    // Standard input cannot be read twice.
-    isRejected: ({ statusCode }) => statusCode === 401 && !hasBody,
-    discard: ({ body }) => body.dump(),
-    signal,
-  })
+  return await withAccessToken(
+    tokens,
+    accessToken =>
+      hasBody
+        ? sendOnce(accessToken, path)
+        : followRedirects(tenant, path, current => sendOnce(accessToken, current), discard),
+    {
+      // Standard input cannot be read twice.
+      isRejected: ({ status }) => status === 401 && !hasBody,
+      discard,
+      signal,
+    },
+  )
 }
 
-const maxRedirects = 3
+interface StreamedResponse extends Pick<Dispatcher.ResponseData, 'headers' | 'body'> {
+  readonly status: number
+}
 
-function throwForStatus(tenant: string, status: number): void {
+function throwForStatus(tenant: string, { status, headers }: StreamedResponse): void {
   const message = `${tenant} returned ${status}`
-  if (status >= 500) throw new QlikOAuthError('ERR_TENANT_UNREACHABLE', message)
-  if (status >= 400) throw new QlikOAuthError('ERR_TENANT_REFUSED', message)
+  if (status >= 400)
+    throw new TenantResponseError({ message, status, errors: [], retryAfterSeconds: retryAfterSeconds(headers) })
   if (status >= 300)
-    throw new QlikOAuthError('ERR_TENANT_RESPONSE', `${message}; redirects are followed on the tenant's host only`)
+    throw new QlikOAuthError('ERR_TENANT_RESPONSE', `${message}; a request with a body is not sent again`)
 }

@@ -1,7 +1,7 @@
 import type { QlikClient } from './client.ts'
 import { QlikOAuthError } from './errors.ts'
 import { parseJson } from './json.ts'
-import { getFollowingRedirects } from './tenant-http.ts'
+import { followRedirects } from './tenant-http.ts'
 
 /** A user of the tenant, as `GET /api/v1/users/me` returns it. With narrow scopes Qlik omits fields. */
 export interface QlikUser {
@@ -20,7 +20,9 @@ export interface QlikUser {
  */
 export async function currentUser(client: QlikClient, accessToken: string, signal?: AbortSignal): Promise<QlikUser> {
   const headers = { authorization: `Bearer ${accessToken}` }
-  const response = await getFollowingRedirects(client.http, { path: '/api/v1/users/me', headers, signal })
+  const response = await followRedirects(client.tenant, '/api/v1/users/me', path =>
+    client.http.request({ path, headers, signal }),
+  )
   const json = response.status === 200 ? parseJson(response.text) : undefined
   const id = field(json?.id)
   if (json === undefined || id === undefined) {

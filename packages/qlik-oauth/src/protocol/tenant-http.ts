@@ -78,31 +78,33 @@ export function withoutQuery(path: string): string {
 }
 
 /**
- * Sends a GET request and follows redirects on the same host. A redirect to another host is an error, because the
- * request carries an access token.
+ * Sends a request without a body and follows redirects on the same host. A redirect to another host is an error, because
+ * the request carries an access token.
  *
- * @throws ERR_TENANT_RESPONSE for a redirect to another host and after three redirects; the errors of `http.request`.
+ * @param send Sends the request to this path.
+ * @param discard Frees what a redirect holds before the next request.
+ * @throws ERR_TENANT_RESPONSE for a redirect to another host and after three redirects; the errors of `send`.
  */
-export async function getFollowingRedirects(
-  http: TenantHttp,
-  request: Omit<TenantRequest, 'method' | 'body'>,
-): Promise<TenantResponse> {
-  let { path } = request
+export async function followRedirects<Response extends Pick<TenantResponse, 'status' | 'headers'>>(
+  origin: string,
+  path: string,
+  send: (path: string) => Promise<Response>,
+  discard?: (response: Response) => unknown,
+): Promise<Response> {
+  let current = path
   for (let redirects = 0; redirects <= maxRedirects; redirects++) {
-    const response = await http.request({ ...request, path })
+    const response = await send(current)
     if (response.status < 300 || response.status >= 400) return response
-    const next = pathOnTenant(response.headers.location, http.origin, path)
+    await discard?.(response)
+    const next = pathOnTenant(response.headers.location, origin, current)
     if (next === undefined)
       throw new QlikOAuthError(
         'ERR_TENANT_RESPONSE',
-        `${http.origin} redirects GET ${withoutQuery(path)} to another host, or nowhere; the token is not sent there`,
+        `${origin} redirects ${withoutQuery(current)} to another host, or nowhere; the token is not sent there`,
       )
-    path = next
+    current = next
   }
-  throw new QlikOAuthError(
-    'ERR_TENANT_RESPONSE',
-    `${http.origin} redirects GET ${withoutQuery(request.path)} too often`,
-  )
+  throw new QlikOAuthError('ERR_TENANT_RESPONSE', `${origin} redirects ${withoutQuery(path)} too often`)
 }
 
 const maxRedirects = 3

@@ -9,7 +9,7 @@ import {
   wholeNumber,
 } from '../protocol/option-checks.ts'
 import {
-  getFollowingRedirects,
+  followRedirects,
   retryAfterSeconds,
   type TenantRequest,
   type TenantResponse,
@@ -90,8 +90,11 @@ export function tenantApi(options: TenantApiOptions): TenantApi {
     })
     const response = await withAccessToken(
       tokens,
-      accessToken =>
-        method === 'GET' ? getFollowingRedirects(http, authorized(accessToken)) : http.request(authorized(accessToken)),
+      accessToken => {
+        const sent = authorized(accessToken)
+        if (method !== 'GET') return http.request(sent)
+        return followRedirects(tenant, path, current => http.request({ ...sent, path: current }))
+      },
       { isRejected: ({ status }) => status === 401, signal },
     )
     if (response.status < 300) return response
