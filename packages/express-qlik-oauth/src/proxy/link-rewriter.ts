@@ -54,15 +54,19 @@ class JsonLinkRewriter implements LinkRewriter {
           continue
         }
         const begin = index
-        while (byte !== quote && byte !== backslash && index < length) {
+        const loopEnd = Math.min(begin + longString, length)
+        while (byte !== quote && byte !== backslash && index < loopEnd) {
           index += 1
-          if (index - begin === longString) {
-            if (nextBackslash < index) nextBackslash = positionOf(backslash, chunk, index)
-            index = Math.min(positionOf(quote, chunk, index), nextBackslash)
-          }
           byte = chunk[index]
         }
-        if (string === inKey) this.#key += chunk.toString('latin1', begin, Math.min(index, begin + maxKeyBytes))
+        if (index === loopEnd && byte !== quote && byte !== backslash) {
+          if (nextBackslash < index) nextBackslash = positionOf(backslash, chunk, index)
+          index = Math.min(positionOf(quote, chunk, index), nextBackslash)
+          byte = chunk[index]
+        }
+        // Most keys have another length than those that matter, and need no string of their own.
+        if (string === inKey && (this.#key !== '' || byte !== quote || keyLengths[index - begin] === true))
+          this.#key += chunk.toString('latin1', begin, Math.min(index, begin + maxKeyBytes))
         if (byte === backslash) {
           this.#escaped = true
           if (string === inKey) this.#key += '\\'
@@ -167,8 +171,10 @@ const [none, inKey, inValue, inLink] = [0, 1, 2, 3] as const
 /** `{data: [{links: {self: {href` */
 const deepest = 5
 const maxKeyBytes = 16
+/** By length: data and href, links, results, location. */
+const keyLengths = [false, false, false, false, true, true, false, true, true]
 /** From this length on, a native search is faster than a loop. */
-const longString = 32
+const longString = 64
 const maxLinkBytes = 16 * 1024
 const empty = Buffer.alloc(0)
 
