@@ -18,4 +18,4 @@ export {
   type SinglePageHostConfig,
   singlePageClient,
 } from './single-page-client.ts'
-export type { SocketEvent, SocketProxyOptions } from './socket/socket-proxy.ts'
+export type { SocketEvent, SocketProxyOptions } from './socket/socket-proxy-options.ts'

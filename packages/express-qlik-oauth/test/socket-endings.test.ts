@@ -1,23 +1,11 @@
 import { once } from 'node:events'
 import type { Socket } from 'node:net'
 import { setTimeout as pause } from 'node:timers/promises'
-import { afterEach, describe, expect, it } from '@jest/globals'
+import { describe, expect, it } from '@jest/globals'
 import { promptly } from 'test-support/until'
-import {
-  endOf,
-  handshakeText,
-  type RawPeer,
-  rawPeer,
-  type Setup,
-  type SetupOptions,
-  socketSetup,
-} from './support/socket-setup.ts'
+import { endOf, handshakeText, type RawPeer, rawPeer, setup, socketSuite } from './support/socket-setup.ts'
 
-let setup: Setup
-const start = async (options: SetupOptions = {}) => {
-  setup = await socketSetup(options)
-}
-afterEach(() => setup.stop())
+const { start } = socketSuite()
 
 describe('close frames', () => {
   it.each([
@@ -105,7 +93,7 @@ describe('the end of a login', () => {
     expect(all.endsWith('\x82\x06abcdef\x88\x15\x0f\xa6the login has ended')).toBe(true)
   })
 
-  it('destroys connections that neither complete a frame nor answer', async () => {
+  it('destroys connections that neither complete a frame nor send a close frame', async () => {
     const { peer, tenant } = await withRawPeers()
     tenant.write(Buffer.from('8206616263', 'hex'))
     await peer.until('abc')
@@ -148,7 +136,7 @@ describe('close()', () => {
     const ends = []
     for (let batch = 0; batch < 10; batch += 1)
       ends.push(...(await Promise.all(Array.from({ length: 100 }, () => opened()))))
-    expect(setup.proxy.open).toBe(1000)
+    expect(setup.openSockets()).toBe(1000)
     await setup.proxy.close({ graceMs: 5000 })
     expect(new Set((await Promise.all(ends.map(({ closed }) => closed))).map(({ code }) => code))).toEqual(
       new Set([4003]),
@@ -156,10 +144,10 @@ describe('close()', () => {
     await setup.allClosed()
   })
 
-  it('destroys sockets that do not answer within the grace', async () => {
+  it('destroys sockets that send no close frame within the grace', async () => {
     await withRawPeers()
     await promptly(setup.proxy.close({ graceMs: 100 }))
-    expect(setup.proxy.open).toBe(0)
+    expect(setup.openSockets()).toBe(0)
   })
 
   it('lets the frame that is being forwarded complete within the grace', async () => {
@@ -179,7 +167,7 @@ describe('close()', () => {
     await setup.connect()
     await Promise.all([setup.proxy.close({ graceMs: 1000 }), setup.proxy.close({ graceMs: 1000 })])
     await setup.proxy.close({ graceMs: 1000 })
-    expect(setup.proxy.open).toBe(0)
+    expect(setup.openSockets()).toBe(0)
   })
 
   async function opened() {

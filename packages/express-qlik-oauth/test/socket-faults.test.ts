@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import { createServer, type Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
-import { afterEach, describe, expect, it } from '@jest/globals'
+import { describe, expect, it } from '@jest/globals'
 import type { TokenSource } from 'qlik-oauth'
 import { promptly } from 'test-support/until'
 import { deferred } from './support/deferred.ts'
@@ -10,40 +10,32 @@ import {
   handshakeText,
   type RawPeer,
   rawPeer,
-  type Setup,
+  responseTo,
   type SetupOptions,
-  socketSetup,
+  setup,
+  socketSuite,
   switching,
 } from './support/socket-setup.ts'
 
-let setup: Setup
-const start = async (options: SetupOptions = {}) => {
-  setup = await socketSetup(options)
-}
-const startRaw = async () => {
-  await start({ raw: true })
-  return await setup.connectRaw()
-}
-afterEach(() => setup.stop())
+const { start, startRaw } = socketSuite()
 
 const withTokens = (accessToken: TokenSource['accessToken']): SetupOptions => ({
   authenticate: async () => ({ tokens: { tenant: setup.tenant, accessToken } }),
 })
 const reset = (socket: Duplex) => void (socket as Socket).resetAndDestroy()
-const responseTo = (text: string) => rawPeer(setup, text).all.then(bytes => bytes.toString('latin1'))
 
 describe('a browser that resets its connection', () => {
   it('during the token request aborts it, and no upgrade is sent', async () => {
-    const asked = deferred<AbortSignal | undefined>()
+    const requested = deferred<AbortSignal | undefined>()
     const token = deferred<string>()
     await start(
       withTokens(({ signal } = {}) => {
-        asked.resolve(signal)
+        requested.resolve(signal)
         return token.promise
       }),
     )
     const peer = rawPeer(setup, handshakeText(setup))
-    const signal = await asked.promise
+    const signal = await requested.promise
     peer.socket.resetAndDestroy()
     await setup.allClosed()
     expect(signal?.aborted).toBe(true)
@@ -54,18 +46,18 @@ describe('a browser that resets its connection', () => {
   })
 
   it('during the renewal of a rejected token causes no second upgrade', async () => {
-    const asked = deferred<true>()
+    const requested = deferred<true>()
     const token = deferred<string>()
     await start({
       ...withTokens(async ({ rejected } = {}) => {
         if (rejected === undefined) return 'stale'
-        asked.resolve(true)
+        requested.resolve(true)
         return await token.promise
       }),
       onUpgrade: (_request, socket) => socket.end('HTTP/1.1 401 Unauthorized\r\n\r\n'),
     })
     const peer = rawPeer(setup, handshakeText(setup))
-    await asked.promise
+    await requested.promise
     peer.socket.resetAndDestroy()
     await setup.allClosed()
     token.resolve('fresh')
@@ -100,7 +92,6 @@ describe('a browser that resets its connection', () => {
   it('in the middle of a frame header: the tenant gets a close frame', async () => {
     const { peer, tenant } = await startRaw()
     peer.socket.write(Buffer.from('82fe', 'hex'))
-    while (setup.proxy.open === 0) await new Promise(setImmediate)
     peer.socket.resetAndDestroy()
     await setup.allClosed()
     expect(Buffer.concat(tenant.chunks)[0]).toBe(0x88)
@@ -133,7 +124,7 @@ describe('a tenant that resets its connection', () => {
     await start({
       authenticate: async () => ({ tokens: { tenant: `http://127.0.0.1:${port}`, accessToken: async () => 'token' } }),
     })
-    expect(await responseTo(handshakeText(setup))).toMatch(/^HTTP\/1\.1 502 [\s\S]*tenant_reset/)
+    expect((await responseTo(handshakeText(setup))).text).toMatch(/^HTTP\/1\.1 502 [\s\S]*tenant_reset/)
     await setup.allClosed()
     await new Promise(done => resetting.close(done))
   })
@@ -145,7 +136,7 @@ describe('a tenant that resets its connection', () => {
     await start({
       onUpgrade: (_request, socket) => void (text === '' ? reset(socket) : socket.write(text, () => reset(socket))),
     })
-    expect(await responseTo(handshakeText(setup))).toMatch(/^HTTP\/1\.1 502 [\s\S]*tenant_re/)
+    expect((await responseTo(handshakeText(setup))).text).toMatch(/^HTTP\/1\.1 502 [\s\S]*tenant_re/)
     await setup.allClosed()
   })
 
@@ -154,7 +145,7 @@ describe('a tenant that resets its connection', () => {
       onUpgrade: (_request, socket) =>
         void (setup.arrived.length === 1 ? socket.end('HTTP/1.1 401 Unauthorized\r\n\r\n') : reset(socket)),
     })
-    expect(await responseTo(handshakeText(setup))).toMatch(/^HTTP\/1\.1 502 [\s\S]*tenant_reset/)
+    expect((await responseTo(handshakeText(setup))).text).toMatch(/^HTTP\/1\.1 502 [\s\S]*tenant_reset/)
     expect(setup.arrived).toHaveLength(2)
     await setup.allClosed()
   })
@@ -164,13 +155,13 @@ describe('a tenant that resets its connection', () => {
       onUpgrade: (_request, socket) =>
         void socket.write('HTTP/1.1 403 Forbidden\r\ncontent-length: 1000\r\n\r\nno', () => reset(socket)),
     })
-    expect(await responseTo(handshakeText(setup))).toMatch(/^HTTP\/1\.1 (?:403|502) /)
+    expect((await responseTo(handshakeText(setup))).text).toMatch(/^HTTP\/1\.1 (?:403|502) /)
     await setup.allClosed()
   })
 
   it('right after its handshake: nothing stays open', async () => {
     await start({ onUpgrade: (request, socket) => void socket.write(`${switching(request)}\r\n`, () => reset(socket)) })
-    expect(await responseTo(handshakeText(setup))).toMatch(/^HTTP\/1\.1 (?:101|502) /)
+    expect((await responseTo(handshakeText(setup))).text).toMatch(/^HTTP\/1\.1 (?:101|502) /)
     await setup.allClosed()
   })
 
@@ -193,7 +184,7 @@ describe('a tenant that resets its connection', () => {
     await setup.allClosed()
   })
 
-  it('instead of answering a close frame: the connection of the browser ends at once', async () => {
+  it('instead of a close frame in response: the connection of the browser ends at once', async () => {
     const { browser, tenant } = await withRawTenant()
     tenant.once('data', () => reset(tenant))
     browser.socket.close(1000)
@@ -211,7 +202,7 @@ describe('after twenty resets', () => {
       if (count % 2 === 0) await peer.until('\r\n\r\n')
       peer.socket.resetAndDestroy()
     }
-    while (setup.proxy.open > 1) await new Promise(setImmediate)
+    while ((await setup.browserConnections()) > 1) await new Promise(setImmediate)
     bystander.browser.send('still here')
     expect(await bystander.tenant.message()).toMatchObject({ data: 'still here' })
   })

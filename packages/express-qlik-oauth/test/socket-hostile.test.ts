@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import { createServer } from 'node:http'
 import type { Duplex } from 'node:stream'
-import { afterEach, describe, expect, it } from '@jest/globals'
+import { describe, expect, it } from '@jest/globals'
 import type { Principal } from '../src/http/principal.ts'
 import { qlikProxy } from '../src/index.ts'
 import { heartbeatPayload } from '../src/socket/frame.ts'
@@ -13,30 +13,18 @@ import {
   handshakeText,
   listen,
   rawPeer,
-  type Setup,
+  responseTo,
   type SetupOptions,
-  socketSetup,
+  setup,
+  socketSuite,
   switching,
 } from './support/socket-setup.ts'
 
-let setup: Setup
-const start = async (options: SetupOptions = {}) => {
-  setup = await socketSetup(options)
-}
-const startRaw = async () => {
-  await start({ raw: true })
-  return await setup.connectRaw()
-}
-afterEach(() => setup.stop())
+const { start, startRaw } = socketSuite()
 
 const hex = (text: string) => Buffer.from(text.replaceAll(' ', ''), 'hex')
-const responseTo = async (text: string | Buffer) => {
-  const peer = rawPeer(setup)
-  peer.socket.write(text)
-  return (await peer.all).toString('latin1')
-}
 /** The handshake with one more header. */
-const with_ = (line: string) => handshakeText(setup).replace(/\r\n\r\n$/, `\r\n${line}\r\n\r\n`)
+const withHeader = (line: string) => handshakeText(setup).replace(/\r\n\r\n$/, `\r\n${line}\r\n\r\n`)
 
 describe('a request hidden in an upgrade', () => {
   const hidden = 'GET /qlik/api/v1/users/me HTTP/1.1\r\nHost: localhost\r\n\r\n'
@@ -47,10 +35,10 @@ describe('a request hidden in an upgrade', () => {
     const tenant = setup.rawTenant()
     const sent: Buffer[] = []
     void tenant.then(socket => socket.on('data', chunk => sent.push(chunk)))
-    const answer = await responseTo(handshakeText(setup) + hidden)
+    const { text } = await responseTo(handshakeText(setup) + hidden)
     await setup.allClosed()
-    expect(answer.match(/HTTP\/1\.1/g)).toHaveLength(1)
-    expect(answer).toContain('\x03\xea')
+    expect(text.match(/HTTP\/1\.1/g)).toHaveLength(1)
+    expect(text).toContain('\x03\xea')
     expect(Buffer.concat(sent).toString('latin1')).not.toContain('GET')
     expect(requests()).toBe(0)
   })
@@ -58,7 +46,7 @@ describe('a request hidden in an upgrade', () => {
   it('gets no response after a refusal', async () => {
     await start({ authenticate: async () => undefined })
     const requests = countRequests()
-    expect((await responseTo(handshakeText(setup) + hidden)).match(/HTTP\/1\.1/g)).toHaveLength(1)
+    expect((await responseTo(handshakeText(setup) + hidden)).text.match(/HTTP\/1\.1/g)).toHaveLength(1)
     expect(requests()).toBe(0)
   })
 
@@ -71,9 +59,9 @@ describe('a request hidden in an upgrade', () => {
   ])('is refused as a body: %j', async line => {
     await start()
     const requests = countRequests()
-    const answer = await responseTo(with_(line) + hidden)
-    expect(answer).toMatch(/^HTTP\/1\.1 400 /)
-    expect(answer.match(/HTTP\/1\.1/g)).toHaveLength(1)
+    const { text } = await responseTo(withHeader(line) + hidden)
+    expect(text).toMatch(/^HTTP\/1\.1 400 /)
+    expect(text.match(/HTTP\/1\.1/g)).toHaveLength(1)
     expect(setup.arrived).toEqual([])
     expect(requests()).toBe(0)
   })
@@ -94,13 +82,13 @@ describe('a duplicate header', () => {
     ['Upgrade: h2c', 400],
   ])('is refused: %s', async (line, status) => {
     await start()
-    expect(await responseTo(with_(line))).toMatch(new RegExp(`^HTTP/1\\.1 ${status} `))
+    expect((await responseTo(withHeader(line))).text).toMatch(new RegExp(`^HTTP/1\\.1 ${status} `))
     expect(setup.arrived).toEqual([])
   })
 
   it('is refused when it is missing: Host', async () => {
     await start()
-    expect(await responseTo(handshakeText(setup, appPath, { Host: '' }))).toMatch(/^HTTP\/1\.1 400 /)
+    expect((await responseTo(handshakeText(setup, appPath, { Host: '' }))).text).toMatch(/^HTTP\/1\.1 400 /)
   })
 })
 
@@ -139,8 +127,8 @@ describe('an unusual upgrade', () => {
     const server = proxy.attach(createServer())
     const port = await listen(server)
     for (const target of ['http://localhost', 'http://evil.example', '//evil.example', '*']) {
-      const answer = await rawPeer({ port }, handshakeText({ origin: publicUrl }, `${target}${appPath}`)).all
-      expect(answer.toString()).toMatch(/^HTTP\/1\.1 4\d\d /)
+      const response = await rawPeer({ port }, handshakeText({ origin: publicUrl }, `${target}${appPath}`)).all
+      expect(response.toString()).toMatch(/^HTTP\/1\.1 4\d\d /)
     }
     expect(setup.arrived).toEqual([])
     await proxy.close()
@@ -159,14 +147,14 @@ describe('an unusual upgrade', () => {
   })
 
   it('whose browser sends frames before the response loses none of them', async () => {
-    const asked = deferred<() => void>()
+    const requested = deferred<() => void>()
     let received = 0
     await start({
       onUpgrade: (request, socket) => {
         socket.on('data', chunk => {
           received += chunk.length
         })
-        asked.resolve(() => socket.write(`${switching(request)}\r\n`))
+        requested.resolve(() => socket.write(`${switching(request)}\r\n`))
       },
     })
     const connected = once(setup.server, 'connection')
@@ -174,13 +162,13 @@ describe('an unusual upgrade', () => {
       Array.from({ length: 100 }, () => Buffer.concat([hex('82fe 2710 00000000'), Buffer.alloc(10_000)])),
     )
     const peer = rawPeer(setup, handshakeText(setup))
-    const accept = await asked.promise
+    const accept = await requested.promise
     peer.socket.write(frames)
     const [connection] = await connected
     while (!connection.isPaused()) await new Promise(setImmediate)
     accept()
     while (received < frames.length) await new Promise(setImmediate)
-    expect(setup.proxy.open).toBe(1)
+    expect(setup.openSockets()).toBe(1)
   })
 
   it('to a tenant that responds one byte at a time ends at the handshake timeout', async () => {
@@ -192,7 +180,7 @@ describe('an unusual upgrade', () => {
         socket.on('close', () => clearInterval(timer))
       },
     })
-    expect(await responseTo(handshakeText(setup))).toMatch(/^HTTP\/1\.1 504 /)
+    expect((await responseTo(handshakeText(setup))).text).toMatch(/^HTTP\/1\.1 504 /)
     await setup.allClosed()
   })
 })
@@ -280,7 +268,7 @@ describe('many control frames', () => {
     expect(Buffer.concat(tenant.chunks).equals(pings)).toBe(true)
   })
 
-  it('are forwarded although they look like answers to pings of the proxy', async () => {
+  it('are forwarded although they look like responses to pings of the proxy', async () => {
     const { peer, tenant, received } = await startRaw()
     const pongs = Buffer.concat(
       Array.from({ length: 1000 }, () => Buffer.concat([hex('8a88 00000000'), heartbeatPayload])),
@@ -328,20 +316,20 @@ describe('a login that ends', () => {
         },
       ),
     )
-    expect(await responseTo(handshakeText(setup))).toMatch(/^HTTP\/1\.1 401 [\s\S]*session_expired/)
+    expect((await responseTo(handshakeText(setup))).text).toMatch(/^HTTP\/1\.1 401 [\s\S]*session_expired/)
     expect([asked, setup.arrived.length]).toEqual([0, 0])
   })
 
   it.each(['first', 'renewed'])('during the request for the %s token opens nothing', async which => {
     const { end, onEnd, listeners } = listening()
-    const asked = deferred<true>()
+    const requested = deferred<true>()
     const token = deferred<string>()
     await start({
       ...of(
         {
           accessToken: async ({ rejected } = {}) => {
             if (which === 'renewed' && rejected === undefined) return 'stale'
-            asked.resolve(true)
+            requested.resolve(true)
             return await token.promise
           },
         },
@@ -349,11 +337,11 @@ describe('a login that ends', () => {
       ),
       onUpgrade: (_request, socket) => socket.end('HTTP/1.1 401 Unauthorized\r\n\r\n'),
     })
-    const answered = responseTo(handshakeText(setup))
-    await asked.promise
+    const response = responseTo(handshakeText(setup))
+    await requested.promise
     const arrived = setup.arrived.length
     end()
-    expect(await answered).toMatch(/^HTTP\/1\.1 401 [\s\S]*session_expired/)
+    expect((await response).text).toMatch(/^HTTP\/1\.1 401 [\s\S]*session_expired/)
     token.resolve('late')
     await setup.allClosed()
     expect(setup.arrived).toHaveLength(arrived)
@@ -369,7 +357,9 @@ describe('a login that ends', () => {
         end()
       },
     })
-    expect(await responseTo(handshakeText(setup))).toMatch(/^HTTP\/1\.1 401 [\s\S]*session_expired|the login has ended/)
+    expect((await responseTo(handshakeText(setup))).text).toMatch(
+      /^HTTP\/1\.1 401 [\s\S]*session_expired|the login has ended/,
+    )
     await setup.allClosed()
     expect(listeners.size).toBe(0)
   })

@@ -1,6 +1,6 @@
 import { once } from 'node:events'
 import type { Duplex } from 'node:stream'
-import { afterEach, describe, expect, it } from '@jest/globals'
+import { describe, expect, it } from '@jest/globals'
 import { type LoginStore, machineTokens, memoryLoginStore, qlikClient, type TokenSource } from 'qlik-oauth'
 import { createTenant } from 'qlik-tenant-simulator'
 import { startApplication } from './support/application.ts'
@@ -8,31 +8,25 @@ import {
   endOf,
   handshakeText,
   rawPeer,
+  responseTo,
   type Setup,
-  type SetupOptions,
-  socketSetup,
+  setup,
+  socketSuite,
   switching,
 } from './support/socket-setup.ts'
 import { loggedIn } from './support/visitor.ts'
 
-let setup: Setup
-const start = async (options: SetupOptions = {}) => {
-  setup = await socketSetup({ loginOf: request => request.headers.cookie ?? 'nobody', ...options })
-}
-afterEach(() => setup?.stop())
+const { start } = socketSuite({ loginOf: request => request.headers.cookie ?? 'no login' })
 
 const of = (login: string) => ({ headers: { cookie: login } })
-const responseTo = async (login: string) =>
-  (await rawPeer(setup, handshakeText(setup, undefined, { Cookie: login })).all).toString().split('\r\n\r\n')
+const responseFor = (login: string) => responseTo(handshakeText(setup, undefined, { Cookie: login }))
 
 describe('sockets of one login', () => {
   it('are refused with 429 above the limit, and no upgrade is sent to the tenant', async () => {
     await start({ maxSocketsPerLogin: 2 })
     await setup.connect(of('ada'))
     await setup.connect(of('ada'))
-    const [head = '', body = ''] = await responseTo('ada')
-    expect(head).toMatch(/^HTTP\/1\.1 429 /)
-    expect(JSON.parse(body).errors[0]).toMatchObject({ code: 'too_many_login_sockets', status: '429' })
+    expect(await responseFor('ada')).toMatchObject({ status: 429, code: 'too_many_login_sockets' })
     expect(setup.arrived).toHaveLength(2)
     expect(setup.events.at(-1)).toMatchObject({ type: 'refused', code: 'ERR_TOO_MANY_LOGIN_SOCKETS', status: 429 })
   })
@@ -41,7 +35,7 @@ describe('sockets of one login', () => {
     await start({ maxSocketsPerLogin: 1 })
     await setup.connect(of('ada'))
     await setup.connect(of('bob'))
-    expect((await responseTo('ada'))[0]).toMatch(/^HTTP\/1\.1 429 /)
+    expect(await responseFor('ada')).toMatchObject({ status: 429 })
   })
 
   it('are counted from their handshake on, so that ten at once do not pass the limit together', async () => {
@@ -78,9 +72,9 @@ describe('sockets of one login', () => {
       handshakeTimeoutMs: 200,
       onUpgrade: (_request, socket) => socket.end(responses.shift()),
     })
-    const statuses: string[] = []
-    while (responses.length > 0) statuses.push((await responseTo('ada'))[0]?.slice(9, 12) ?? '')
-    expect(statuses).toEqual(['403', '502', '502'])
+    const statuses: number[] = []
+    while (responses.length > 0) statuses.push((await responseFor('ada')).status)
+    expect(statuses).toEqual([403, 502, 502])
   })
 
   it('are released when the browser leaves during the handshake', async () => {
@@ -99,7 +93,7 @@ describe('sockets of one login', () => {
   })
 
   it('are counted by client network when the principal has no id', async () => {
-    setup = await socketSetup({ maxSocketsPerLogin: 1, trustProxy: 1 })
+    await start({ loginOf: undefined, maxSocketsPerLogin: 1, trustProxy: 1 })
     const from = (address: string) => ({ headers: { 'x-forwarded-for': address } })
     await setup.connect(from('2001:db8::1'))
     await setup.connect(from('192.0.2.1'))
@@ -111,7 +105,7 @@ describe('sockets of one login', () => {
   it('are limited to 100 by default', async () => {
     await start()
     for (let batch = 0; batch < 10; batch += 1) await Promise.all(Array.from({ length: 10 }, opened))
-    expect((await responseTo('ada'))[0]).toMatch(/^HTTP\/1\.1 429 /)
+    expect(await responseFor('ada')).toMatchObject({ status: 429 })
 
     async function opened() {
       await once(endOf(setup.open(undefined, of('ada'))).socket, 'open')
@@ -139,14 +133,14 @@ describe('a storm of upgrades', () => {
     await start({ maxUpgradesPerMinute: 20, onUpgrade: (_request, socket) => socket.end('HTTP/1.1 403 No\r\n\r\n') })
     const heads: string[] = []
     for (let round = 0; round < 10; round += 1)
-      heads.push(...(await Promise.all(Array.from({ length: 10 }, () => responseTo('ada')))).map(([head = '']) => head))
+      heads.push(...(await Promise.all(Array.from({ length: 10 }, () => responseFor('ada')))).map(({ head }) => head))
     expect(heads.filter(head => head.startsWith('HTTP/1.1 403 '))).toHaveLength(20)
     const refused = heads.filter(head => head.startsWith('HTTP/1.1 429 '))
     expect(refused).toHaveLength(80)
     for (const head of refused) expect(head).toMatch(/^retry-after: [1-9]\d?$/m)
     expect(setup.arrived).toHaveLength(20)
     expect(setup.events.at(-1)).toMatchObject({ code: 'ERR_TOO_MANY_LOGIN_UPGRADES' })
-    expect((await responseTo('bob'))[0]).toMatch(/^HTTP\/1\.1 403 /)
+    expect(await responseFor('bob')).toMatchObject({ status: 403 })
   })
 
   it('that never get a response from the tenant holds no more than its share', async () => {
@@ -159,7 +153,7 @@ describe('a storm of upgrades', () => {
       },
     })
     const storm = Array.from({ length: 20 }, () => rawPeer(setup, handshakeText(setup, undefined, { Cookie: 'ada' })))
-    while (setup.arrived.length < 5 || setup.proxy.open > 5) await new Promise(setImmediate)
+    while (setup.arrived.length < 5 || setup.events.length < 15) await new Promise(setImmediate)
     accepting = true
     const bob = rawPeer(setup, handshakeText(setup, undefined, { Cookie: 'bob' }))
     expect(await bob.until('\r\n\r\n')).toMatch(/^HTTP\/1\.1 101 /)
@@ -213,7 +207,7 @@ describe('a storm of upgrades', () => {
     })
     const client = qlikClient({ tenant: setup.tenant, clientId: 'storm', clientSecret: 'secret' })
     source = machineTokens({ client, store: memoryLoginStore() })
-    for (let count = 0; count < 20; count += 1) expect((await responseTo('anyone'))[0]).toMatch(/^HTTP\/1\.1 401 /)
+    for (let count = 0; count < 20; count += 1) expect(await responseFor('anyone')).toMatchObject({ status: 401 })
     await client.close()
     // The first token, and the one that replaced it.
     expect(tokenRequests).toBe(2)

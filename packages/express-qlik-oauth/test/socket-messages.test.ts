@@ -1,20 +1,9 @@
 import { once } from 'node:events'
 import type { Socket } from 'node:net'
-import { afterEach, describe, expect, it } from '@jest/globals'
-import {
-  handshakeText,
-  rawPeer,
-  type Setup,
-  type SetupOptions,
-  socketSetup,
-  switching,
-} from './support/socket-setup.ts'
+import { describe, expect, it } from '@jest/globals'
+import { handshakeText, rawPeer, setup, socketSuite, switching } from './support/socket-setup.ts'
 
-let setup: Setup
-const start = async (options: SetupOptions = {}) => {
-  setup = await socketSetup(options)
-}
-afterEach(() => setup.stop())
+const { start } = socketSuite()
 
 describe('messages', () => {
   it('are forwarded as text and as binary, in both directions', async () => {
@@ -103,22 +92,22 @@ describe('pings', () => {
       [tenant, browser],
     ] as const) {
       const pinged = once(to.socket, 'ping')
-      const answered = once(from.socket, 'pong')
+      const pong = once(from.socket, 'pong')
       from.socket.ping('are you there')
       expect(String((await pinged)[0])).toBe('are you there')
-      expect(String((await answered)[0])).toBe('are you there')
+      expect(String((await pong)[0])).toBe('are you there')
     }
   })
 
   it('of the proxy reach a silent browser, and its pongs are not forwarded', async () => {
     await start({ pingSeconds: 0.05 })
     const { browser, tenant } = await setup.connect()
-    const answers: unknown[] = []
-    tenant.socket.on('pong', data => answers.push(data))
+    const pongs: unknown[] = []
+    tenant.socket.on('pong', data => pongs.push(data))
     for (const _ of [1, 2, 3]) await once(browser.socket, 'ping')
     browser.send('still here')
     expect((await tenant.message()).data).toBe('still here')
-    expect(answers).toEqual([])
+    expect(pongs).toEqual([])
   })
 
   it('without a pong end the socket', async () => {
@@ -163,7 +152,7 @@ describe('a frame of 100 MB', () => {
     peer.socket.resume()
     while (received < size + header.length) await once(peer.socket, 'data')
     expect(received).toBe(size + header.length)
-    expect(setup.proxy.open).toBe(1)
+    expect(setup.openSockets()).toBe(1)
   })
 
   it('gets 1009 on both connections when it exceeds the limit', async () => {

@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import { createServer } from 'node:net'
 import type { Duplex } from 'node:stream'
-import { afterEach, describe, expect, it } from '@jest/globals'
+import { describe, expect, it } from '@jest/globals'
 import { QlikOAuthError } from 'qlik-oauth'
 import type { Principal } from '../src/http/principal.ts'
 import { deferred } from './support/deferred.ts'
@@ -11,28 +11,16 @@ import {
   handshakeText,
   type RawPeer,
   rawPeer,
-  type Setup,
+  responseTo,
   type SetupOptions,
-  socketSetup,
+  setup,
+  socketSuite,
   switching,
 } from './support/socket-setup.ts'
 
-let setup: Setup
-const start = async (options: SetupOptions = {}) => {
-  setup = await socketSetup(options)
-}
-afterEach(() => setup.stop())
+const { start } = socketSuite()
 
 const key = 'dGhlIHNhbXBsZSBub25jZQ=='
-
-async function responseTo(
-  text: string,
-): Promise<{ status: number; head: string; code: string | undefined; text: string }> {
-  const answer = (await rawPeer(setup, text).all).toString()
-  const [head = '', body = ''] = answer.split('\r\n\r\n')
-  const code = body === '' ? undefined : (JSON.parse(body) as { errors: [{ code: string }] }).errors[0].code
-  return { status: Number(head.slice(9, 12)), head, code, text: answer }
-}
 
 describe('an upgrade that is not allowed', () => {
   it('gets 401 without a login, and nothing is sent to the tenant', async () => {
@@ -76,12 +64,12 @@ describe('an upgrade that is not allowed', () => {
     ['GET', { 'Content-Length': '5' }, 400, 'request_invalid'],
   ])('gets a response that says what is wrong: %s %j', async (method, lines, status, code) => {
     await start()
-    const answer = await responseTo(handshakeText(setup, appPath, lines, method))
-    expect(answer).toMatchObject({ status, code })
+    const response = await responseTo(handshakeText(setup, appPath, lines, method))
+    expect(response).toMatchObject({ status, code })
     if (status === 426) {
-      expect(answer.head).toMatch(/^sec-websocket-version: 13$/m)
-      expect(answer.head).toMatch(/^upgrade: websocket$/m)
-      expect(answer.head).toMatch(/^connection: close, Upgrade$/m)
+      expect(response.head).toMatch(/^sec-websocket-version: 13$/m)
+      expect(response.head).toMatch(/^upgrade: websocket$/m)
+      expect(response.head).toMatch(/^connection: close, Upgrade$/m)
     }
     expect(setup.arrived).toEqual([])
   })
@@ -99,25 +87,16 @@ describe('an upgrade that is not allowed', () => {
     expect(setup.arrived).toEqual([])
   })
 
-  it.each(['/', '/qlikx/app/x', '/Qlik/app/x', '/other'])(
-    'is left to other listeners outside the mount: %s',
-    async path => {
-      await start()
-      expect(String(await rawPeer(setup, handshakeText(setup, path)).all)).toBe('')
-      expect(setup.events).toEqual([])
-    },
-  )
-
   it('gets 503 with Retry-After while the login store is unavailable', async () => {
     await start({
       authenticate: async () => {
         throw new QlikOAuthError('ERR_STORE_UNAVAILABLE', 'connect ECONNREFUSED 10.1.2.3:6379')
       },
     })
-    const answer = await responseTo(handshakeText(setup))
-    expect(answer).toMatchObject({ status: 503, code: 'store_unavailable' })
-    expect(answer.head).toMatch(/^retry-after: \d+$/m)
-    expect(answer.text).not.toContain('10.1.2.3')
+    const response = await responseTo(handshakeText(setup))
+    expect(response).toMatchObject({ status: 503, code: 'store_unavailable' })
+    expect(response.head).toMatch(/^retry-after: \d+$/m)
+    expect(response.text).not.toContain('10.1.2.3')
   })
 
   it('gets 500 without details when authenticate() throws', async () => {
@@ -126,43 +105,43 @@ describe('an upgrade that is not allowed', () => {
         throw new TypeError('secret')
       },
     })
-    const answer = await responseTo(handshakeText(setup))
-    expect(answer).toMatchObject({ status: 500, code: 'internal' })
-    expect(answer.text).not.toContain('secret')
+    const response = await responseTo(handshakeText(setup))
+    expect(response).toMatchObject({ status: 500, code: 'internal' })
+    expect(response.text).not.toContain('secret')
   })
 
   it('gets 503 above maxSockets', async () => {
     await start({ maxSockets: 1 })
     await setup.connect()
     expect(await responseTo(handshakeText(setup))).toMatchObject({ status: 503, code: 'too_many_sockets' })
-    expect(setup.proxy.open).toBe(1)
+    expect(setup.openSockets()).toBe(1)
   })
 })
 
 describe('an upgrade that the tenant refuses', () => {
-  const answering = (text: string): SetupOptions => ({ onUpgrade: (_request, socket) => socket.end(text) })
+  const respondingWith = (text: string): SetupOptions => ({ onUpgrade: (_request, socket) => socket.end(text) })
 
   it.each([302, 307, 403, 404, 426, 429, 500, 503, 599])(
     'gets the status and Retry-After of the tenant, and nothing else of its response: %i',
     async status => {
       await start(
-        answering(
+        respondingWith(
           `HTTP/1.1 ${status} No\r\nretry-after: 17\r\nlocation: https://tenant.example/login\r\ncontent-length: 6\r\n\r\nsecret`,
         ),
       )
-      const answer = await responseTo(handshakeText(setup))
-      expect(answer).toMatchObject({ status, code: 'tenant_refused' })
-      expect(answer.head).toMatch(/^retry-after: 17$/m)
-      expect(answer.text).not.toMatch(/tenant\.example|secret/)
+      const response = await responseTo(handshakeText(setup))
+      expect(response).toMatchObject({ status, code: 'tenant_refused' })
+      expect(response.head).toMatch(/^retry-after: 17$/m)
+      expect(response.text).not.toMatch(/tenant\.example|secret/)
       await setup.allClosed()
     },
   )
 
   it('gets Retry-After in seconds when the tenant sends a date', async () => {
     const dates = 'retry-after: Thu, 01 Jan 2026 12:00:45 GMT\r\ndate: Thu, 01 Jan 2026 12:00:00 GMT'
-    await start(answering(`HTTP/1.1 503 No\r\n${dates}\r\ncontent-length: 0\r\n\r\n`))
-    const answer = await responseTo(handshakeText(setup))
-    expect(answer.head).toMatch(/^retry-after: 45$/m)
+    await start(respondingWith(`HTTP/1.1 503 No\r\n${dates}\r\ncontent-length: 0\r\n\r\n`))
+    const response = await responseTo(handshakeText(setup))
+    expect(response.head).toMatch(/^retry-after: 45$/m)
     await setup.allClosed()
   })
 
@@ -171,7 +150,7 @@ describe('an upgrade that the tenant refuses', () => {
     ['a date in the past', 'date: Wed, 25 Nov 2026 12:00:00 GMT\r\nretry-after: Wed, 25 Nov 2026 11:59:00 GMT', '5'],
     ['no value at all', 'retry-after: soon', '5'],
   ])('gets Retry-After in seconds for %s', async (_title, headers, seconds) => {
-    await start(answering(`HTTP/1.1 503 No\r\n${headers}\r\ncontent-length: 0\r\n\r\n`))
+    await start(respondingWith(`HTTP/1.1 503 No\r\n${headers}\r\ncontent-length: 0\r\n\r\n`))
     expect((await responseTo(handshakeText(setup))).head).toMatch(new RegExp(`^retry-after: ${seconds}$`, 'm'))
   })
 
@@ -202,7 +181,7 @@ describe('an upgrade that the tenant refuses', () => {
     ],
     ['nothing', ''],
   ])('gets 502 when the tenant responds with %s', async (_title, text) => {
-    await start(answering(text))
+    await start(respondingWith(text))
     expect(await responseTo(handshakeText(setup))).toMatchObject({ status: 502 })
     await setup.allClosed()
   })
@@ -215,9 +194,9 @@ describe('an upgrade that the tenant refuses', () => {
     await start({
       authenticate: async () => ({ tokens: { tenant: `http://127.0.0.1:${port}`, accessToken: async () => 'token' } }),
     })
-    const answer = await responseTo(handshakeText(setup))
-    expect(answer).toMatchObject({ status: 502, code: 'tenant_unreachable' })
-    expect(answer.text).not.toContain(String(port))
+    const response = await responseTo(handshakeText(setup))
+    expect(response).toMatchObject({ status: 502, code: 'tenant_unreachable' })
+    expect(response.text).not.toContain(String(port))
   })
 
   it('gets 504 when the tenant does not respond', async () => {
@@ -245,10 +224,10 @@ describe('an upgrade that the tenant refuses', () => {
   })
 
   it('gets 401 when the renewed token is rejected too, and no third attempt', async () => {
-    await start(answering('HTTP/1.1 401 Unauthorized\r\nwww-authenticate: Bearer\r\n\r\n'))
-    const answer = await responseTo(handshakeText(setup))
-    expect(answer).toMatchObject({ status: 401 })
-    expect(answer.head).not.toMatch(/www-authenticate: Bearer/i)
+    await start(respondingWith('HTTP/1.1 401 Unauthorized\r\nwww-authenticate: Bearer\r\n\r\n'))
+    const response = await responseTo(handshakeText(setup))
+    expect(response).toMatchObject({ status: 401 })
+    expect(response.head).not.toMatch(/www-authenticate: Bearer/i)
     expect(setup.arrived).toHaveLength(2)
   })
 })
@@ -306,16 +285,16 @@ describe('a handshake', () => {
   ]
 
   it.each(leaving)('whose %s during authentication sends nothing to the tenant', async (_title, leave) => {
-    const asked = deferred<true>()
+    const requested = deferred<true>()
     const found = deferred<Principal>()
     await start({
       authenticate: () => {
-        asked.resolve(true)
+        requested.resolve(true)
         return found.promise
       },
     })
     const peer = rawPeer(setup, handshakeText(setup))
-    await asked.promise
+    await requested.promise
     leave(peer)
     await setup.allClosed()
     found.resolve({ tokens: { tenant: setup.tenant, accessToken: async () => 'token' } })
@@ -326,10 +305,10 @@ describe('a handshake', () => {
   it.each(leaving)(
     'whose %s while the tenant has not responded ends the connection to the tenant',
     async (_title, leave) => {
-      const asked = deferred<Duplex>()
-      await start({ onUpgrade: (_request, socket) => asked.resolve(socket) })
+      const requested = deferred<Duplex>()
+      await start({ onUpgrade: (_request, socket) => requested.resolve(socket) })
       const peer = rawPeer(setup, handshakeText(setup))
-      await asked.promise
+      await requested.promise
       leave(peer)
       await setup.allClosed()
     },
@@ -344,28 +323,28 @@ describe('a handshake', () => {
   })
 
   it('whose login ends gets 401, and the connection to the tenant ends', async () => {
-    const asked = deferred<Duplex>()
-    await start({ onUpgrade: (_request, socket) => asked.resolve(socket) })
+    const requested = deferred<Duplex>()
+    await start({ onUpgrade: (_request, socket) => requested.resolve(socket) })
     const peer = rawPeer(setup, handshakeText(setup))
-    await asked.promise
+    await requested.promise
     setup.endLogin()
     expect((await peer.all).toString()).toMatch(/^HTTP\/1\.1 401 [\s\S]*session_expired/)
     await setup.allClosed()
   })
 
   it('during close() gets 503', async () => {
-    const asked = deferred<true>()
-    await start({ onUpgrade: () => asked.resolve(true) })
+    const requested = deferred<true>()
+    await start({ onUpgrade: () => requested.resolve(true) })
     const peer = rawPeer(setup, handshakeText(setup))
-    await asked.promise
+    await requested.promise
     await setup.proxy.close({ graceMs: 1000 })
     expect((await peer.all).toString()).toMatch(/^HTTP\/1\.1 503 [\s\S]*closing/)
     expect((await rawPeer(setup, handshakeText(setup)).all).toString()).toMatch(/^HTTP\/1\.1 503 /)
   })
 
   it('whose browser floods the proxy is paused', async () => {
-    const asked = deferred<Duplex>()
-    await start({ onUpgrade: (_request, socket) => asked.resolve(socket) })
+    const requested = deferred<Duplex>()
+    await start({ onUpgrade: (_request, socket) => requested.resolve(socket) })
     const connected = once(setup.server, 'connection')
     const { socket } = rawPeer(setup, handshakeText(setup))
     const flood = Buffer.alloc(65_536)
@@ -373,7 +352,7 @@ describe('a handshake', () => {
       while (!socket.destroyed && socket.write(flood));
     }
     socket.on('drain', push)
-    await asked.promise
+    await requested.promise
     push()
     const [connection] = await connected
     while (!connection.isPaused()) await new Promise(setImmediate)

@@ -62,8 +62,9 @@ const h2c =
 describe('a WebSocket outside the mount', () => {
   it('gets 404 in the shape of other errors, and its connection ends although the client keeps its side open', async () => {
     const { server, port } = await serve()
-    const clients = Array.from({ length: 20 }, () =>
-      halfOpenClient(port, handshakeText({ origin: 'https://app.example.com' }, '/elsewhere')),
+    const paths = ['/', '/qlikx/app/x', '/Qlik/app/x', '/elsewhere']
+    const clients = Array.from({ length: 20 }, (_, index) =>
+      halfOpenClient(port, handshakeText({ origin: 'https://app.example.com' }, paths[index % paths.length])),
     )
     const began = performance.now()
     const heads = await Promise.all(clients.map(client => responses(client, 1)))

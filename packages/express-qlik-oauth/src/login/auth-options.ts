@@ -13,7 +13,7 @@ import {
   wholeNumber,
 } from '../http/option-checks.ts'
 import type { RestProxyOptions } from '../proxy/rest-proxy-options.ts'
-import type { SocketProxyOptions } from '../socket/socket-proxy.ts'
+import type { SocketProxyOptions } from '../socket/socket-proxy-options.ts'
 import { returnPath } from './return-path.ts'
 import { cookieAttributes, type SessionSecret, sessionSecrets } from './session-cookie.ts'
 

@@ -1,6 +1,6 @@
 import type { LoginEvents } from 'qlik-oauth/internal'
 import type { RestProxyEvent } from '../proxy/rest-proxy-options.ts'
-import type { SocketEvent } from '../socket/socket-proxy.ts'
+import type { SocketEvent } from '../socket/socket-proxy-options.ts'
 
 /** The events of `qlikAuth`. No event carries a token, code, secret, cookie or `state`. */
 export interface QlikEvents extends LoginEvents {

@@ -1,7 +1,7 @@
-import type { IncomingMessage } from 'node:http'
-import { clientAddress, type TrustProxy } from '../http/client-address.ts'
-import { invalidOption, mountPath, publicOrigin, rejectUnknownOptions, wholeNumber } from '../http/option-checks.ts'
+import type { TrustProxy } from '../http/client-address.ts'
+import { invalidOption, rejectUnknownOptions, wholeNumber } from '../http/option-checks.ts'
 import type { Authenticate } from '../http/principal.ts'
+import { type ProxySettings, proxySettings } from '../http/proxy-options.ts'
 import { type AllowRule, defaultAllow } from './path-rules.ts'
 
 export interface RestProxyOptions {
@@ -87,13 +87,9 @@ export interface RestProxyEvent {
 }
 
 /** Checked options, with every default filled in. */
-export interface RestProxySettings {
-  readonly authenticate: Authenticate
-  readonly publicOrigin: string
-  readonly mount: string
+export interface RestProxySettings extends ProxySettings<RestProxyEvent> {
   readonly allow: readonly AllowRule[]
   readonly activeContent: ReadonlySet<string>
-  readonly clientAddress: (request: IncomingMessage) => string | undefined
   readonly connectMs: number
   readonly headersMs: number
   readonly bodyMs: number
@@ -105,7 +101,6 @@ export interface RestProxySettings {
   readonly requestsPerLogin: number
   readonly eventStreamsPerLogin: number
   readonly connections: number
-  readonly onEvent: ((event: RestProxyEvent) => void) | undefined
 }
 
 /** @throws ERR_CONFIGURATION */
@@ -113,20 +108,14 @@ export function restProxySettings(options: RestProxyOptions): RestProxySettings 
   rejectUnknownOptions('proxy', options, optionNames)
   rejectUnknownOptions('proxy.timeouts', options.timeouts ?? {}, timeoutNames)
   rejectUnknownOptions('proxy.limits', options.limits ?? {}, limitNames)
-  const { authenticate, mount = '/qlik', allow = defaultAllow, timeouts = {}, limits = {}, onEvent } = options
-  if (typeof authenticate !== 'function')
-    throw invalidOption('authenticate', 'a function that finds the principal of a request', authenticate)
+  const { allow = defaultAllow, timeouts = {}, limits = {} } = options
   if (!Array.isArray(allow) || allow.length === 0)
     throw invalidOption('allow', 'a list of paths such as ["/api/**"]', allow)
-  if (onEvent !== undefined && typeof onEvent !== 'function') throw invalidOption('onEvent', 'a function', onEvent)
 
   return {
-    authenticate,
-    publicOrigin: publicOrigin(options.publicUrl),
-    mount: mountPath(mount),
+    ...proxySettings(options),
     allow,
     activeContent: exactPaths(options.dangerouslyRunTenantPages ?? []),
-    clientAddress: clientAddress(options.trustProxy),
     connectMs: wholeNumber('timeouts.connectMs', timeouts.connectMs, 10_000),
     headersMs: wholeNumber('timeouts.headersMs', timeouts.headersMs, 60_000),
     bodyMs: wholeNumber('timeouts.bodyMs', timeouts.bodyMs, 120_000),
@@ -138,7 +127,6 @@ export function restProxySettings(options: RestProxyOptions): RestProxySettings 
     requestsPerLogin: wholeNumber('limits.requestsPerLogin', limits.requestsPerLogin, 128),
     eventStreamsPerLogin: wholeNumber('limits.eventStreamsPerLogin', limits.eventStreamsPerLogin, 16),
     connections: wholeNumber('connections', options.connections, 256),
-    onEvent,
   }
 }
 

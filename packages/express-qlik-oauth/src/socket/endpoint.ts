@@ -1,7 +1,8 @@
 import { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
+import { browserLost, tenantLost, type ViolationCode } from './close-codes.ts'
 import { type ControlFrame, closeFrame, encodeFrame, heartbeatPayload, opcodes } from './frame.ts'
-import { type FrameLimits, FrameReader, type FrameSink, type ViolationCode } from './frame-reader.ts'
+import { type FrameLimits, FrameReader, type FrameSink } from './frame-reader.ts'
 
 /** Which peer a connection leads to. */
 export type Role = 'browser' | 'tenant'
@@ -12,7 +13,7 @@ export interface EndpointListener {
   received(role: Role): void
   /** Bytes were written to this peer. */
   written(role: Role, bytes: number): void
-  /** This peer has taken what was written to it. */
+  /** The write buffer of this peer is empty again. */
   drained(role: Role): void
   /** The browser sent data, not only control frames. */
   dataReceived(role: Role): void
@@ -46,7 +47,7 @@ export class Endpoint implements FrameSink {
   #isClosed = false
   #pongExpected = false
 
-  /** @param stallMs How long the peer may take nothing of what waits for it. */
+  /** @param stallMs How long writes to the peer may stall. */
   constructor(socket: Duplex, role: Role, limits: FrameLimits, stallMs: number, listener: EndpointListener) {
     this.socket = socket
     this.#role = role
@@ -79,7 +80,7 @@ export class Endpoint implements FrameSink {
     const to = this.#other
     if (to.#closeSent || !to.socket.writableNeedDrain) return
     this.socket.pause()
-    // Node restarts this timeout with every byte that the peer takes.
+    // Node restarts this timeout whenever bytes are written to the kernel.
     if (to.socket instanceof Socket) to.socket.setTimeout(to.#stallMs)
   }
 
@@ -131,7 +132,7 @@ export class Endpoint implements FrameSink {
 
   /** The peer will send nothing more. */
   inputEnded(): void {
-    // A peer that half-closes after its close frame can still read the answer to it.
+    // A peer that half-closes after its close frame can still read the close frame in response.
     if (this.#closeReceived && !this.#closeSent && !this.#other.#disconnected) return
     this.#disconnect()
   }
@@ -154,7 +155,7 @@ export class Endpoint implements FrameSink {
   /**
    * Sends a close frame now, or after the frame that is being forwarded to this peer.
    *
-   * @param withinMs How long it waits for the end of that frame, and for its answer.
+   * @param withinMs Time for the end of that frame and for the close frame in response, in milliseconds.
    */
   sendClose(frame: ControlFrame, withinMs = pendingCloseMs): void {
     if (this.#closeSent || this.#pendingClose !== undefined) return
@@ -193,23 +194,23 @@ export class Endpoint implements FrameSink {
     to.socket.resume()
   }
 
-  /** Ends the connection after both close frames, or after ours when no peer is left for the answer. */
+  /** Ends the connection after both close frames, or after the proxy's own when the other peer is gone. */
   #endIfClosed(): void {
     if (this.#closeSent && (this.#closeReceived || this.#other.#disconnected)) this.socket.end()
   }
 }
 
-/** How long a peer may take to answer a close frame; it may have much to read before it. */
+/** Time for the close frame in response; the peer may have much to read before it. */
 const closingHandshakeMs = 10_000
-/** The same, when the frame that is being forwarded comes from a peer that is lost or violated the protocol. */
+/** Time for the end of a frame whose sender is lost or violated the protocol. */
 const pendingCloseMs = 500
 
 const heartbeatPing = encodeFrame({ opcode: opcodes.ping, payload: heartbeatPayload }, false)
 
 /** Sent to the other peer when this one was lost or violated the protocol. */
 const connectionLost: Readonly<Record<Role, ControlFrame>> = {
-  tenant: closeFrame(1011, 'the connection to the tenant ended'),
-  browser: closeFrame(1001, 'the browser left'),
+  tenant: tenantLost,
+  browser: browserLost,
 }
 
 const endpoint = Symbol('endpoint of a tunnel')

@@ -1,6 +1,7 @@
 import { describe, expect, it } from '@jest/globals'
 import fc from 'fast-check'
-import { closeFrame, encodeFrame, heartbeatPayload, isCloseCode, opcodes } from './frame.ts'
+import { isCloseCode } from './close-codes.ts'
+import { closeFrame, encodeFrame, heartbeatPayload, opcodes } from './frame.ts'
 import { FrameReader } from './frame-reader.ts'
 
 describe('frame reader', () => {

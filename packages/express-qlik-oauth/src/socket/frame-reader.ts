@@ -1,17 +1,18 @@
 import { isUtf8 } from 'node:buffer'
-import { applyMask, heartbeatPayload, isCloseCode, opcodes } from './frame.ts'
+import { isCloseCode, type ViolationCode } from './close-codes.ts'
+import { applyMask, heartbeatPayload, opcodes } from './frame.ts'
 
 /** Receives the frames that a reader finds, in order. */
 export interface FrameSink {
   /**
    * Bytes of data frames, and of the pings and pongs between them.
    *
-   * @param frameEnd How many of these bytes complete the frame that an earlier chunk began; other frames may be inserted
-   * after them. `undefined` when the frame goes on after these bytes.
+   * @param frameEnd How many of these bytes complete the frame that an earlier chunk began; other frames may be
+   * inserted after them. `undefined` when the frame continues after these bytes.
    * @param hasData Whether any of the bytes belong to a data frame.
    */
   forward(bytes: Buffer, frameEnd: number | undefined, hasData: boolean): void
-  /** Whether a pong answers a ping of the proxy. Such a pong is not forwarded. */
+  /** Whether a pong is the response to a ping of the proxy. Such a pong is not forwarded. */
   isHeartbeatPong(payload: Buffer): boolean
   /** A whole close frame. Nothing is read after it. */
   close(bytes: Buffer, payload: Buffer): void
@@ -22,8 +23,6 @@ export interface FrameSink {
    */
   violation(code: ViolationCode, reason: string): void
 }
-
-export type ViolationCode = 1002 | 1007 | 1009
 
 export interface FrameLimits {
   /** Whether an extension was negotiated, which gives a meaning to the reserved bits of data frames. */
@@ -141,7 +140,7 @@ export class FrameReader {
     return this.#masked ? applyMask(payload, frame.subarray(headerBytes - 4, headerBytes)) : payload
   }
 
-  /** Judges as much of a header as has arrived: at least its first byte. RFC 6455, sections 5.1, 5.2, 5.4 and 5.5. */
+  /** Validates the received part of a header, at least its first byte. RFC 6455, sections 5.1, 5.2, 5.4 and 5.5. */
   #violation(bytes: Buffer, at: number): string | undefined {
     const first = bytes[at] ?? 0
     const opcode = first & 0x0f

@@ -32,15 +32,5 @@ export function applyMask(payload: Buffer, key: Buffer): Buffer {
   return Buffer.from(payload.map((byte, index) => byte ^ (key[index % 4] ?? 0)))
 }
 
-/** The payload of the proxy's own pings, which tells their pongs from those that answer the tenant's pings. */
+/** The payload of the proxy's own pings, which distinguishes their pongs from responses to the tenant's pings. */
 export const heartbeatPayload = randomBytes(8)
-
-/**
- * Whether a close code may be sent in a frame; 1005, 1006 and 1015 exist only in the API of an endpoint. RFC 6455,
- * section 7.4, and the IANA registry of close codes.
- */
-export function isCloseCode(code: number): boolean {
-  return (
-    (code >= 1000 && code <= 1014 && code !== 1004 && code !== 1005 && code !== 1006) || (code >= 3000 && code <= 4999)
-  )
-}

@@ -9,8 +9,8 @@ export interface PendingClient {
 /**
  * Watches the browser's socket during the handshake with the tenant.
  *
- * Only reading shows that the browser has left. Browsers send nothing before the handshake is complete, so the buffer is
- * small: beyond it the socket is paused.
+ * Reading is the only way to notice that the browser has left. Browsers send nothing before the handshake is complete,
+ * so the buffer is small: beyond it the socket is paused.
  *
  * @param head What came with the upgrade request.
  */

@@ -2,7 +2,7 @@ import { QlikOAuthError } from 'qlik-oauth'
 import type { ConnectionLimiter } from '../http/connection-limiter.ts'
 import { httpError } from '../http/http-error.ts'
 import type { Principal } from '../http/principal.ts'
-import { closeFrame } from './frame.ts'
+import { engineTerminating, goingAway, loginEnded, normalClosure } from './close-codes.ts'
 import type { Tunnel, TunnelEnd, TunnelListener } from './tunnel.ts'
 
 /** Called once, after the tunnel of a socket has closed. */
@@ -40,7 +40,7 @@ export class ProxiedSocket implements TunnelListener {
   /**
    * Counts the socket for its login, and ends it when the login ends.
    *
-   * @param login What the limit is counted by.
+   * @param login The key by which the limit counts.
    * @throws ERR_TOO_MANY_LOGIN_SOCKETS
    */
   bind(principal: Principal, login: string): void {
@@ -98,10 +98,5 @@ export function callApplication(call: () => void): void {
   }
 }
 
-const normalClosure = closeFrame(1000)
-const loginEnded = closeFrame(4006, 'the login has ended')
-/** @qlik/api resumes at 4003, 4004 and 4007 only, and at no code of RFC 6455. */
-const engineTerminating = closeFrame(4003, 'the server is shutting down')
-const goingAway = closeFrame(1001, 'the server is shutting down')
 /** Sockets end within one second of their login. */
 const loginEndedMs = 800

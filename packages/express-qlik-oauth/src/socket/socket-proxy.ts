@@ -2,92 +2,38 @@ import type { IncomingMessage } from 'node:http'
 import { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { QlikOAuthError } from 'qlik-oauth'
+
 import { messageOf, unlessAborted, withAccessToken } from 'qlik-oauth/internal'
-import { clientAddress, clientNetwork, type TrustProxy } from '../http/client-address.ts'
+import { clientNetwork } from '../http/client-address.ts'
+
 import { connectionLimiter } from '../http/connection-limiter.ts'
 import { newTraceId } from '../http/error-response.ts'
 import { httpError } from '../http/http-error.ts'
 import { refuseUpgrade } from '../http/http-server.ts'
-import { isBelowMount } from '../http/mount.ts'
-import { mountPath, positiveNumber, publicOrigin, rejectUnknownOptions, wholeNumber } from '../http/option-checks.ts'
 import type { Authenticate } from '../http/principal.ts'
 import { requireOrigin } from '../http/same-origin.ts'
 import { heartbeat } from './heartbeat.ts'
 import { watchPendingClient } from './pending-client.ts'
 import { callApplication, ProxiedSocket } from './proxied-socket.ts'
+import {
+  type SocketEvent,
+  type SocketProxyOptions,
+  type SocketRefused,
+  socketProxySettings,
+} from './socket-proxy-options.ts'
 import { socketTarget } from './socket-target.ts'
 import { socketAgent, type TenantSocket } from './tenant-socket.ts'
 import { Tunnel, type TunnelEnd } from './tunnel.ts'
 import { acceptUpgrade, checkUpgrade } from './upgrade.ts'
 import { upgradeRate } from './upgrade-rate.ts'
 
-export interface SocketProxyOptions {
-  readonly authenticate: Authenticate
-  /** Origin at which browsers see this application; the `Origin` of an upgrade must equal it. */
-  readonly publicUrl: string
-  /** @default '/qlik' */
-  readonly mount?: string
-  /** Time for login store, token endpoint and tenant together to open a socket. @default 15000 */
-  readonly handshakeTimeoutMs?: number
-  /**
-   * A browser that is silent for this long, or up to twice as long, is pinged; one that does not answer within this time
-   * is disconnected. A browser that is still reading what was sent before the ping gets more time.
-   *
-   * @default 25
-   */
-  readonly pingSeconds?: number
-  /** Bytes of one message on the wire, in either direction. Messages are not held in memory. @default 134217728 */
-  readonly maxMessageBytes?: number
-  /** Open sockets of all users in this process; further upgrades get 503. @default 10000 */
-  readonly maxSockets?: number
-  /**
-   * Sockets of one login in this process, open or in their handshake; further upgrades get 429. A page needs one per app
-   * that it shows. Principals without an `id` are counted by client network.
-   *
-   * @default 100
-   */
-  readonly maxSocketsPerLogin?: number
-  /** Upgrades of one login within a minute in this process; further ones get 429. @default 300 */
-  readonly maxUpgradesPerMinute?: number
-  /**
-   * Hops in front of the application whose `X-Forwarded-For` is believed, as Express's "trust proxy". Limits are counted
-   * by client address for principals without an `id`.
-   *
-   * @default false
-   */
-  readonly trustProxy?: TrustProxy
-  readonly onEvent?: (event: SocketEvent) => void
-}
-
-/** What happened to a socket, without any secret. */
-export type SocketEvent =
-  | { readonly type: 'opened'; readonly appId: string }
-  | ({ readonly type: 'closed'; readonly appId: string } & TunnelEnd)
-  | SocketRefused
-
-/** An upgrade that got an error response. */
-export interface SocketRefused {
-  readonly type: 'refused'
-  /** Code of the QlikOAuthError; `ERR_INTERNAL` for other errors. */
-  readonly code: string
-  readonly status: number
-  /** Without the query. */
-  readonly path: string
-  /** The one in the response. */
-  readonly traceId: string
-  readonly message: string
-}
-
 export interface SocketProxy {
   /**
    * Handles an upgrade request below the mount. Never throws.
    *
    * @param authenticate Replaces the option where the principal of a request is known already.
-   * @returns False for an upgrade outside the mount, which is left untouched.
    */
-  upgrade(request: IncomingMessage, socket: Duplex, head: Buffer, authenticate?: Authenticate): boolean
-  /** Sockets that are open or in their handshake. */
-  readonly open: number
+  upgrade(request: IncomingMessage, socket: Duplex, head: Buffer, authenticate?: Authenticate): void
   /**
    * Drains the sockets of this process: new ones get 503, open ones are closed with 4003, the close code at which Qlik's
    * clients resume at once, in another process. Sockets that are open after `graceMs` are destroyed.
@@ -104,17 +50,10 @@ export interface SocketProxy {
  * @throws ERR_CONFIGURATION
  */
 export function socketProxy(options: SocketProxyOptions): SocketProxy {
-  rejectUnknownOptions('sockets', options, optionNames)
-  const { onEvent } = options
-  const mount = mountPath(options.mount ?? '/qlik')
-  const origin = publicOrigin(options.publicUrl)
-  const handshakeTimeoutMs = wholeNumber('handshakeTimeoutMs', options.handshakeTimeoutMs, 15_000)
-  const heartbeatMs = positiveNumber('pingSeconds', options.pingSeconds, 25) * 1000
-  const maxMessageBytes = wholeNumber('maxMessageBytes', options.maxMessageBytes, 134_217_728)
-  const maxSockets = wholeNumber('maxSockets', options.maxSockets, 10_000)
-  const limiter = connectionLimiter(wholeNumber('maxSocketsPerLogin', options.maxSocketsPerLogin, 100))
-  const upgrades = upgradeRate(wholeNumber('maxUpgradesPerMinute', options.maxUpgradesPerMinute, 300))
-  const addressOf = clientAddress(options.trustProxy)
+  const settings = socketProxySettings(options)
+  const { mount, heartbeatMs, maxMessageBytes } = settings
+  const limiter = connectionLimiter(settings.maxSocketsPerLogin)
+  const upgrades = upgradeRate(settings.maxUpgradesPerMinute)
   const limits = { plain: { extensions: false, maxMessageBytes }, extended: { extensions: true, maxMessageBytes } }
   const agent = socketAgent()
   const heartbeats = heartbeat(heartbeatMs)
@@ -132,7 +71,7 @@ export function socketProxy(options: SocketProxyOptions): SocketProxy {
     sockets.add(proxied)
     const client = watchPendingClient(browser, head, () => proxied.abortHandshake(browserLeft))
     const timeout = httpError('ERR_TENANT_TIMEOUT', 'Try again later.')
-    const timer = setTimeout(() => proxied.abortHandshake(timeout), handshakeTimeoutMs)
+    const timer = setTimeout(() => proxied.abortHandshake(timeout), settings.handshakeTimeoutMs)
     try {
       const tenantSocket = await openInTime(request, proxied, authenticate)
       openTunnel(proxied, browser, client.release(), tenantSocket)
@@ -171,7 +110,7 @@ export function socketProxy(options: SocketProxyOptions): SocketProxy {
     }
   }
 
-  /** Checks in the order of their cost: first the request, then the login store, then the tenant. */
+  /** Checks in the order of their cost: first the request, then the login, then the tenant. */
   async function open(
     request: IncomingMessage,
     proxied: ProxiedSocket,
@@ -180,15 +119,15 @@ export function socketProxy(options: SocketProxyOptions): SocketProxy {
     if (isClosing) throw httpError('ERR_CLOSING', 'Connect again in a moment.')
     checkUpgrade(request)
     const target = socketTarget(request.url ?? '', mount)
-    if (sockets.size > maxSockets) throw httpError('ERR_TOO_MANY_SOCKETS', 'Try again later.')
+    if (sockets.size > settings.maxSockets) throw httpError('ERR_TOO_MANY_SOCKETS', 'Try again later.')
 
     const { handshake: signal } = proxied
     const principal = await authenticate(request)
     if (principal === undefined) throw new QlikOAuthError('ERR_LOGIN_REQUIRED', 'Not authenticated')
-    requireOrigin(request, origin)
+    requireOrigin(request, settings.publicOrigin)
     signal.throwIfAborted()
     proxied.appId = target.appId
-    const login = principal.id ?? `network ${clientNetwork(addressOf(request))}`
+    const login = principal.id ?? `network ${clientNetwork(settings.clientAddress(request))}`
     const retryAfterSeconds = upgrades.count(login)
     if (retryAfterSeconds !== undefined)
       throw httpError('ERR_TOO_MANY_LOGIN_UPGRADES', 'Too many sockets were opened.', { retryAfterSeconds })
@@ -239,17 +178,12 @@ export function socketProxy(options: SocketProxyOptions): SocketProxy {
   }
 
   function emit(event: SocketEvent): void {
-    callApplication(() => onEvent?.(event))
+    callApplication(() => settings.onEvent?.(event))
   }
 
   return {
-    upgrade(request, socket, head, authenticate = options.authenticate) {
-      if (!isBelowMount(request.url ?? '', mount)) return false
+    upgrade(request, socket, head, authenticate = settings.authenticate) {
       void handleUpgrade(request, socket, head, authenticate)
-      return true
-    },
-    get open() {
-      return sockets.size
     },
     async close({ graceMs }) {
       isClosing = true
@@ -272,20 +206,6 @@ function refused({ url = '' }: IncomingMessage, error: unknown, traceId: string)
   const message = messageOf(error)
   return { type: 'refused', code, status, path, traceId, message }
 }
-
-const optionNames = [
-  'authenticate',
-  'publicUrl',
-  'mount',
-  'handshakeTimeoutMs',
-  'pingSeconds',
-  'maxMessageBytes',
-  'maxSockets',
-  'maxSocketsPerLogin',
-  'maxUpgradesPerMinute',
-  'trustProxy',
-  'onEvent',
-] satisfies (keyof SocketProxyOptions)[]
 
 const browserLeft = Symbol('the browser left')
 const stallMs = 300_000

@@ -1,4 +1,5 @@
 import { httpError } from '../http/http-error.ts'
+import { pathReadings } from '../http/path-syntax.ts'
 
 /** The target of a socket on the tenant. Its origin comes from the token source, never from the request. */
 export interface SocketTarget {
@@ -17,8 +18,7 @@ export interface SocketTarget {
  */
 export function socketTarget(url: string, mount: string): SocketTarget {
   const [path = '', query = ''] = splitAt(url.slice(mount.length), '?')
-  if (ambiguous.test(path)) throw httpError('ERR_PATH_REFUSED', 'Open /app/{id} with the id of an app.')
-
+  if (path !== '') pathReadings(path)
   const { appId, identity } = appPath.exec(path)?.groups ?? {}
   if (appId === undefined) {
     if (path.startsWith('/app/'))
@@ -30,23 +30,14 @@ export function socketTarget(url: string, mount: string): SocketTarget {
   return { appId, path: tenant => path + tenantQuery(query, appId, mount, tenant) }
 }
 
-/**
- * Dot segments, empty segments, other separators, and characters that clients escape: another server may parse such a
- * path differently.
- */
-const ambiguous = /\/\/|\\|%2f|%5c|%00|%25|(?:^|\/)(?:\.|%2e){1,2}(?:\/|$)|[^!-~]|[;#"<>^`{}]/i
-
-/** Ids of apps are UUIDs, those of session apps `SessionApp_…`; `%3Ftransient…` asks the engine to make one. */
+/** Ids of apps are UUIDs, those of session apps `SessionApp_…`; `%3Ftransient…` makes the engine create one. */
 const appPath =
-  /^\/app\/(?<appId>[\w-]{1,128}|%3[Ff]transient(?:%3[Dd][\w-]{0,128})?)(?:\/identity\/(?<identity>[^/]{1,512}))?(?:\/ttl\/\d{1,9})?$/
+  /^\/app\/(?<appId>[\w-]{1,128}|%3[Ff]transient(?:%3[Dd][\w-]{0,128})?)(?:\/identity\/(?<identity>[^/;"<>^`{}]{1,512}))?(?:\/ttl\/\d{1,9})?$/
 
-/** Whether further decoding leaves the text unchanged. */
-function isPlain(text: string): boolean {
-  try {
-    return /^[^\p{Cc}%/\\?#]+$/u.test(decodeURIComponent(text))
-  } catch {
-    return false
-  }
+/** Whether every reading of an identity is one path segment, without characters that have a meaning in a URL. */
+function isPlain(identity: string): boolean {
+  const [, ...decoded] = pathReadings(`/${identity}`)
+  return decoded.every(reading => /^\/[^\p{Cc}%/\\?#\u2044\u2215\u29f8]+$/u.test(reading))
 }
 
 /**

@@ -86,7 +86,7 @@ function openingHandshake(
     // Never removed: an aborted request may fail later.
     request.on('error', cause => reject(httpError(failureCode(cause), 'Try again later.', { cause })))
     request.on('response', response => {
-      resolve(refusal(response))
+      resolve(upgradeRefused(response))
       request.destroy()
     })
     request.on('upgrade', (response, socket, head) => {
@@ -103,10 +103,10 @@ function openingHandshake(
 }
 
 /**
- * The tenant's status is passed on, but no header except `Retry-After` and no body. `Location` of a redirect leads to
- * the tenant's own login, and browsers do not follow redirects of an upgrade.
+ * Forwards the tenant's status and `Retry-After`, but no other header and no body. `Location` of a redirect leads to the
+ * tenant's own login, and browsers do not follow redirects of an upgrade.
  */
-function refusal({ statusCode = 502, headers }: IncomingMessage): QlikOAuthError {
+function upgradeRefused({ statusCode = 502, headers }: IncomingMessage): QlikOAuthError {
   if (statusCode < 300 || statusCode === 304 || statusCode > 599)
     return httpError('ERR_TENANT_RESPONSE', 'The tenant responded without opening a WebSocket.')
   return httpError('ERR_TENANT_REFUSED', `The tenant responded with status ${statusCode}.`, {

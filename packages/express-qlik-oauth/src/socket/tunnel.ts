@@ -11,7 +11,7 @@ export interface TunnelOptions {
   /** The time between two calls of `tick`. */
   readonly heartbeatMs: number
   /**
-   * How long a peer may take nothing of what waits for it. The kernel reports progress of a slow reader only when a third
+   * How long writes to a peer may stall, in milliseconds. The kernel reports progress of a slow reader only when a third
    * of its send buffer, up to a megabyte, is free again.
    */
   readonly stallMs: number
@@ -25,7 +25,7 @@ export interface TunnelListener {
   closed(end: TunnelEnd): void
 }
 
-/** Why a tunnel ended: the first close code, and who sent it. 1005 is a close frame without a code, 1006 none at all. */
+/** The first close code of a tunnel and its sender: 1005 is a close frame without a code, 1006 no close frame. */
 export interface TunnelEnd {
   readonly by: Role | 'proxy'
   readonly code: number
@@ -35,9 +35,7 @@ export interface TunnelEnd {
  * Joins two WebSocket connections after their opening handshakes, byte for byte and with back-pressure.
  *
  * Frames pass unchanged: fragmented, compressed, binary. Between them the proxy inserts two of its own: a close frame
- * when a side must learn of an end, and a ping to a silent browser.
- *
- * A class, since ten thousand may be open: an idle tunnel of closures took twice the heap.
+ * when the other side ends, and a ping to a silent browser.
  */
 export class Tunnel implements HeartbeatMember, EndpointListener {
   readonly #browser: Endpoint
@@ -47,7 +45,7 @@ export class Tunnel implements HeartbeatMember, EndpointListener {
   #end: TunnelEnd | undefined
   #destroyTimer: NodeJS.Timeout | undefined
   #destroyAt = 0
-  /** Ticks since the browser was last heard from. */
+  /** Ticks since the last data of the browser. */
   #silentTicks = 0
   /** Bytes written to the browser since then. */
   #unconfirmedBytes = 0
@@ -82,13 +80,13 @@ export class Tunnel implements HeartbeatMember, EndpointListener {
   /**
    * Pings a browser that was silent for a whole period, and destroys the tunnel when it stays silent for another one.
    *
-   * A slow browser reads our ping only after everything that was written before it, so it gets the time that this takes
-   * at the slowest rate that counts as reading.
+   * A slow browser reads the ping after everything that was written before it, and gets the time for this at
+   * `slowestBytesPerSecond`.
    */
   tick(): void {
-    // A paused browser is not heard; the endpoint of the tenant, which takes nothing, has a timeout of its own.
+    // No data is read from a paused browser; the stalled endpoint of the tenant has its own timeout.
     if (this.#browser.socket.isPaused()) return
-    // No ping may be inserted into a frame of the tenant; while it arrives, its bytes are the sign of life.
+    // No ping may be inserted into a frame of the tenant; while it arrives, its bytes count as activity.
     if (this.#tenant.midFrame && this.#tenantSent) this.#silentTicks = 0
     this.#tenantSent = false
     this.#silentTicks += 1
@@ -151,5 +149,5 @@ export class Tunnel implements HeartbeatMember, EndpointListener {
   }
 }
 
-/** A browser that reads no faster counts as gone. */
+/** A browser that reads more slowly is disconnected. */
 const slowestBytesPerSecond = 1024

@@ -16,4 +16,12 @@ describe('upgrade rate', () => {
     at = 60_000
     expect(rate.count('ada')).toBeUndefined()
   })
+
+  it('counts the 10,000 logins that opened sockets last', () => {
+    const rate = upgradeRate(1, () => 0)
+    for (let login = 0; login <= 10_000; login += 1) rate.count(String(login))
+    expect(rate.count('10000')).toBe(60)
+    expect(rate.count('1')).toBe(60)
+    expect(rate.count('0')).toBeUndefined()
+  })
 })

@@ -1,3 +1,5 @@
+import { LRUCache } from 'lru-cache'
+
 /** Limits how often one login opens sockets, in this process. */
 export interface UpgradeRate {
   /** Counts an upgrade. @returns Seconds until the login may open sockets again; `undefined` when it may now. */
@@ -6,12 +8,12 @@ export interface UpgradeRate {
 
 /**
  * Each upgrade costs a token lookup and a TLS handshake with the tenant, so a page that reconnects in a loop would slow
- * down all others. Counts in windows of one minute: the memory is bounded by the upgrades of a minute.
+ * down all others. Counts in windows of one minute, for the 10,000 logins that opened sockets last.
  *
  * @param now Milliseconds of any clock.
  */
 export function upgradeRate(perMinute: number, now = () => performance.now()): UpgradeRate {
-  const counts = new Map<string, number>()
+  const counts = new LRUCache<string, number>({ max: maxLogins })
   let windowEnd = 0
   return {
     count(login) {
@@ -29,3 +31,4 @@ export function upgradeRate(perMinute: number, now = () => performance.now()): U
 }
 
 const windowMs = 60_000
+const maxLogins = 10_000

@@ -3,14 +3,12 @@ import { EventEmitter, once } from 'node:events'
 import { createServer, type IncomingMessage, type Server } from 'node:http'
 import { type AddressInfo, connect, type Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
+import { afterEach } from '@jest/globals'
 import { type ClientOptions, WebSocket, WebSocketServer } from 'ws'
+import { isBelowMount } from '../../src/http/mount.ts'
 import type { Principal } from '../../src/http/principal.ts'
-import {
-  type SocketEvent,
-  type SocketProxy,
-  type SocketProxyOptions,
-  socketProxy,
-} from '../../src/socket/socket-proxy.ts'
+import { type SocketProxy, socketProxy } from '../../src/socket/socket-proxy.ts'
+import type { SocketEvent, SocketProxyOptions } from '../../src/socket/socket-proxy-options.ts'
 
 export const appId = '4d3c6b2a-6b1c-4e0b-9a51-7f8e2d1c0b9a'
 export const appPath = `/qlik/app/${appId}`
@@ -48,6 +46,10 @@ export interface Setup {
   connectRaw(): Promise<RawEnds>
   /** Bytes that the tenant has sent. */
   proxied(): number
+  /** Sockets that the proxy has opened and not closed. */
+  openSockets(): number
+  /** Connections of browsers, also those in their handshake. */
+  browserConnections(): Promise<number>
   /** Resolves when the proxy has no open socket. */
   proxyClosed(): Promise<void>
   /** Resolves when neither proxy nor tenant has an open connection. */
@@ -69,12 +71,31 @@ export interface SetupOptions extends Partial<SocketProxyOptions> {
   /** The tenant accepts all upgrades and then writes raw bytes. */
   readonly raw?: boolean
   /** The id of the principal. */
-  readonly loginOf?: (request: IncomingMessage) => string
+  readonly loginOf?: ((request: IncomingMessage) => string) | undefined
+}
+
+/** The setup of the running test, of the suite in this file. */
+export let setup: Setup
+
+/** Stops the setup of each test after the test. */
+export function socketSuite(defaults: SetupOptions = {}) {
+  afterEach(() => setup?.stop())
+  const start = async (options: SetupOptions = {}): Promise<void> => {
+    setup = await socketSetup({ ...defaults, ...options })
+  }
+  return {
+    start,
+    /** Starts with a socket that has raw bytes at both ends. */
+    async startRaw(options: SetupOptions = {}): Promise<RawEnds> {
+      await start({ raw: true, ...options })
+      return await setup.connectRaw()
+    },
+  }
 }
 
 /** The socket proxy before a WebSocket server as its tenant, with a login that the test can end. */
 export async function socketSetup(setupOptions: SetupOptions = {}): Promise<Setup> {
-  const { onUpgrade: takes, deflate = false, raw = false, loginOf, ...options } = setupOptions
+  const { onUpgrade: handler, deflate = false, raw = false, loginOf, ...options } = setupOptions
   const upstream = createServer()
   const accepted = new WebSocketServer({ noServer: true, perMessageDeflate: deflate, maxPayload: 2 ** 30 })
   const arrived: IncomingMessage[] = []
@@ -83,7 +104,7 @@ export async function socketSetup(setupOptions: SetupOptions = {}): Promise<Setu
     socket.write(`${switching(request)}\r\n`)
     rawTenants.emit('connection', socket)
   }
-  const onUpgrade = raw ? acceptRaw : takes
+  const onUpgrade = raw ? acceptRaw : handler
   upstream.on('upgrade', (request, socket, head) => {
     arrived.push(request)
     if (onUpgrade === undefined)
@@ -120,9 +141,14 @@ export async function socketSetup(setupOptions: SetupOptions = {}): Promise<Setu
   }
   const find = async (request: IncomingMessage) =>
     loginOf === undefined ? access : { ...access, id: loginOf(request) }
-  const proxy = socketProxy({ authenticate: find, publicUrl: origin, onEvent: event => events.push(event), ...options })
+  const onEvent = (event: SocketEvent): void => {
+    events.push(event)
+    options.onEvent?.(event)
+  }
+  const proxy = socketProxy({ authenticate: find, publicUrl: origin, ...options, onEvent })
   server.on('upgrade', (request, socket, head) => {
-    if (!proxy.upgrade(request, socket, head)) socket.destroy()
+    if (isBelowMount(request.url ?? '', '/qlik')) proxy.upgrade(request, socket, head)
+    else socket.destroy()
   })
 
   const connections = new Set<Socket>()
@@ -173,15 +199,22 @@ export async function socketSetup(setupOptions: SetupOptions = {}): Promise<Setu
       }
     },
     proxied: () => sentByTenant.reduce((sum, socket) => sum + socket.bytesWritten, 0),
+    openSockets: () =>
+      events.filter(({ type }) => type === 'opened').length - events.filter(({ type }) => type === 'closed').length,
+    browserConnections: () => connectionsOf(server),
     async proxyClosed() {
-      while (proxy.open > 0) await new Promise(setImmediate)
+      while (setup.openSockets() > 0) await new Promise(setImmediate)
     },
     async allClosed() {
-      while (proxy.open > 0 || (await connectionsOf(server)) > 0 || (await connectionsOf(upstream)) > 0)
+      while (setup.openSockets() > 0 || (await connectionsOf(server)) > 0 || (await connectionsOf(upstream)) > 0)
         await new Promise(setImmediate)
+      // Node counts a connection as closed before it emits `close`.
+      for (let turn = 0; turn < 2; turn += 1) await new Promise(setImmediate)
     },
     async stop() {
       for (const socket of connections) socket.destroy()
+      // Resolves only when the proxy keeps no socket, not even one in its handshake.
+      await proxy.close({ graceMs: 1000 })
       await Promise.all([upstream, server].map(listening => new Promise(done => listening.close(done))))
       accepted.close()
     },
@@ -252,6 +285,26 @@ export function handshakeText(
   return `${method} ${path} HTTP/1.1\r\n${sent.map(([name, value]) => `${name}: ${value}\r\n`).join('')}\r\n`
 }
 
+/** An HTTP response on a connection that was closed after it. */
+export interface RawResponse {
+  readonly status: number
+  readonly head: string
+  /** Code of the first error in the body. */
+  readonly code: string | undefined
+  /** All received bytes, as Latin-1. */
+  readonly text: string
+}
+
+/** Sends raw bytes to the proxy of the running test, and reads until the connection is closed. */
+export async function responseTo(request: string | Buffer): Promise<RawResponse> {
+  const peer = rawPeer(setup)
+  peer.socket.write(request)
+  const text = (await peer.all).toString('latin1')
+  const [head = '', body = ''] = text.split('\r\n\r\n')
+  const code = body.startsWith('{') ? (JSON.parse(body) as { errors: [{ code: string }] }).errors[0].code : undefined
+  return { status: Number(head.slice(9, 12)), head, code, text }
+}
+
 /** A client that writes raw bytes. */
 export interface RawPeer {
   readonly socket: Socket
@@ -270,8 +323,8 @@ export function rawPeer({ port }: Pick<Setup, 'port'>, text = ''): RawPeer {
   const closed = new Promise(resolve => socket.once('close', resolve))
   return {
     socket,
-    async until(wanted) {
-      while (!Buffer.concat(received).includes(wanted, 0, 'latin1'))
+    async until(expected) {
+      while (!Buffer.concat(received).includes(expected, 0, 'latin1'))
         await Promise.race([once(socket, 'data'), closed.then(failed)])
       return Buffer.concat(received).toString('latin1')
     },
