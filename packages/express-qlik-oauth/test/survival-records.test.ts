@@ -78,6 +78,30 @@ describe('a login record', () => {
     }
   })
 
+  it('sealed with a key of another deployment is left out of the lists of its user, and stays', async () => {
+    const user = application.named('login')[0]?.user.id ?? ''
+    const client = {
+      clientId: `test-${new URL(application.origin).host}`,
+      clientSecret: 'secret-of-the-test-application',
+    }
+    const newer = await startRedisApplication(tenant, redis.url, [randomBytes(32).toString('base64'), ...keys], client)
+    try {
+      tenant.expireAccessTokens()
+      expect(await visitor.mayCall(newer.origin)).toBe(true)
+      const second = await loggedIn(tenant, application.origin)
+
+      const [known] = await application.qlik.logins(user)
+      expect(known?.id).toBe(loginKey(sessionIdOf(second.cookie())))
+      expect(await application.qlik.logins(user)).toHaveLength(1)
+      expect(await application.qlik.endLogins(user)).toBe(1)
+      expect(application.unknownKeys).toEqual([placeOf(visitor)])
+      expect(await visitor.mayCall(newer.origin)).toBe(true)
+      expect(await newer.qlik.endLogins(user)).toBe(1)
+    } finally {
+      await newer.close()
+    }
+  })
+
   it('of another type in Redis is no login', async () => {
     await application.redis.del(placeOf(visitor))
     await application.redis.lpush(placeOf(visitor), 'what')

@@ -10,6 +10,8 @@ export interface RedisApplication extends Application {
   readonly store: LoginStore
   /** Keys that the login store found unreadable. */
   readonly unreadable: readonly string[]
+  /** Keys whose values the login store found sealed with an unknown key. */
+  readonly unknownKeys: readonly string[]
 }
 
 export interface RedisApplicationOptions extends ApplicationOptions {
@@ -26,10 +28,14 @@ export async function startRedisApplication(
 ): Promise<RedisApplication> {
   const redis = connectRedis(url)
   const unreadable: string[] = []
+  const unknownKeys: string[] = []
   const store = redisLoginStore(redis, {
     keys,
     ...(commandTimeoutMs !== undefined && { commandTimeoutMs }),
-    onEvent: event => event.type === 'unreadableRecord' && unreadable.push(event.key),
+    onEvent(event) {
+      if (event.type === 'unreadableRecord') unreadable.push(event.key)
+      else if (event.type === 'unknownKey') unknownKeys.push(event.key)
+    },
   })
   const application = await startApplication(tenant, {
     loginRateLimit: 0,
@@ -42,6 +48,7 @@ export async function startRedisApplication(
     redis,
     store,
     unreadable,
+    unknownKeys,
     async close() {
       await application.close()
       await store.close()

@@ -4,6 +4,7 @@ import type { QlikUser } from '../protocol/qlik-user.ts'
 import { revokeTokens } from '../protocol/revocation.ts'
 import { needsRefresh, type TokenSet } from '../protocol/token-set.ts'
 import type { ExpiredLogin, LoginRecord, LoginStore, StoredLogin } from '../stores/login-store.ts'
+import { ForeignRecordError } from '../stores/redis-records.ts'
 import { expirySweep } from './expiry-sweep.ts'
 import type { Login } from './login.ts'
 import { loginCache } from './login-cache.ts'
@@ -48,6 +49,7 @@ export interface Logins {
   end(key: string, reason: LoginEndReason): Promise<boolean>
   /** Ends all logins of a user. @returns How many were ended. */
   endAll(tenant: string, userId: string): Promise<number>
+  /** Lists the logins of a user. Those that are sealed with an unknown key are left out; the store reports them. */
   list(tenant: string, userId: string): Promise<readonly Login[]>
   /** Calls `listener` once when the login ends, in whatever process. @returns A function that removes the listener. */
   onEnd(login: Login, listener: () => void): () => void
@@ -174,7 +176,7 @@ export function createLogins(options: LoginsOptions): Logins {
     },
     async list(tenant, userId) {
       const keys = await store.loginKeys(tenant, userId)
-      const logins = await Promise.all(keys.map(key => read(key)))
+      const logins = await Promise.all(keys.map(key => read(key).catch(ignoreForeign)))
       return logins.filter(login => login !== undefined)
     },
     onEnd: notifier.onEnd,
@@ -182,4 +184,8 @@ export function createLogins(options: LoginsOptions): Logins {
       await Promise.all([notifier.close(), stopSweeping()])
     },
   }
+}
+
+function ignoreForeign(error: unknown): undefined {
+  if (!(error instanceof ForeignRecordError)) throw error
 }

@@ -9,7 +9,7 @@ import { redisDueIndex } from './redis-due-index.ts'
 import { redisExpiry } from './redis-expiry.ts'
 import { redisLoginIndex } from './redis-login-index.ts'
 import { redisNames } from './redis-names.ts'
-import { foreignRecord, redisRecords } from './redis-records.ts'
+import { ForeignRecordError, redisRecords } from './redis-records.ts'
 import {
   acquireLock,
   deleteIfEqual,
@@ -98,7 +98,7 @@ export function redisLoginStore(redis: RedisClient, options: RedisLoginStoreOpti
   function takenValue(name: string, reply: unknown): string | undefined {
     if (Array.isArray(reply)) {
       records.isForeign(name, String(reply[0]))
-      throw foreignRecord()
+      throw new ForeignRecordError()
     }
     return typeof reply === 'string' ? reply : undefined
   }
@@ -152,7 +152,7 @@ export function redisLoginStore(redis: RedisClient, options: RedisLoginStoreOpti
       if (typeof value !== 'string' || typeof idle !== 'string') return undefined
       const stored = decrypted.read(name, value, records.unsealLogin)
       if (stored !== undefined) return stored
-      if (records.isForeign(name, value)) throw foreignRecord()
+      if (records.isForeign(name, value)) throw new ForeignRecordError()
       if (await deleteLogin(key, value)) onUnreadable(name)
       return undefined
     },

@@ -45,11 +45,16 @@ export function redisRecords(ring: Seal, onForeign: (name: string) => void): Red
   }
 }
 
-/** For a value that the caller needs: another process may have the key, so it is neither missing nor deleted. */
-export function foreignRecord(): QlikOAuthError {
-  return new QlikOAuthError(
-    'ERR_STORE_UNAVAILABLE',
-    'The record is sealed with a key that is not in `keys`. Every process needs the same keys; append a new key everywhere before it seals.',
-    { retryAfterSeconds: 5 },
-  )
+/** A record that the caller needs is sealed with an unknown key. Another process may have it, so the record stays. */
+export class ForeignRecordError extends QlikOAuthError {
+  protected static override readonly errorName: string = 'ForeignRecordError'
+  override readonly name = 'ForeignRecordError'
+
+  constructor() {
+    super(
+      'ERR_STORE_UNAVAILABLE',
+      'The record is sealed with a key that is not in `keys`. Every process needs the same keys; append a new key everywhere before it seals.',
+      { retryAfterSeconds: 5 },
+    )
+  }
 }
