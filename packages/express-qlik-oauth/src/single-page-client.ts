@@ -1,8 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { qlikClient } from 'qlik-oauth'
 import { escapeHtml, scopeList } from 'qlik-oauth/internal'
-import { sendError } from './http/error-response.ts'
-import { httpError } from './http/http-error.ts'
+import { httpError, sendError } from './http/error-response.ts'
 import { configurationError, mountPath, publicOrigin, rejectUnknownOptions } from './http/option-checks.ts'
 
 export interface SinglePageClientOptions {

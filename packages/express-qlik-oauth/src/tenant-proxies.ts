@@ -1,6 +1,5 @@
 import type { IncomingMessage } from 'node:http'
-import { newTraceId, sendError } from './http/error-response.ts'
-import { httpError } from './http/http-error.ts'
+import { httpError, newTraceId, sendError } from './http/error-response.ts'
 import { ignoreErrors, refuseUpgrade } from './http/http-server.ts'
 import type { Authenticate } from './http/principal.ts'
 import type { AuthSettings, QlikAuthOptions } from './login/auth-options.ts'

@@ -3,8 +3,7 @@ import { createServer, request as httpRequest } from 'node:http'
 import { type AddressInfo, connect } from 'node:net'
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals'
 import { errorCatalogue, QlikOAuthError } from 'qlik-oauth'
-import { errorResponse, sendError } from './error-response.ts'
-import { httpError } from './http-error.ts'
+import { errorResponse, httpError, sendError } from './error-response.ts'
 
 const traceId = '0af7651916cd43dd8448eb211c80319c'
 

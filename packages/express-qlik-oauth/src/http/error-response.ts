@@ -1,6 +1,21 @@
 import { randomBytes } from 'node:crypto'
 import { type IncomingHttpHeaders, type ServerResponse, STATUS_CODES } from 'node:http'
-import { QlikOAuthError } from 'qlik-oauth'
+import type { Readable } from 'node:stream'
+import { type ErrorCode, type ErrorDetails, QlikOAuthError } from 'qlik-oauth'
+import { messageOf } from 'qlik-oauth/internal'
+
+/**
+ * An error whose message is sent to the client.
+ *
+ * @param message Names no host, no token and no value that the tenant sent.
+ */
+export function httpError(
+  code: ErrorCode,
+  message: string,
+  details: Omit<ErrorDetails, 'expose'> = {},
+): QlikOAuthError {
+  return new QlikOAuthError(code, message, { ...details, expose: true })
+}
 
 export interface ErrorResponse {
   readonly status: number
@@ -18,7 +33,9 @@ export interface ErrorResponse {
  * @param traceId Identifies this failure for the client and in the log. @default 16 random bytes
  */
 export function errorResponse(error: unknown, traceId = newTraceId()): ErrorResponse {
-  const { code, status, title, detail, retryAfterSeconds, allow } = described(error)
+  const known = describeError(error)
+  const { code, status, title, headers } = known
+  const detail = known.expose ? known.message : defaultDetail(known)
   const body = JSON.stringify({
     errors: [{ code: code.replace(/^ERR_/, '').toLowerCase(), title, detail, status: String(status) }],
     traceId,
@@ -28,10 +45,8 @@ export function errorResponse(error: unknown, traceId = newTraceId()): ErrorResp
     headers: {
       'content-type': 'application/json; charset=utf-8',
       'content-length': String(Buffer.byteLength(body)),
-      'cache-control': 'no-store',
       'x-content-type-options': 'nosniff',
-      ...(retryAfterSeconds === undefined ? {} : { 'retry-after': String(retryAfterSeconds) }),
-      ...(allow === undefined ? {} : { allow: allow.join(', ') }),
+      ...headers,
       ...(status === 401 ? { 'www-authenticate': challenge } : {}),
     },
     body,
@@ -47,12 +62,12 @@ const challenge = 'Session realm="application"'
 /**
  * Responds to a request with an error.
  *
- * A response that has begun is cut off, so that it does not look complete. Cookies that were set on the response are
+ * A response that has begun is destroyed, so that it does not look complete. Cookies that were set on the response are
  * sent.
  */
 export function sendError(response: ServerResponse, error: unknown, traceId?: string): void {
   if (response.headersSent) {
-    cutOff(response)
+    destroy(response)
     return
   }
   const { status, headers, body } = errorResponse(error, traceId)
@@ -65,21 +80,28 @@ export function sendError(response: ServerResponse, error: unknown, traceId?: st
     return
   }
 
-  // Closing with unread bytes makes the kernel reset the connection, and the client may lose the response. It gets the
-  // whole response and a moment to stop sending; then the connection ends. A long upload is not read to its end.
+  // The client gets the whole response and a moment to stop sending. A long upload is not read to its end.
   response.setHeader('connection', 'close')
   response.writeHead(status)
   if (request.method !== 'HEAD') response.write(body)
-  const end = (): void => {
-    clearTimeout(timer)
-    response.end()
-  }
-  const timer = setTimeout(end, lingerMs)
-  request.once('end', end).once('close', end).resume()
+  const end = (): void => void response.end()
+  request.once('end', end).once('close', end)
+  discardInput(request, end)
+}
+
+/**
+ * Reads and discards what a client still sends after the response, for at most a second: closing a socket with unread
+ * bytes resets it, and the client may lose the response.
+ *
+ * @param onTimeout Called when the client has not stopped by then.
+ */
+export function discardInput(stream: Readable, onTimeout: () => void): void {
+  const timer = setTimeout(onTimeout, 1000)
+  stream.once('close', () => clearTimeout(timer)).resume()
 }
 
 /** Without chunks or a length, the end of the connection would be taken for the end of the response. */
-function cutOff(response: ServerResponse): void {
+function destroy(response: ServerResponse): void {
   const { socket, req: request } = response
   if (request.httpVersionMinor === 0 && socket !== null && !('encrypted' in socket)) socket.resetAndDestroy()
   response.destroy()
@@ -90,27 +112,15 @@ export function newTraceId(): string {
   return randomBytes(16).toString('hex')
 }
 
-const lingerMs = 1000
 const longestUnread = 64 * 1024
-interface Description {
-  readonly code: string
-  readonly status: number
-  readonly title: string
-  readonly detail: string
-  readonly retryAfterSeconds?: number | undefined
-  readonly allow?: readonly string[] | undefined
+
+/** The error for the response and the events of any thrown value: `ERR_INTERNAL` for one that is no QlikOAuthError. */
+export function describeError(error: unknown): QlikOAuthError {
+  if (error instanceof QlikOAuthError) return error
+  return new QlikOAuthError('ERR_INTERNAL', messageOf(error), { cause: error })
 }
 
-function described(error: unknown): Description {
-  if (!(error instanceof QlikOAuthError)) {
-    return { code: 'ERR_INTERNAL', status: 500, title: 'Internal error', detail: adviceOn(500, undefined) }
-  }
-  const { code, status, title, message, allow, retryAfterSeconds } = error
-  const detail = error.expose ? message : adviceOn(status, retryAfterSeconds)
-  return { code, status, title, detail, allow, retryAfterSeconds }
-}
-
-function adviceOn(status: number, retryAfterSeconds: number | undefined): string {
+function defaultDetail({ status, retryAfterSeconds }: QlikOAuthError): string {
   if (retryAfterSeconds !== undefined) return `Try again in ${retryAfterSeconds} seconds.`
   if (status === 401) return 'Log in and send the request again.'
   return status >= 500

@@ -2,8 +2,7 @@ import { type IncomingMessage, type Server, ServerResponse, STATUS_CODES } from 
 import { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { Server as TlsServer } from 'node:tls'
-import { errorResponse, newTraceId } from './error-response.ts'
-import { httpError } from './http-error.ts'
+import { discardInput, errorResponse, httpError, newTraceId } from './error-response.ts'
 
 export interface UpgradeHandler {
   isBelow(request: IncomingMessage): boolean
@@ -104,16 +103,12 @@ export function refuseUpgrade(socket: Duplex, error: unknown, traceId = newTrace
       ? { upgrade: 'websocket', 'sec-websocket-version': webSocketVersion, connection: 'close, Upgrade' }
       : { connection: 'close' }
   const lines = Object.entries({ ...headers, ...required }).map(([name, value]) => `${name}: ${value}\r\n`)
-  // Closing a socket with unread bytes resets it, and the response may be lost: read and discard for a moment. A client
-  // may leave its side open, so the socket is destroyed then.
-  const timer = setTimeout(() => socket.destroy(), lingerMs)
-  socket.once('close', () => clearTimeout(timer))
-  socket.resume()
+  // A client may leave its side open.
+  discardInput(socket, () => socket.destroy())
   socket.end(`HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ''}\r\n${lines.join('')}\r\n${body}`)
 }
 
 export const webSocketVersion = '13'
-const lingerMs = 1000
 
 /**
  * Ignores the errors of a socket; `close` follows each of them. Without a listener an error between two owners of the

@@ -1,6 +1,6 @@
 import type { QlikUser } from 'qlik-oauth'
 import { type Login, pathOnTenant, withAccessToken } from 'qlik-oauth/internal'
-import { httpError } from '../http/http-error.ts'
+import { httpError } from '../http/error-response.ts'
 
 /** The login of a request behind a guard: `req.qlik`. */
 export interface RequestLogin {

@@ -1,7 +1,6 @@
 import type { Request, RequestHandler, Response } from 'express'
 import { QlikOAuthError } from 'qlik-oauth'
-import { sendError } from '../http/error-response.ts'
-import { httpError } from '../http/http-error.ts'
+import { httpError, sendError } from '../http/error-response.ts'
 import { isNavigation } from '../http/navigation.ts'
 import type { AuthContext } from './auth-context.ts'
 import { callbackPath, loginPath, logoutPath, sessionPath } from './auth-options.ts'

@@ -1,7 +1,7 @@
 import { ServerResponse } from 'node:http'
 import { pipeline, type Writable } from 'node:stream'
 import { QlikOAuthError } from 'qlik-oauth'
-import { httpError } from '../http/http-error.ts'
+import { httpError } from '../http/error-response.ts'
 import { type JsonCoding, jsonCoding, jsonRewriter, maxBufferedBytes, rewritten, transcoder } from './json-body.ts'
 import type { LinkRewriter } from './link-rewriter.ts'
 import type { ProxiedRequest } from './proxied-request.ts'

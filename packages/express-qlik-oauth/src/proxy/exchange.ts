@@ -1,6 +1,6 @@
 import type { QlikOAuthError } from 'qlik-oauth'
 import { withAccessToken } from 'qlik-oauth/internal'
-import { httpError } from '../http/http-error.ts'
+import { httpError } from '../http/error-response.ts'
 import { ClientResponse } from './client-response.ts'
 import { busy, type Lane, type Turn } from './fair-queue.ts'
 import type { ProxiedRequest } from './proxied-request.ts'

@@ -1,5 +1,5 @@
 import type { QlikOAuthError } from 'qlik-oauth'
-import { httpError } from '../http/http-error.ts'
+import { httpError } from '../http/error-response.ts'
 
 /** Something that waits for its turn. */
 export interface Turn {

@@ -1,4 +1,4 @@
-import { httpError } from '../http/http-error.ts'
+import { httpError } from '../http/error-response.ts'
 import { configurationError } from '../http/option-checks.ts'
 import { barePath, pathReadings } from '../http/path-syntax.ts'
 import { credentialPath, namesCredentialPath } from './credential-paths.ts'

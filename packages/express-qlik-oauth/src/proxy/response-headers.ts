@@ -1,4 +1,4 @@
-import { httpError } from '../http/http-error.ts'
+import { httpError } from '../http/error-response.ts'
 import { contentPolicy } from './content-policy.ts'
 import type { ProxiedRequest } from './proxied-request.ts'
 import type { TenantHeaders } from './tenant-attempt.ts'

@@ -1,7 +1,7 @@
 import type { Readable } from 'node:stream'
 import type { QlikOAuthError } from 'qlik-oauth'
 import type { Dispatcher } from 'undici'
-import { httpError } from '../http/http-error.ts'
+import { httpError } from '../http/error-response.ts'
 import type { ProxiedRequest } from './proxied-request.ts'
 import { requestHeaders } from './request-headers.ts'
 import { TenantRequest } from './tenant-connection.ts'

@@ -1,6 +1,6 @@
 import { QlikOAuthError } from 'qlik-oauth'
 import type { ConnectionLimiter } from '../http/connection-limiter.ts'
-import { httpError } from '../http/http-error.ts'
+import { httpError } from '../http/error-response.ts'
 import type { Principal } from '../http/principal.ts'
 import { engineTerminating, goingAway, loginEnded, normalClosure } from './close-codes.ts'
 import type { Tunnel, TunnelEnd, TunnelListener } from './tunnel.ts'

@@ -1,4 +1,4 @@
-import { httpError } from '../http/http-error.ts'
+import { httpError } from '../http/error-response.ts'
 import { pathReadings } from '../http/path-syntax.ts'
 
 /** The target of a socket on the tenant. Its origin comes from the token source, never from the request. */

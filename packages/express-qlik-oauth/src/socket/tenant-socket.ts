@@ -10,7 +10,7 @@ import { Agent as HttpsAgent, request as httpsRequest } from 'node:https'
 import type { Duplex } from 'node:stream'
 import type { ErrorCode, QlikOAuthError } from 'qlik-oauth'
 import { retryAfterSeconds } from 'qlik-oauth/internal'
-import { httpError } from '../http/http-error.ts'
+import { httpError } from '../http/error-response.ts'
 import { ignoreErrors } from '../http/http-server.ts'
 
 /** A WebSocket connection to the tenant after its opening handshake. */

@@ -1,6 +1,6 @@
 import type { IncomingHttpHeaders, IncomingMessage } from 'node:http'
 import type { Duplex } from 'node:stream'
-import { httpError } from '../http/http-error.ts'
+import { httpError } from '../http/error-response.ts'
 import { webSocketVersion } from '../http/http-server.ts'
 
 /**

@@ -221,6 +221,11 @@ export const errorCatalogue = {
     title: 'Server shutting down',
     advice: 'Retry; another process responds.',
   },
+  ERR_INTERNAL: {
+    status: 500,
+    title: 'Internal error',
+    advice: 'Read the log under the trace id.',
+  },
 } as const satisfies Record<string, { status: number; title: string; advice: string }>
 
 /** The code of a QlikOAuthError. */
