@@ -4,6 +4,7 @@ import type { SerializeOptions } from 'cookie'
 import { unsign } from 'cookie-signature'
 import type { Request } from 'express'
 import type { CookieOptions, SessionOptions } from 'express-session'
+import { LRUCache } from 'lru-cache'
 import { loginKey } from 'qlik-oauth/internal'
 
 /** The session id of a request, taken from a cookie with a valid signature. */
@@ -24,8 +25,15 @@ export type SessionSecret = CipherKey
  * @example session({ ...sessionCookie(publicUrl), secret, store, resave: false, saveUninitialized: false })
  */
 export function sessionCookie(publicUrl: string): { name: string; cookie: CookieOptions } {
+  const { name, attributes } = hostCookie(publicUrl, 'sid')
+  return { name, cookie: { ...attributes } }
+}
+
+/** A cookie of this host alone, as far as the scheme of `publicUrl` allows. RFC 6265bis, section 4.1.3.2. */
+export function hostCookie(publicUrl: string, name: string) {
   const secure = publicUrl.startsWith('https:')
-  return { name: secure ? '__Host-sid' : 'sid', cookie: { path: '/', httpOnly: true, sameSite: 'lax', secure } }
+  const attributes = { path: '/', httpOnly: true, sameSite: 'lax', secure } as const
+  return { name: secure ? `__Host-${name}` : name, attributes }
 }
 
 /** Cookie name, as express-session reads it from its options. */
@@ -51,7 +59,7 @@ export function sessionIdReader(session: SessionOptions): (request: IncomingMess
   const name = sessionName(session)
   const secrets = sessionSecrets(session)
   // The HMAC is the most expensive computation of a proxied request, and browsers send the same cookie every time.
-  const verified = new Map<string, SessionId>()
+  const verified = new LRUCache<string, SessionId>({ max: 10_000 })
 
   function verify(value: string): SessionId | undefined {
     if (!value.startsWith('s:') || value.length > maxCookieLength) return undefined
@@ -62,8 +70,6 @@ export function sessionIdReader(session: SessionOptions): (request: IncomingMess
       const id = unsign(value.slice(2), secret)
       if (id === false || id === '') continue
       const sessionId = { id, login: loginKey(id), outdated: index > 0 }
-      const [oldest] = verified.size < maxVerified ? [] : verified.keys()
-      if (oldest !== undefined) verified.delete(oldest)
       verified.set(value, sessionId)
       return sessionId
     }
@@ -84,7 +90,6 @@ export function sessionIdReader(session: SessionOptions): (request: IncomingMess
 
 const none: readonly SessionId[] = []
 const maxCookieLength = 4096
-const maxVerified = 10_000
 /** Each value costs an HMAC, and each valid one a read of the login store. */
 const maxCookies = 8
 

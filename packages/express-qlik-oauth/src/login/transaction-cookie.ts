@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto'
 import type { IncomingMessage } from 'node:http'
 import { parse, serialize } from 'cookie'
 import { sha256 } from 'qlik-oauth/internal'
+import { hostCookie } from './session-cookie.ts'
 
 /**
  * Binds authorization transactions to the browser that started them.
@@ -27,9 +28,7 @@ export interface TransactionCookies {
 }
 
 export function transactionCookies(publicUrl: string): TransactionCookies {
-  const secure = publicUrl.startsWith('https:')
-  const prefix = secure ? '__Host-qlik-login-' : 'qlik-login-'
-  const options = { path: '/', httpOnly: true, sameSite: 'lax', secure } as const
+  const { name: prefix, attributes } = hostCookie(publicUrl, 'qlik-login-')
 
   return {
     all(request) {
@@ -43,8 +42,8 @@ export function transactionCookies(publicUrl: string): TransactionCookies {
       completed: 0,
     }),
     set: ({ name, secret, loops, completed }) =>
-      serialize(name, `${secret}.${loops}.${completed}`, { ...options, maxAge: transactionCookieSeconds }),
-    clear: ({ name }) => serialize(name, '', { ...options, maxAge: 0 }),
+      serialize(name, `${secret}.${loops}.${completed}`, { ...attributes, maxAge: transactionCookieSeconds }),
+    clear: ({ name }) => serialize(name, '', { ...attributes, maxAge: 0 }),
   }
 }
 
