@@ -13,7 +13,7 @@ import { tenantError } from './tenant-error.ts'
 export interface ResponseOwner {
   /** Lets the tenant continue after `data` has returned false. */
   resume(): void
-  giveUp(error: QlikOAuthError): void
+  fail(error: QlikOAuthError): void
 }
 
 /**
@@ -109,7 +109,7 @@ export class ClientResponse {
       this.#begin()
       response.flushHeaders()
     } catch (error) {
-      this.#owner.giveUp(tenantError(error as Error))
+      this.#owner.fail(tenantError(error as Error))
     }
   }
 
@@ -127,22 +127,22 @@ export class ClientResponse {
   }
 
   #stream(): void {
-    const { response, upstream, settings, path } = this.#proxied
+    const { response, pool, settings, path } = this.#proxied
     this.#changeBody()
     if (this.#coding === 'identity') {
       this.#mode = 'streamed'
-      this.#rewriter = jsonRewriter(upstream.links, path)
+      this.#rewriter = jsonRewriter(pool.links, path)
       return
     }
-    const stages = transcoder(this.#coding, jsonRewriter(upstream.links, path), settings.decompressedBytes)
+    const stages = transcoder(this.#coding, jsonRewriter(pool.links, path), settings.decompressedBytes)
     this.#mode = 'transcoded'
     this.#sink = stages[0]
     this.#begin()
-    const fail = (error: Error) => this.#owner.giveUp(error instanceof QlikOAuthError ? error : tenantError(error))
+    const failed = (error: Error) => this.#owner.fail(error instanceof QlikOAuthError ? error : tenantError(error))
     // The callback of `pipeline` comes after the response has closed: too late to tell this from a client that left.
-    for (const stage of stages) stage.once('error', fail)
+    for (const stage of stages) stage.once('error', failed)
     pipeline(...stages, response, error => {
-      if (error !== null && error !== undefined) fail(error)
+      if (error !== null && error !== undefined) failed(error)
     })
   }
 
@@ -166,7 +166,7 @@ export class ClientResponse {
   #sendCollected(trailers: TenantHeaders): void {
     const [first = noBytes] = this.#collected
     const body = this.#collected.length < 2 ? first : Buffer.concat(this.#collected)
-    const { links } = this.#proxied.upstream
+    const { links } = this.#proxied.pool
     const changed = rewritten(body, this.#coding, links, this.#proxied.path)
     if (changed === undefined) {
       this.#streamCollected()
@@ -253,7 +253,7 @@ export class ClientResponse {
     this.#watchesClient = true
     response.setTimeout(settings.clientMs, () => {
       if (this.#paused || response.writableLength > 0)
-        this.#owner.giveUp(httpError('ERR_CLIENT_TIMEOUT', 'The client stopped reading the response.'))
+        this.#owner.fail(httpError('ERR_CLIENT_TIMEOUT', 'The client stopped reading the response.'))
     })
   }
 }

@@ -2,7 +2,7 @@ import type { QlikOAuthError } from 'qlik-oauth'
 import { withAccessToken } from 'qlik-oauth/internal'
 import { httpError } from '../http/error-response.ts'
 import { ClientResponse } from './client-response.ts'
-import { busy, type Lane, type Turn } from './fair-queue.ts'
+import { busy, type LoginQueue, type QueuedRequest } from './fair-queue.ts'
 import type { ProxiedRequest } from './proxied-request.ts'
 import { responseHead } from './response-headers.ts'
 import type { RunningExchanges, Ticking } from './running-exchanges.ts'
@@ -15,33 +15,33 @@ import { type AttemptListener, TenantAttempt, type TenantHeaders } from './tenan
  * with the client, the login or a time limit.
  *
  * @returns When the response has been sent or the client has left.
- * @throws Why there is no complete response; what has been sent of it must be cut off.
+ * @throws Why there is no complete response; what has been sent of it must be destroyed.
  */
 export function exchange(proxied: ProxiedRequest, running: RunningExchanges<Exchange>): Promise<void> {
   return new Promise((resolve, reject) => new Exchange(proxied, running, resolve, reject).run())
 }
 
-export class Exchange implements AttemptListener, Ticking, Turn {
-  slot = 0
+export class Exchange implements AttemptListener, Ticking, QueuedRequest {
+  index = 0
   readonly #proxied: ProxiedRequest
   readonly #running: RunningExchanges<Exchange>
   readonly #resolve: () => void
   readonly #reject: (error: unknown) => void
   #startedAt = 0
-  #place: Lane | undefined
+  #slot: LoginQueue | undefined
   #waits = false
   #attempt: TenantAttempt | undefined
   /** Resolves the promise of `#send` once the head of the response has come. */
-  #headCame: ((attempt: TenantAttempt) => void) | undefined
+  #resolveHead: ((attempt: TenantAttempt) => void) | undefined
   /** The head of a 401, held back until the token has been renewed. */
   #rejected: { readonly status: number; readonly headers: TenantHeaders } | undefined
   #renewed = false
   #repeated = false
   #response: ClientResponse | undefined
-  #heardAt = 0
+  #lastDataAt = 0
   #stream = false
   #stopWatchingLogin: (() => void) | undefined
-  #over = false
+  #ended = false
 
   constructor(
     proxied: ProxiedRequest,
@@ -65,36 +65,36 @@ export class Exchange implements AttemptListener, Ticking, Turn {
       discard: attempt => this.#discard(attempt),
     }).then(
       attempt => this.#acceptRejected(attempt),
-      (error: unknown) => this.giveUp(error),
+      (error: unknown) => this.fail(error),
     )
   }
 
   #send(accessToken: string): Promise<TenantAttempt> {
     return new Promise(resolve => {
-      if (this.#over) return
-      this.#headCame = resolve
+      if (this.#ended) return
+      this.#resolveHead = resolve
       this.#attempt = new TenantAttempt(this.#proxied, accessToken, this)
-      if (this.#place !== undefined) return this.begin()
-      const { upstream, login } = this.#proxied
+      if (this.#slot !== undefined) return this.start()
+      const { pool, limitKey } = this.#proxied
       this.#waits = true
-      this.#place = upstream.queue.enter(login, this)
+      this.#slot = pool.queue.acquire(limitKey, this)
       // It may have begun, and failed, before it was known by its place.
-      if (this.#over) this.#leave()
+      if (this.#ended) this.#release()
     })
   }
 
-  begin(): void {
+  start(): void {
     this.#waits = false
     this.#attempt?.start()
   }
 
   interim(status: number, { link = [] }: TenantHeaders): void {
-    const { request, response, upstream } = this.#proxied
+    const { request, response, pool } = this.#proxied
     if (request.httpVersionMinor === 0 || response.headersSent) return
     if (status === 102) response.writeProcessing()
     if (status !== 103) return
     try {
-      response.writeEarlyHints({ link: [link].flat().map(upstream.links.link) })
+      response.writeEarlyHints({ link: [link].flat().map(pool.links.link) })
     } catch {
       // Node accepts fewer forms of `Link` than RFC 8288, and a hint may be left out.
     }
@@ -106,25 +106,25 @@ export class Exchange implements AttemptListener, Ticking, Turn {
       if (!this.#proxied.hasBody) {
         attempt.pause()
         this.#rejected = { status, headers }
-        this.#headCame?.(attempt)
+        this.#resolveHead?.(attempt)
         return
       }
       // The body cannot be sent again: this response stands, and the next request finds a new token.
       this.#proxied.principal.tokens.accessToken({ rejected: attempt.accessToken }).catch(() => {})
     }
-    this.#headCame?.(attempt)
+    this.#resolveHead?.(attempt)
     this.#respond(attempt, status, headers)
   }
 
   /** The token source has no other token: the tenant's 401 is the response. */
   #acceptRejected(attempt: TenantAttempt): void {
-    if (this.#rejected === undefined || this.#over) return
+    if (this.#rejected === undefined || this.#ended) return
     const { status, headers } = this.#rejected
     try {
       this.#respond(attempt, status, headers)
       attempt.resume()
     } catch (error) {
-      this.giveUp(error)
+      this.fail(error)
     }
   }
 
@@ -137,43 +137,43 @@ export class Exchange implements AttemptListener, Ticking, Turn {
     const { path } = this.#proxied
     // Qlik's clients take a redirected product-info.json for a sign of Qlik Sense on Windows.
     if (path === productInfo && status >= 300 && status < 400 && status !== 304) {
-      this.giveUp(httpError('ERR_NOT_FOUND', 'The tenant has no product information.'))
+      this.fail(httpError('ERR_NOT_FOUND', 'The tenant has no product information.'))
       return
     }
     const head = responseHead(headers, status, this.#proxied)
     if (head.isEventStream) this.#becomeStream()
-    this.#heardAt = this.#running.now
+    this.#lastDataAt = this.#running.now
     this.#response = new ClientResponse(this.#proxied, status, head, {
       resume: () => attempt.resume(),
-      giveUp: error => this.giveUp(error),
+      fail: error => this.fail(error),
     })
     this.#response.start()
   }
 
   /** An event stream may last for hours: it is counted apart from requests and ends with the login. */
   #becomeStream(): void {
-    const { upstream, login } = this.#proxied
-    upstream.openStream(login)
+    const { pool, limitKey } = this.#proxied
+    pool.openStream(limitKey)
     this.#stream = true
-    this.#leave()
+    this.#release()
     this.#watchLogin()
   }
 
   data(chunk: Buffer): boolean {
-    this.#heardAt = this.#running.now
+    this.#lastDataAt = this.#running.now
     return this.#response?.data(chunk) !== false
   }
 
   end(trailers: TenantHeaders): void {
-    this.#leave()
+    this.#release()
     this.#response?.complete(trailers)
     this.#drainUpload()
   }
 
   failed(attempt: TenantAttempt, error: QlikOAuthError): void {
-    if (this.#over || this.#response?.ended === true) return
+    if (this.#ended || this.#response?.ended === true) return
     if (error.code === 'ERR_TENANT_RESET' && attempt.metStaleConnection && this.#repeat(attempt)) return
-    this.giveUp(error)
+    this.fail(error)
   }
 
   /**
@@ -194,11 +194,11 @@ export class Exchange implements AttemptListener, Ticking, Turn {
   tick(now: number): void {
     const { settings } = this.#proxied
     if (this.#waits && now - this.#startedAt > settings.headersMs) {
-      this.giveUp(busy())
+      this.fail(busy())
       return
     }
-    if (this.#response?.awaitsTenant === true && !this.#stream && now - this.#heardAt > settings.bodyMs) {
-      this.giveUp(httpError('ERR_TENANT_BODY_TIMEOUT', 'The rest of the response did not arrive in time.'))
+    if (this.#response?.awaitsTenant === true && !this.#stream && now - this.#lastDataAt > settings.bodyMs) {
+      this.fail(httpError('ERR_TENANT_BODY_TIMEOUT', 'The rest of the response did not arrive in time.'))
       return
     }
     if (now - this.#startedAt > watchLoginAfterMs) this.#watchLogin()
@@ -206,7 +206,7 @@ export class Exchange implements AttemptListener, Ticking, Turn {
 
   #watchLogin(): void {
     this.#stopWatchingLogin ??=
-      this.#proxied.principal.onEnd?.(() => this.giveUp(httpError('ERR_SESSION_EXPIRED', 'Log in again.'))) ?? noop
+      this.#proxied.principal.onEnd?.(() => this.fail(httpError('ERR_SESSION_EXPIRED', 'Log in again.'))) ?? noop
   }
 
   /** Waits for its turn: nothing of it has reached the tenant. */
@@ -215,7 +215,7 @@ export class Exchange implements AttemptListener, Ticking, Turn {
   }
 
   /** The server shuts down: the client is to send its next request elsewhere. */
-  lastOnConnection(): void {
+  disableKeepAlive(): void {
     const { response } = this.#proxied
     if (!response.headersSent) response.shouldKeepAlive = false
   }
@@ -224,40 +224,40 @@ export class Exchange implements AttemptListener, Ticking, Turn {
    * Ends the exchange because the server shuts down. A request that the tenant may have carried out gets no error: the
    * client would send it again.
    */
-  cutOff(): void {
+  destroy(): void {
     const { method, response } = this.#proxied
     if (this.#attempt === undefined || this.#waits || safe.has(method)) {
-      this.giveUp(httpError('ERR_CLOSING', 'Try again in a moment.'))
+      this.fail(httpError('ERR_CLOSING', 'Try again in a moment.'))
     } else response.destroy()
   }
 
-  giveUp(error: unknown): void {
-    if (this.#over) return
+  fail(error: unknown): void {
+    if (this.#ended) return
     this.#finish()
     this.#reject(error)
   }
 
   #clientClosed(): void {
-    if (this.#over) return
+    if (this.#ended) return
     this.#finish()
     this.#resolve()
   }
 
   #finish(): void {
-    this.#over = true
+    this.#ended = true
     this.#attempt?.abort()
-    this.#leave()
-    if (this.#stream) this.#proxied.upstream.closeStream(this.#proxied.login)
+    this.#release()
+    if (this.#stream) this.#proxied.pool.closeStream(this.#proxied.limitKey)
     this.#stopWatchingLogin?.()
     this.#running.delete(this)
   }
 
-  #leave(): void {
-    if (this.#place === undefined) return
-    const place = this.#place
-    this.#place = undefined
+  #release(): void {
+    if (this.#slot === undefined) return
+    const slot = this.#slot
+    this.#slot = undefined
     this.#waits = false
-    this.#proxied.upstream.queue.leave(place, this)
+    this.#proxied.pool.queue.release(slot, this)
   }
 
   /**

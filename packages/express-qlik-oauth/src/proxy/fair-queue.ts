@@ -1,41 +1,41 @@
 import type { QlikOAuthError } from 'qlik-oauth'
 import { httpError } from '../http/error-response.ts'
 
-/** Something that waits for its turn. */
-export interface Turn {
-  /** Called when it may begin, possibly during `enter`. */
-  begin(): void
+/** A request in the queue. */
+export interface QueuedRequest {
+  /** Called when the request has a slot, possibly during `acquire`. */
+  start(): void
 }
 
 export interface FairQueueOptions {
-  /** Turns under way at the same time. */
+  /** Requests in progress at the same time. */
   readonly concurrent: number
-  /** Turns of one login, under way and waiting. */
+  /** Requests of one login, in progress and waiting. */
   readonly perLogin: number
-  /** Turns that may wait, of all logins together. */
+  /** Requests that may wait, of all logins together. */
   readonly waiting: number
 }
 
-/** The turns of one login. */
-export interface Lane {
-  readonly login: string
+/** The requests of one login, or of one client network. */
+export interface LoginQueue {
+  readonly limitKey: string
   running: number
-  readonly waiting: Turn[]
+  readonly waiting: QueuedRequest[]
 }
 
 /**
  * Admits requests to one tenant so that no login can take all connections.
  *
- * A login has at most half of the connections; what it asks beyond that waits for its own requests to end. Free
- * connections go to the waiting logins in turn.
+ * A login has at most half of the connections; further requests wait until earlier ones of the same login complete.
+ * Free connections go to the waiting logins in turn.
  */
 export class FairQueue {
   readonly #options: FairQueueOptions
   readonly #share: number
-  readonly #lanes = new Map<string, Lane>()
-  /** Lanes with waiting turns, the one to be served next first. */
-  readonly #queue = new Set<Lane>()
-  #maxLanes = minLanes
+  readonly #logins = new Map<string, LoginQueue>()
+  /** Logins with waiting requests and room for them, the one to be served next first. */
+  readonly #next = new Set<LoginQueue>()
+  #maxLogins = minLogins
   #running = 0
   #waiting = 0
 
@@ -45,74 +45,74 @@ export class FairQueue {
   }
 
   /**
-   * Begins the turn at once, or when its login and the tenant have room.
+   * Starts the request at once, or when its login and the tenant have room.
    *
-   * @returns To be passed to `leave`.
+   * @returns To be passed to `release`.
    * @throws ERR_TOO_MANY_LOGIN_REQUESTS, ERR_TENANT_BUSY
    */
-  enter(login: string, turn: Turn): Lane {
-    const lane = this.#lanes.get(login) ?? this.#open(login)
-    if (lane.running < this.#share && lane.waiting.length === 0 && this.#running < this.#options.concurrent) {
-      this.#begin(lane, turn)
-      return lane
+  acquire(limitKey: string, request: QueuedRequest): LoginQueue {
+    const login = this.#logins.get(limitKey) ?? this.#open(limitKey)
+    if (login.running < this.#share && login.waiting.length === 0 && this.#running < this.#options.concurrent) {
+      this.#start(login, request)
+      return login
     }
-    if (lane.running + lane.waiting.length >= this.#options.perLogin) throw tooManyRequests()
+    if (login.running + login.waiting.length >= this.#options.perLogin) throw tooManyRequests()
     if (this.#waiting >= this.#options.waiting) throw busy()
-    lane.waiting.push(turn)
+    login.waiting.push(request)
     this.#waiting += 1
-    if (lane.running < this.#share) this.#queue.add(lane)
-    return lane
+    if (login.running < this.#share) this.#next.add(login)
+    return login
   }
 
-  /** Ends a turn, or takes it out of the queue; every turn that entered leaves once. */
-  leave(lane: Lane, turn: Turn): void {
-    const place = lane.waiting.indexOf(turn)
-    if (place >= 0) {
-      lane.waiting.splice(place, 1)
+  /** Ends a request in progress, or removes one that waits. Every acquired slot is released once. */
+  release(login: LoginQueue, request: QueuedRequest): void {
+    const position = login.waiting.indexOf(request)
+    if (position >= 0) {
+      login.waiting.splice(position, 1)
       this.#waiting -= 1
-      if (lane.waiting.length === 0) this.#queue.delete(lane)
+      if (login.waiting.length === 0) this.#next.delete(login)
     } else {
-      lane.running -= 1
+      login.running -= 1
       this.#running -= 1
-      if (lane.waiting.length > 0) this.#queue.add(lane)
-      if (this.#queue.size > 0) this.#next()
+      if (login.waiting.length > 0) this.#next.add(login)
+      if (this.#next.size > 0) this.#startNext()
     }
-    if (this.#lanes.size > this.#maxLanes) this.#sweep()
+    if (this.#logins.size > this.#maxLogins) this.#sweep()
   }
 
-  /** Idle lanes stay for a while: most logins come back soon. */
+  /** Idle logins are reused. */
   #sweep(): void {
-    for (const [login, { running, waiting }] of this.#lanes)
-      if (running === 0 && waiting.length === 0) this.#lanes.delete(login)
-    this.#maxLanes = Math.max(minLanes, this.#lanes.size * 2)
+    for (const [limitKey, { running, waiting }] of this.#logins)
+      if (running === 0 && waiting.length === 0) this.#logins.delete(limitKey)
+    this.#maxLogins = Math.max(minLogins, this.#logins.size * 2)
   }
 
-  #open(login: string): Lane {
-    const lane: Lane = { login, running: 0, waiting: [] }
-    this.#lanes.set(login, lane)
-    return lane
+  #open(limitKey: string): LoginQueue {
+    const login: LoginQueue = { limitKey, running: 0, waiting: [] }
+    this.#logins.set(limitKey, login)
+    return login
   }
 
-  #begin(lane: Lane, turn: Turn): void {
-    lane.running += 1
+  #start(login: LoginQueue, request: QueuedRequest): void {
+    login.running += 1
     this.#running += 1
-    turn.begin()
+    request.start()
   }
 
-  #next(): void {
-    const [lane] = this.#queue
-    if (lane === undefined || this.#running >= this.#options.concurrent) return
-    this.#queue.delete(lane)
-    const turn = lane.waiting.shift()
-    if (turn === undefined) return
+  #startNext(): void {
+    const [login] = this.#next
+    if (login === undefined || this.#running >= this.#options.concurrent) return
+    this.#next.delete(login)
+    const request = login.waiting.shift()
+    if (request === undefined) return
     this.#waiting -= 1
     // Behind the other logins that wait.
-    if (lane.waiting.length > 0 && lane.running + 1 < this.#share) this.#queue.add(lane)
-    this.#begin(lane, turn)
+    if (login.waiting.length > 0 && login.running + 1 < this.#share) this.#next.add(login)
+    this.#start(login, request)
   }
 }
 
-const minLanes = 1000
+const minLogins = 1000
 
 export function busy(): QlikOAuthError {
   return httpError('ERR_TENANT_BUSY', 'Too many requests are waiting for the tenant.')

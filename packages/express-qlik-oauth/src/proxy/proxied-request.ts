@@ -14,7 +14,7 @@ export interface ProxiedRequest {
   readonly hasBody: boolean
   readonly principal: Principal
   /** What limits are counted by: the id of the principal or the network of the client. */
-  readonly login: string
-  readonly upstream: TenantPool
+  readonly limitKey: string
+  readonly pool: TenantPool
   readonly settings: RestProxySettings
 }

@@ -13,12 +13,12 @@ const settings = restProxySettings({
   publicUrl: 'https://app.example.com',
   dangerouslyRunTenantPages: ['/api/v1/page'],
 })
-const upstream = tenantPools(settings, path => path.startsWith('/api/')).to('https://acme.eu.qlikcloud.com')
+const pool = tenantPools(settings, path => path.startsWith('/api/')).to('https://acme.eu.qlikcloud.com')
 
 function head(received: TenantHeaders, requested: Record<string, string> = {}, status = 200, path = '/api/v1/x') {
   const request = new IncomingMessage(new Socket())
   Object.assign(request.headers, requested)
-  const { headers, ...rest } = responseHead(received, status, { request, path, upstream, settings })
+  const { headers, ...rest } = responseHead(received, status, { request, path, pool, settings })
   const entries: [string, string][] = []
   for (let index = 0; index < headers.length; index += 2) entries.push([headers[index] ?? '', headers[index + 1] ?? ''])
   return { entries, headers: Object.fromEntries(entries), ...rest }
@@ -184,7 +184,7 @@ describe('the head of a response', () => {
 
   function responseHeadOf(received: TenantHeaders) {
     const request = new IncomingMessage(new Socket())
-    return responseHead(received, 200, { request, path: '/api/v1/x', upstream, settings })
+    return responseHead(received, 200, { request, path: '/api/v1/x', pool, settings })
   }
 
   it.each([

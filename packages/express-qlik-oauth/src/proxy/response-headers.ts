@@ -91,7 +91,7 @@ export interface ResponseHead {
 export function responseHead(
   received: TenantHeaders,
   status: number,
-  { request, path, upstream, settings }: Pick<ProxiedRequest, 'request' | 'path' | 'upstream' | 'settings'>,
+  { request, path, pool, settings }: Pick<ProxiedRequest, 'request' | 'path' | 'pool' | 'settings'>,
 ): ResponseHead {
   const headers: string[] = []
   const named = namedIn(joinedValue(received.connection))
@@ -118,12 +118,12 @@ export function responseHead(
         vary = value
         continue
       case 'location': {
-        const location = upstream.links.location(value, path)
+        const location = pool.links.location(value, path)
         if (location !== undefined) headers.push(name, location)
         continue
       }
       case 'link':
-        headers.push(name, upstream.links.link(value))
+        headers.push(name, pool.links.link(value))
         continue
       case 'etag':
         headers.push(name, status === 304 ? revalidated(value, request.headers['if-none-match']) : value)

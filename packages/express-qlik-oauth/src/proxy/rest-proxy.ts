@@ -68,12 +68,12 @@ export function restProxy(options: RestProxyOptions): RestProxy {
 
   async function drain(graceMs: number): Promise<void> {
     state = 'draining'
-    for (const exchange of running.all()) exchange.lastOnConnection()
+    for (const exchange of running.all()) exchange.disableKeepAlive()
     if (served > 0) await settled(graceMs)
     state = 'closed'
     // Those that wait first: they would begin when others end.
-    for (const exchange of running.all().filter(({ waits }) => waits)) exchange.cutOff()
-    for (const exchange of running.all()) exchange.cutOff()
+    for (const exchange of running.all().filter(({ waits }) => waits)) exchange.destroy()
+    for (const exchange of running.all()) exchange.destroy()
     await tenants.close()
   }
 
@@ -116,9 +116,9 @@ export function restProxy(options: RestProxyOptions): RestProxy {
     const principal = await authenticate(request)
     if (principal === undefined) throw new QlikOAuthError('ERR_LOGIN_REQUIRED', 'Not authenticated')
     if (response.destroyed) return
-    const login = principal.id ?? networkOf(request)
-    const upstream = tenants.to(principal.tokens.tenant)
-    await exchange({ request, response, method, target, path, hasBody, principal, login, upstream, settings }, running)
+    const limitKey = principal.id ?? networkOf(request)
+    const pool = tenants.to(principal.tokens.tenant)
+    await exchange({ request, response, method, target, path, hasBody, principal, limitKey, pool, settings }, running)
   }
 
   function networkOf(request: IncomingMessage): string {

@@ -1,7 +1,7 @@
 /** What the shared clock looks at. */
 export interface Ticking {
   /** Its place among the running exchanges. */
-  slot: number
+  index: number
   /** @param now Milliseconds, as `RunningExchanges.now`. */
   tick(now: number): void
 }
@@ -18,7 +18,7 @@ export class RunningExchanges<Exchange extends Ticking> {
   now = performance.now()
 
   add(exchange: Exchange): void {
-    exchange.slot = this.#running.push(exchange) - 1
+    exchange.index = this.#running.push(exchange) - 1
     if (this.#timer !== undefined) return
     this.now = performance.now()
     this.#timer = setInterval(() => this.#tick(), tickMs).unref()
@@ -27,8 +27,8 @@ export class RunningExchanges<Exchange extends Ticking> {
   delete(exchange: Exchange): void {
     const last = this.#running.pop()
     if (last === undefined || last === exchange) return
-    this.#running[exchange.slot] = last
-    last.slot = exchange.slot
+    this.#running[exchange.index] = last
+    last.index = exchange.index
   }
 
   all(): readonly Exchange[] {

@@ -4,7 +4,7 @@ import type { Dispatcher } from 'undici'
 import { httpError } from '../http/error-response.ts'
 import type { ProxiedRequest } from './proxied-request.ts'
 import { requestHeaders } from './request-headers.ts'
-import { TenantRequest } from './tenant-connection.ts'
+import { PooledRequest } from './tenant-connection.ts'
 import { tenantError } from './tenant-error.ts'
 import { upload } from './upload.ts'
 
@@ -26,12 +26,12 @@ export class TenantAttempt implements Dispatcher.DispatchHandler {
   readonly accessToken: string
   readonly #proxied: ProxiedRequest
   readonly #listener: AttemptListener
-  #sent: TenantRequest | undefined
+  #sent: PooledRequest | undefined
   #body: Readable | undefined
   #controller: Dispatcher.DispatchController | undefined
   #startedAt = 0
   #responded = false
-  #over = false
+  #ended = false
 
   constructor(proxied: ProxiedRequest, accessToken: string, listener: AttemptListener) {
     this.#proxied = proxied
@@ -41,11 +41,11 @@ export class TenantAttempt implements Dispatcher.DispatchHandler {
 
   /** @param headersMs Time for the head of the response. */
   start(headersMs = this.#proxied.settings.headersMs): void {
-    const { request, method, target, hasBody, upstream, settings } = this.#proxied
+    const { request, method, target, hasBody, pool, settings } = this.#proxied
     if (hasBody) this.#body = upload(request, settings.clientMs, settings.bodyBytes)
     const headers = requestHeaders(request, this.accessToken, hasBody)
-    this.#sent = new TenantRequest(method, target, headers, this.#body ?? null, headersMs)
-    upstream.pool.dispatch(this.#sent, this)
+    this.#sent = new PooledRequest(method, target, headers, this.#body ?? null, headersMs)
+    pool.dispatcher.dispatch(this.#sent, this)
   }
 
   /** Whether the connection had carried a request before, and ended without a byte of a response to this one. */
@@ -68,8 +68,8 @@ export class TenantAttempt implements Dispatcher.DispatchHandler {
 
   /** Ends the request at the tenant. */
   abort(): void {
-    if (this.#over) return
-    this.#over = true
+    if (this.#ended) return
+    this.#ended = true
     this.#controller?.abort(aborted)
     this.#body?.destroy()
   }
@@ -78,7 +78,7 @@ export class TenantAttempt implements Dispatcher.DispatchHandler {
     this.#controller = controller
     this.#startedAt = performance.now()
     if (this.#sent !== undefined) this.#sent.connection.requests += 1
-    if (this.#over) controller.abort(aborted)
+    if (this.#ended) controller.abort(aborted)
   }
 
   /** The first byte of a response has come. */
@@ -87,28 +87,28 @@ export class TenantAttempt implements Dispatcher.DispatchHandler {
   }
 
   onResponseStart(_controller: Dispatcher.DispatchController, status: number, headers: TenantHeaders): void {
-    if (this.#over) return
+    if (this.#ended) return
     if (status < 200) this.#listener.interim(status, headers)
     else this.#listener.head(this, status, headers)
   }
 
   onResponseData(controller: Dispatcher.DispatchController, chunk: Buffer): void {
-    if (!this.#over && !this.#listener.data(chunk)) controller.pause()
+    if (!this.#ended && !this.#listener.data(chunk)) controller.pause()
   }
 
   onResponseEnd(_controller: Dispatcher.DispatchController, trailers: TenantHeaders): void {
-    if (this.#over) return
+    if (this.#ended) return
     if (this.#sent?.connection.broken === true) {
       this.onResponseError(_controller, httpError('ERR_TENANT_RESET', 'The connection failed during the response.'))
       return
     }
-    this.#over = true
+    this.#ended = true
     this.#listener.end(trailers)
   }
 
   onResponseError(_controller: Dispatcher.DispatchController, error: Error): void {
-    if (this.#over) return
-    this.#over = true
+    if (this.#ended) return
+    this.#ended = true
     this.#listener.failed(this, tenantError(error))
   }
 }

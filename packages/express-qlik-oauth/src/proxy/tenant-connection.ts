@@ -12,7 +12,7 @@ export interface Connection {
 const unconnected: Connection = { requests: 0, broken: false }
 
 /** A request for undici, which learns on which connection it travels before `onRequestStart`. */
-export class TenantRequest implements Dispatcher.DispatchOptions {
+export class PooledRequest implements Dispatcher.DispatchOptions {
   readonly method: string
   readonly path: string
   readonly headers: string[]
@@ -32,7 +32,7 @@ export class TenantRequest implements Dispatcher.DispatchOptions {
 }
 
 /**
- * undici's client for one connection. It tells a `TenantRequest` whether its connection has carried requests before,
+ * undici's client for one connection. It tells a `PooledRequest` whether its connection has carried requests before,
  * and whether it failed: undici takes a connection that fails for the end of a body without a length.
  */
 export class TenantConnection extends Client {
@@ -56,7 +56,7 @@ export class TenantConnection extends Client {
   }
 
   override dispatch(options: Dispatcher.DispatchOptions, handler: Dispatcher.DispatchHandler): boolean {
-    if (options instanceof TenantRequest) options.connection = this.#connection
+    if (options instanceof PooledRequest) options.connection = this.#connection
     return super.dispatch(options, handler)
   }
 }

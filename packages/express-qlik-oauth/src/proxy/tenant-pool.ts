@@ -8,7 +8,7 @@ import { type TenantLinks, tenantLinks } from './tenant-links.ts'
 
 /** The connections to one tenant. */
 export interface TenantPool {
-  readonly pool: Pool
+  readonly dispatcher: Pool
   readonly links: TenantLinks
   /** Requests other than event streams. */
   readonly queue: FairQueue
@@ -17,8 +17,8 @@ export interface TenantPool {
    *
    * @throws ERR_TOO_MANY_LOGIN_REQUESTS, ERR_TENANT_BUSY
    */
-  openStream(login: string): void
-  closeStream(login: string): void
+  openStream(limitKey: string): void
+  closeStream(limitKey: string): void
 }
 
 export interface TenantPools {
@@ -42,7 +42,7 @@ export function tenantPools(settings: RestProxySettings, isOpen: (path: string) 
     const streamsOf = connectionLimiter(settings.eventStreamsPerLogin)
     let streams = 0
     return {
-      pool: new Pool(origin, {
+      dispatcher: new Pool(origin, {
         factory: (url, options) => new TenantConnection(url, { ...options, connect }),
         // Requests have `connections`, and event streams as many beside them.
         connections: settings.connections * 2,
@@ -55,17 +55,17 @@ export function tenantPools(settings: RestProxySettings, isOpen: (path: string) 
         perLogin: settings.requestsPerLogin,
         waiting: settings.waiting,
       }),
-      openStream(login) {
-        if (!streamsOf.acquire(login)) throw tooManyRequests()
+      openStream(limitKey) {
+        if (!streamsOf.acquire(limitKey)) throw tooManyRequests()
         if (streams >= settings.connections) {
-          streamsOf.release(login)
+          streamsOf.release(limitKey)
           throw busy()
         }
         streams += 1
       },
-      closeStream(login) {
+      closeStream(limitKey) {
         streams -= 1
-        streamsOf.release(login)
+        streamsOf.release(limitKey)
       },
     }
   }
@@ -79,7 +79,7 @@ export function tenantPools(settings: RestProxySettings, isOpen: (path: string) 
       return opened
     },
     async close() {
-      await Promise.all([...known.values()].map(({ pool }) => pool.destroy()))
+      await Promise.all([...known.values()].map(({ dispatcher }) => dispatcher.destroy()))
     },
   }
 }
