@@ -9,18 +9,11 @@ import type { RunningExchanges, Ticking } from './running-exchanges.ts'
 import { type AttemptListener, TenantAttempt, type TenantHeaders } from './tenant-attempt.ts'
 
 /**
- * Sends one request to the tenant and its response to the client.
+ * One request to the tenant and its response to the client.
  *
- * Waits for its turn, renews a rejected access token once, repeats a request that met a stale connection once, and ends
+ * Waits for a slot, renews a rejected access token once, repeats a request that met a stale connection once, and ends
  * with the client, the login or a time limit.
- *
- * @returns When the response has been sent or the client has left.
- * @throws Why there is no complete response; what has been sent of it must be destroyed.
  */
-export function exchange(proxied: ProxiedRequest, running: RunningExchanges<Exchange>): Promise<void> {
-  return new Promise((resolve, reject) => new Exchange(proxied, running, resolve, reject).run())
-}
-
 export class Exchange implements AttemptListener, Ticking, QueuedRequest {
   index = 0
   readonly #proxied: ProxiedRequest
@@ -43,7 +36,7 @@ export class Exchange implements AttemptListener, Ticking, QueuedRequest {
   #stopWatchingLogin: (() => void) | undefined
   #ended = false
 
-  constructor(
+  private constructor(
     proxied: ProxiedRequest,
     running: RunningExchanges<Exchange>,
     resolve: () => void,
@@ -55,7 +48,15 @@ export class Exchange implements AttemptListener, Ticking, QueuedRequest {
     this.#reject = reject
   }
 
-  run(): void {
+  /**
+   * @returns When the response has been sent or the client has left.
+   * @throws The error to respond with; a response that has begun must be destroyed.
+   */
+  static run(proxied: ProxiedRequest, running: RunningExchanges<Exchange>): Promise<void> {
+    return new Promise((resolve, reject) => new Exchange(proxied, running, resolve, reject).#run())
+  }
+
+  #run(): void {
     const { response, principal } = this.#proxied
     this.#running.add(this)
     this.#startedAt = this.#running.now

@@ -6,24 +6,23 @@ import { httpError, newTraceId, sendError } from '../http/error-response.ts'
 import { isBelowMount, requestTarget } from '../http/mount.ts'
 import type { Authenticate } from '../http/principal.ts'
 import { requireSameOrigin } from '../http/same-origin.ts'
-import { type Exchange, exchange } from './exchange.ts'
+import { Exchange } from './exchange.ts'
 import { pathRules } from './path-rules.ts'
+import type { ProxiedRequest } from './proxied-request.ts'
 import { checkBody, refuseMethodOverride, refuseServiceWorker } from './request-checks.ts'
 import { type RestProxyEvent, type RestProxyOptions, restProxySettings } from './rest-proxy-options.ts'
 import { RunningExchanges } from './running-exchanges.ts'
 import { tenantPools } from './tenant-pool.ts'
 
-export type { RestProxyEvent, RestProxyOptions } from './rest-proxy-options.ts'
-
 export interface RestProxy {
   /**
-   * Serves what is below the mount; the response to everything else is 404.
+   * Serves requests below the mount; all others get 404.
    *
-   * @param authenticate Replaces the option where the principal of the request is known already.
+   * @param authenticate Replaces the option when the principal of the request is known already.
    */
   serve(request: IncomingMessage, response: ServerResponse, authenticate?: Authenticate): void
   /**
-   * Ends the proxy. Requests under way and new ones are served for up to `graceMs`, with `Connection: close`; after
+   * Ends the proxy. Requests in progress and new ones are served for up to `graceMs`, with `Connection: close`; after
    * that, or as soon as there are none, requests get ERR_CLOSING and the connections to the tenants end.
    */
   close(options: { readonly graceMs: number }): Promise<void>
@@ -32,8 +31,8 @@ export interface RestProxy {
 /**
  * Forwards requests below the mount to the tenant, with the access token of the principal.
  *
- * A plain Node handler: mount it in Express before session and body parsers, or serve it ahead of Express, which costs
- * half. It decides by the whole path, so both work with the same `mount`.
+ * A plain Node handler: mount it in Express before session and body parsers, or call it before Express, which halves
+ * the cost. It matches the whole path, so both work with the same `mount`.
  *
  * @throws ERR_CONFIGURATION
  */
@@ -55,10 +54,10 @@ export function restProxy(options: RestProxyOptions): RestProxy {
         fail(request, response, httpError('ERR_NOT_FOUND', 'Nothing is served at this path.'))
         return
       }
-      // A pipelined request has its turn once the response before it is complete, and none when the connection ends
+      // A pipelined request is handled when the previous response is complete, and not at all when the connection ends
       // with that response. RFC 9112, sections 9.3.2 and 9.6.
-      if (response.socket === null) response.once('socket', () => begin(request, response, target, authenticate))
-      else begin(request, response, target, authenticate)
+      if (response.socket === null) response.once('socket', () => handle(request, response, target, authenticate))
+      else handle(request, response, target, authenticate)
     },
     close({ graceMs }) {
       closing ??= drain(graceMs)
@@ -71,34 +70,39 @@ export function restProxy(options: RestProxyOptions): RestProxy {
     for (const exchange of running.all()) exchange.disableKeepAlive()
     if (served > 0) await settled(graceMs)
     state = 'closed'
-    // Those that wait first: they would begin when others end.
+    // Waiting requests first: they would start when others end.
     for (const exchange of running.all().filter(({ waits }) => waits)) exchange.destroy()
     for (const exchange of running.all()) exchange.destroy()
     await tenants.close()
   }
 
-  function begin(request: IncomingMessage, response: ServerResponse, target: string, authenticate: Authenticate): void {
-    if (response.destroyed) return
-    if (state !== 'open') response.shouldKeepAlive = false
-    served += 1
-    forward(request, response, target.slice(mount.length), authenticate).then(ended, (error: unknown) => {
-      fail(request, response, error)
-      ended()
-    })
-  }
-
-  function ended(): void {
-    served -= 1
-    if (served === 0) idle()
-  }
-
-  /** Who may ask, for what, with which token; then the exchange with the tenant. */
-  async function forward(
+  async function handle(
     request: IncomingMessage,
     response: ServerResponse,
     target: string,
     authenticate: Authenticate,
   ): Promise<void> {
+    if (response.destroyed) return
+    if (state !== 'open') response.shouldKeepAlive = false
+    served += 1
+    try {
+      const proxied = await accept(request, response, target.slice(mount.length), authenticate)
+      if (!response.destroyed) await Exchange.run(proxied, running)
+    } catch (error) {
+      fail(request, response, error)
+    } finally {
+      served -= 1
+      if (served === 0) idle()
+    }
+  }
+
+  /** Checks and authenticates a request. */
+  async function accept(
+    request: IncomingMessage,
+    response: ServerResponse,
+    target: string,
+    authenticate: Authenticate,
+  ): Promise<ProxiedRequest> {
     if (state === 'closed') throw httpError('ERR_CLOSING', 'Try again in a moment.')
     if (target.length > settings.urlBytes)
       throw httpError('ERR_URL_TOO_LONG', `At most ${settings.urlBytes} characters are accepted.`)
@@ -115,10 +119,9 @@ export function restProxy(options: RestProxyOptions): RestProxy {
 
     const principal = await authenticate(request)
     if (principal === undefined) throw new QlikOAuthError('ERR_LOGIN_REQUIRED', 'Not authenticated')
-    if (response.destroyed) return
     const limitKey = principal.id ?? networkOf(request)
     const pool = tenants.to(principal.tokens.tenant)
-    await exchange({ request, response, method, target, path, hasBody, principal, limitKey, pool, settings }, running)
+    return { request, response, method, target, path, hasBody, principal, limitKey, pool, settings }
   }
 
   function networkOf(request: IncomingMessage): string {
@@ -126,7 +129,7 @@ export function restProxy(options: RestProxyOptions): RestProxy {
     return `network ${clientNetwork(address)}`
   }
 
-  /** Resolves when no request is served any more, or after the grace. */
+  /** Resolves when no request is in progress, or after `graceMs`. */
   function settled(graceMs: number): Promise<void> {
     return new Promise(resolve => {
       const timer = setTimeout(resolve, graceMs)
@@ -155,7 +158,7 @@ export function restProxy(options: RestProxyOptions): RestProxy {
     try {
       settings.onEvent(event)
     } catch (thrown) {
-      // A listener that fails must not end the process.
+      // An error of the listener must not end the process.
       process.emitWarning(thrown instanceof Error ? thrown : String(thrown))
     }
   }

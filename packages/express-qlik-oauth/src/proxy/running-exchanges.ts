@@ -1,17 +1,14 @@
-/** What the shared clock looks at. */
+/** Called by the shared timer. */
 export interface Ticking {
-  /** Its place among the running exchanges. */
+  /** Position in the list of running exchanges. */
   index: number
   /** @param now Milliseconds, as `RunningExchanges.now`. */
   tick(now: number): void
 }
 
-/**
- * The exchanges under way, and one clock for all of them: most end before it ticks once, so what only long ones need
- * costs short ones nothing.
- */
+/** The exchanges in progress, with one timer for all of them instead of one for each. */
 export class RunningExchanges<Exchange extends Ticking> {
-  // Not a Set: its outgrown tables keep what they held from being collected while young.
+  // Not a Set: it retains deleted entries until it rehashes, which delays garbage collection.
   readonly #running: Exchange[] = []
   #timer: NodeJS.Timeout | undefined
   /** Milliseconds of the last tick. */

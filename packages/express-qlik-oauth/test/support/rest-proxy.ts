@@ -1,6 +1,7 @@
 import type { TokenSource } from 'qlik-oauth'
 import type { Principal } from '../../src/http/principal.ts'
-import { type RestProxy, type RestProxyEvent, type RestProxyOptions, restProxy } from '../../src/proxy/rest-proxy.ts'
+import { type RestProxy, restProxy } from '../../src/proxy/rest-proxy.ts'
+import type { RestProxyEvent, RestProxyOptions } from '../../src/proxy/rest-proxy-options.ts'
 import { closing, httpServer } from './wire.ts'
 
 export const publicUrl = 'https://app.example.com'
