@@ -20,6 +20,9 @@ const rooms = {
     socket: ['http'],
     login: ['proxy', 'socket', 'http'],
   },
+  'packages/express-qlik-oauth/src/proxy': {
+    response: [],
+  },
   'packages/qlik-tenant-simulator/src': {
     apps: [],
     controls: [],

@@ -1,12 +1,13 @@
 import type { QlikOAuthError } from 'qlik-oauth'
 import { withAccessToken } from 'qlik-oauth/internal'
 import { httpError } from '../http/error-response.ts'
-import { ClientResponse } from './client-response.ts'
 import { busy, type LoginQueue, type QueuedRequest } from './fair-queue.ts'
 import type { ProxiedRequest } from './proxied-request.ts'
-import { responseHead } from './response-headers.ts'
+import { ClientResponse } from './response/client-response.ts'
+import { responseHead, type TenantHeaders } from './response/response-headers.ts'
 import type { RunningExchanges, Ticking } from './running-exchanges.ts'
-import { type AttemptListener, TenantAttempt, type TenantHeaders } from './tenant-attempt.ts'
+import { type AttemptListener, TenantAttempt } from './tenant-attempt.ts'
+import { tenantError } from './tenant-error.ts'
 
 /**
  * One request to the tenant and its response to the client.
@@ -146,7 +147,7 @@ export class Exchange implements AttemptListener, Ticking, QueuedRequest {
     this.#lastDataAt = this.#running.now
     this.#response = new ClientResponse(this.#proxied, status, head, {
       resume: () => attempt.resume(),
-      fail: error => this.fail(error),
+      fail: error => this.fail(error instanceof Error ? tenantError(error) : error),
     })
     this.#response.start()
   }

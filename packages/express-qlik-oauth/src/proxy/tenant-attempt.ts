@@ -4,11 +4,10 @@ import type { Dispatcher } from 'undici'
 import { httpError } from '../http/error-response.ts'
 import type { ProxiedRequest } from './proxied-request.ts'
 import { requestHeaders } from './request-headers.ts'
+import type { TenantHeaders } from './response/response-headers.ts'
 import { PooledRequest } from './tenant-connection.ts'
 import { tenantError } from './tenant-error.ts'
 import { upload } from './upload.ts'
-
-export type TenantHeaders = Readonly<Record<string, string | string[] | undefined>>
 
 /** What becomes of an attempt. Nothing is reported after `abort`. */
 export interface AttemptListener {

@@ -2,9 +2,9 @@ import { tenantOrigin } from 'qlik-oauth/internal'
 import { buildConnector, Pool } from 'undici'
 import { connectionLimiter } from '../http/connection-limiter.ts'
 import { busy, FairQueue, tooManyRequests } from './fair-queue.ts'
+import { type TenantLinks, tenantLinks } from './response/tenant-links.ts'
 import type { RestProxySettings } from './rest-proxy-options.ts'
 import { TenantConnection } from './tenant-connection.ts'
-import { type TenantLinks, tenantLinks } from './tenant-links.ts'
 
 /** The connections to one tenant. */
 export interface TenantPool {

@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals'
 import fc from 'fast-check'
+import { pathRules } from '../path-rules.ts'
 import { linkRewriter } from './link-rewriter.ts'
-import { pathRules } from './path-rules.ts'
 import { tenantLinks } from './tenant-links.ts'
 
 const tenant = 'https://acme.eu.qlikcloud.com'

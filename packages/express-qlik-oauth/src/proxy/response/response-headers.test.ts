@@ -3,10 +3,10 @@ import { Socket } from 'node:net'
 import { describe, expect, it } from '@jest/globals'
 import fc from 'fast-check'
 import { QlikOAuthError } from 'qlik-oauth'
-import { forwardedResponseHeaders, responseHead, withChangedBody } from './response-headers.ts'
-import { restProxySettings } from './rest-proxy-options.ts'
-import type { TenantHeaders } from './tenant-attempt.ts'
-import { tenantPools } from './tenant-pool.ts'
+import { restProxySettings } from '../rest-proxy-options.ts'
+import { tenantPools } from '../tenant-pool.ts'
+import { forwardedResponseHeaders } from './forwarded-response-headers.ts'
+import { responseHead, type TenantHeaders, withChangedBody } from './response-headers.ts'
 
 const settings = restProxySettings({
   authenticate: async () => undefined,

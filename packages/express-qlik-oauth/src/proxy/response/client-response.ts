@@ -1,30 +1,32 @@
 import { ServerResponse } from 'node:http'
 import { pipeline, type Writable } from 'node:stream'
-import { QlikOAuthError } from 'qlik-oauth'
-import { httpError } from '../http/error-response.ts'
+import { httpError } from '../../http/error-response.ts'
 import { type JsonCoding, jsonCoding, jsonRewriter, maxBufferedBytes, rewritten, transcoder } from './json-body.ts'
 import type { LinkRewriter } from './link-rewriter.ts'
-import type { ProxiedRequest } from './proxied-request.ts'
-import { type ResponseHead, responseTrailers, withChangedBody } from './response-headers.ts'
-import type { TenantHeaders } from './tenant-attempt.ts'
-import { tenantError } from './tenant-error.ts'
+import {
+  type ForwardedRequest,
+  type ResponseHead,
+  responseTrailers,
+  type TenantHeaders,
+  withChangedBody,
+} from './response-headers.ts'
 
 /** The exchange that a response belongs to. */
 export interface ResponseOwner {
   /** Lets the tenant continue after `data` has returned false. */
   resume(): void
-  fail(error: QlikOAuthError): void
+  fail(error: unknown): void
 }
 
 /**
- * How the body travels: as it comes; collected, so that its links are rewritten in one piece; through the link
- * rewriter; or decompressed, rewritten and compressed again.
+ * How the body is forwarded: unchanged; collected and rewritten in one piece; rewritten as a stream; or decompressed,
+ * rewritten and compressed as a stream.
  */
 type BodyMode = 'passthrough' | 'buffered' | 'streamed' | 'transcoded'
 
-/** The response on its way to the client, as fast as the client reads. */
+/** Sends the tenant's response to the client, no faster than the client reads. */
 export class ClientResponse {
-  readonly #proxied: ProxiedRequest
+  readonly #proxied: ForwardedRequest
   readonly #status: number
   readonly #owner: ResponseOwner
   #head: ResponseHead
@@ -41,7 +43,7 @@ export class ClientResponse {
   #listensForDrain = false
   #watchesClient = false
 
-  constructor(proxied: ProxiedRequest, status: number, head: ResponseHead, owner: ResponseOwner) {
+  constructor(proxied: ForwardedRequest, status: number, head: ResponseHead, owner: ResponseOwner) {
     this.#proxied = proxied
     this.#status = status
     this.#head = head
@@ -49,12 +51,12 @@ export class ClientResponse {
     this.#sink = proxied.response
   }
 
-  /** Everything has been written to the client's connection. */
+  /** Whether everything has been written to the client's connection. */
   get ended(): boolean {
     return this.#ended
   }
 
-  /** The tenant is to send more, and nothing here holds it up. */
+  /** Whether more data is expected from the tenant. */
   get awaitsTenant(): boolean {
     return !this.#ended && !this.#paused
   }
@@ -80,7 +82,7 @@ export class ClientResponse {
     } else if (contentLength < 0 || contentLength > maxBufferedBytes) setImmediate(flushHead, this)
   }
 
-  /** @returns False when the tenant is to wait until the client has read. */
+  /** @returns False when the tenant must pause until the client has read. */
   data(chunk: Buffer): boolean {
     this.#receivedBytes += chunk.length
     if (this.#mode === 'buffered') return this.#collect(chunk)
@@ -101,7 +103,7 @@ export class ClientResponse {
     this.#end(this.#rewriter?.end())
   }
 
-  /** Sends the head while the tenant prepares the body. */
+  /** Sends the head before the first byte of the body. */
   flushHead(): void {
     const { response } = this.#proxied
     if (response.headersSent || response.destroyed) return
@@ -109,7 +111,7 @@ export class ClientResponse {
       this.#begin()
       response.flushHeaders()
     } catch (error) {
-      this.#owner.fail(tenantError(error as Error))
+      this.#owner.fail(error)
     }
   }
 
@@ -138,8 +140,9 @@ export class ClientResponse {
     this.#mode = 'transcoded'
     this.#sink = stages[0]
     this.#begin()
-    const failed = (error: Error) => this.#owner.fail(error instanceof QlikOAuthError ? error : tenantError(error))
-    // The callback of `pipeline` comes after the response has closed: too late to tell this from a client that left.
+    const failed = (error: Error) => this.#owner.fail(error)
+    // The callback of `pipeline` runs after the response has closed: too late to distinguish an error from a client
+    // that left.
     for (const stage of stages) stage.once('error', failed)
     pipeline(...stages, response, error => {
       if (error !== null && error !== undefined) failed(error)
@@ -191,8 +194,8 @@ export class ClientResponse {
     this.#begun = true
     const { response } = this.#proxied
     const { headers } = this.#head
-    // A flat list is the fastest form, but no middleware that replaces `writeHead` or sets headers of its own expects
-    // it: on-headers before 1.1 reads the letters of a name as name and value.
+    // A flat list is the fastest form, but middleware that replaces `writeHead` does not expect it: on-headers before
+    // 1.1 reads the letters of a name as name and value.
     if (response.writeHead === ServerResponse.prototype.writeHead && response.getHeaderNames().length === 0) {
       response.writeHead(this.#status, headers)
       return
@@ -206,7 +209,7 @@ export class ClientResponse {
     response.writeHead(this.#status)
   }
 
-  /** @returns False when the tenant is to wait until the client has read. */
+  /** @returns False when the tenant must pause until the client has read. */
   #write(chunk: Buffer): boolean {
     const sink = this.#sink
     if (chunk.length === 0 || sink.write(chunk) || sink.writableLength < maxPendingBytes) return true
@@ -230,7 +233,7 @@ export class ClientResponse {
     const { response } = this.#proxied
     this.#ended = true
     if (chunk === undefined || chunk.length === 0) this.#sink.end()
-    // Node sends a head and a text in one write, but not a head and bytes; latin1 keeps every byte as it is.
+    // Node sends the head and a string in one write, the head and a buffer in two; latin1 preserves every byte.
     else if (chunk.length <= maxTextBytes) this.#sink.end(chunk.toString('latin1'), 'latin1')
     else this.#sink.end(chunk)
     if (response.writableLength > 0 && !response.writableFinished) this.#watchClient()
@@ -244,8 +247,8 @@ export class ClientResponse {
   }
 
   /**
-   * A client that reads nothing of what is ready must not hold a connection. Node restarts the time whenever the
-   * kernel has taken more bytes, so a slow client is not cut off.
+   * A client that does not read must not hold a connection. Node restarts the timeout whenever the kernel accepts more
+   * bytes, so a slow client is not disconnected.
    */
   #watchClient(): void {
     const { response, settings } = this.#proxied
@@ -262,7 +265,7 @@ function flushHead(response: ClientResponse): void {
   response.flushHead()
 }
 
-/** More than one write of a socket, so that a fast client never makes the tenant wait. */
+/** More than one write of a socket, so that a fast client never pauses the tenant. */
 const maxPendingBytes = 256 * 1024
 const maxTextBytes = 16 * 1024
 const noBytes = Buffer.alloc(0)

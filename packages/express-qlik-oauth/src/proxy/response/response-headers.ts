@@ -1,97 +1,50 @@
-import { httpError } from '../http/error-response.ts'
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import { httpError } from '../../http/error-response.ts'
 import { contentPolicy } from './content-policy.ts'
-import type { ProxiedRequest } from './proxied-request.ts'
-import type { TenantHeaders } from './tenant-attempt.ts'
+import { bodyHeaders, forwardedTrailers, headerActions, messageHeaders } from './forwarded-response-headers.ts'
+import type { TenantLinks } from './tenant-links.ts'
 
-/**
- * Headers of the tenant's responses that reach the client. `Cache-Control`, `Vary`, `Location`, `Content-Location`,
- * `Link` and `ETag` are adapted, `Trailer` is sent where the response is chunked; everything else stays: cookies,
- * credentials, what concerns the tenant's origin, the connection, or a server in front of the application.
- */
-export const forwardedResponseHeaders: readonly string[] = [
-  'accept-patch',
-  'accept-post',
-  'accept-ranges',
-  'age',
-  'allow',
-  'cache-control',
-  'content-digest',
-  'content-disposition',
-  'content-encoding',
-  'content-language',
-  'content-length',
-  'content-location',
-  'content-md5',
-  'content-range',
-  'content-type',
-  'date',
-  'deprecation',
-  'digest',
-  'etag',
-  'expires',
-  'last-modified',
-  'link',
-  'location',
-  'pragma',
-  'preference-applied',
-  'qlik-api-version',
-  'ratelimit',
-  'ratelimit-limit',
-  'ratelimit-policy',
-  'ratelimit-remaining',
-  'ratelimit-reset',
-  'repr-digest',
-  'retry-after',
-  'server-timing',
-  'sunset',
-  'tus-checksum-algorithm',
-  'tus-extension',
-  'tus-max-size',
-  'tus-resumable',
-  'tus-version',
-  'upload-complete',
-  'upload-concat',
-  'upload-defer-length',
-  'upload-draft-interop-version',
-  'upload-expires',
-  'upload-length',
-  'upload-limit',
-  'upload-metadata',
-  'upload-offset',
-  'vary',
-  'want-content-digest',
-  'want-digest',
-  'want-repr-digest',
-  'warning',
-  'x-correlation-id',
-  'x-ratelimit-limit',
-  'x-ratelimit-remaining',
-  'x-ratelimit-reset',
-  'x-request-id',
-]
+/** Headers of the tenant's response, names in lower case. */
+export type TenantHeaders = Readonly<Record<string, string | string[] | undefined>>
 
-/** The head of a response, as the client gets it. */
+/** The request that a response belongs to. */
+export interface ForwardedRequest {
+  readonly request: IncomingMessage
+  readonly response: ServerResponse
+  readonly method: string
+  /** Path on the tenant. */
+  readonly path: string
+  readonly pool: { readonly links: TenantLinks }
+  readonly settings: {
+    /** `dangerouslyRunTenantPages` */
+    readonly activeContent: ReadonlySet<string>
+    readonly clientMs: number
+    readonly decompressedBytes: number
+  }
+}
+
+/** The head of a response, as it is sent to the client. */
 export interface ResponseHead {
-  /** Names in lower case and values in turn; no name comes twice. */
+  /** Alternating names, in lower case, and values; every name once. */
   readonly headers: string[]
   readonly contentType: string
   readonly contentEncoding: string
-  /** -1 when the tenant does not say. */
+  /** -1 when the tenant sends none. */
   readonly contentLength: number
-  /** Names of announced trailers; not among the headers, since not every response can have them. */
+  /** Value of `Trailer`; not among the headers, because only chunked responses have trailers. */
   readonly trailer: string
   readonly isEventStream: boolean
 }
 
 /**
- * Makes the head of the response from the tenant's.
+ * The head of the client's response, made from the tenant's.
  *
  * @throws ERR_TENANT_RESPONSE
  */
 export function responseHead(
   received: TenantHeaders,
   status: number,
-  { request, path, pool, settings }: Pick<ProxiedRequest, 'request' | 'path' | 'pool' | 'settings'>,
+  { request, path, pool, settings }: Pick<ForwardedRequest, 'request' | 'path' | 'pool' | 'settings'>,
 ): ResponseHead {
   const headers: string[] = []
   const named = namedIn(joinedValue(received.connection))
@@ -104,7 +57,7 @@ export function responseHead(
   let trailer = ''
 
   for (const name in received) {
-    const action = actions.get(name)
+    const action = headerActions.get(name)
     if (action === undefined || named?.has(name) === true) continue
     const value = joinedValue(received[name])
     switch (action) {
@@ -153,7 +106,7 @@ export function responseHead(
   }
 
   headers.push('x-content-type-options', 'nosniff', 'cache-control', privately(cacheControl))
-  // A 304 has no type; it leaves the policy of the stored response alone.
+  // A 304 has no content type, and the stored response keeps its policy.
   if (status === 304 || settings.activeContent.has(path)) {
     if (contentDisposition !== undefined) headers.push('content-disposition', contentDisposition)
   } else {
@@ -170,87 +123,28 @@ export function responseHead(
 }
 
 /**
- * The head of a response whose body is changed: without what describes the tenant's bytes, and with a weak ETag, since
- * a strong one stands for exactly those. RFC 9110, section 8.8.1.
+ * The head of a response whose links are rewritten: without the headers that describe the tenant's bytes, and with a
+ * weak ETag, because a strong one identifies exact bytes. RFC 9110, section 8.8.1.
  */
 export function withChangedBody(head: ResponseHead): ResponseHead {
   const headers: string[] = []
   for (let index = 0; index + 1 < head.headers.length; index += 2) {
     const [name = '', value = ''] = [head.headers[index], head.headers[index + 1]]
     if (name === 'etag' && value.startsWith('"')) headers.push(name, `W/${value}`)
-    else if (!ofTheBytes.has(name)) headers.push(name, value)
+    else if (!bodyHeaders.has(name)) headers.push(name, value)
   }
   return { ...head, headers, contentLength: -1 }
 }
 
-/** Trailers that reach the client. */
+/** The trailers that are forwarded. */
 export function responseTrailers(received: TenantHeaders, changedBody: boolean): [name: string, value: string][] {
   const trailers: [string, string][] = []
   for (const [name, value] of Object.entries(received)) {
-    if (forwardedTrailers.has(name) && !(changedBody && ofTheBytes.has(name))) trailers.push([name, joinedValue(value)])
+    if (forwardedTrailers.has(name) && !(changedBody && bodyHeaders.has(name)))
+      trailers.push([name, joinedValue(value)])
   }
   return trailers
 }
-
-type Action =
-  | 'forward'
-  | 'cache-control'
-  | 'content-disposition'
-  | 'content-encoding'
-  | 'content-length'
-  | 'content-type'
-  | 'etag'
-  | 'link'
-  | 'location'
-  | 'trailer'
-  | 'transfer-encoding'
-  | 'vary'
-
-/** What happens to a header of the tenant; all others are stripped. */
-const actions: ReadonlyMap<string, Action> = new Map<string, Action>([
-  ...forwardedResponseHeaders.map((name): [string, Action] => [name, 'forward']),
-  ['cache-control', 'cache-control'],
-  ['content-disposition', 'content-disposition'],
-  ['content-encoding', 'content-encoding'],
-  ['content-length', 'content-length'],
-  ['content-location', 'location'],
-  ['content-type', 'content-type'],
-  ['etag', 'etag'],
-  ['link', 'link'],
-  ['location', 'location'],
-  ['trailer', 'trailer'],
-  ['transfer-encoding', 'transfer-encoding'],
-  ['vary', 'vary'],
-])
-
-const forwardedTrailers: ReadonlySet<string> = new Set([
-  'content-digest',
-  'content-md5',
-  'digest',
-  'repr-digest',
-  'server-timing',
-])
-
-/** Headers that describe the tenant's bytes. */
-const ofTheBytes: ReadonlySet<string> = new Set([
-  'accept-ranges',
-  'content-digest',
-  'content-length',
-  'content-md5',
-  'digest',
-  'repr-digest',
-])
-
-/** Headers that the tenant's `Connection` cannot remove: they belong to the message. */
-const ofTheMessage: readonly string[] = [
-  'cache-control',
-  'content-disposition',
-  'content-encoding',
-  'content-length',
-  'content-type',
-  'transfer-encoding',
-  'vary',
-]
 
 const eventStream = /^text\/event-stream[ \t]*(?:;|$)/i
 
@@ -267,7 +161,7 @@ function joinedValue(value: string | string[] | undefined): string {
   return value === undefined ? '' : value.join(', ')
 }
 
-/** Headers that the tenant's `Connection` names end here. RFC 9110, section 7.6.1. */
+/** Headers named in the tenant's `Connection` are not forwarded. RFC 9110, section 7.6.1. */
 function namedIn(connection: string): ReadonlySet<string> | undefined {
   if (connection === '' || connection === 'keep-alive' || connection === 'close') return undefined
   const names = new Set(
@@ -276,22 +170,22 @@ function namedIn(connection: string): ReadonlySet<string> | undefined {
       .split(',')
       .map(name => name.trim()),
   )
-  for (const name of ofTheMessage) names.delete(name)
+  for (const name of messageHeaders) names.delete(name)
   return names
 }
 
-/** Any other transfer coding would have to be undone here: the client does not learn of it. */
+/** `Transfer-Encoding` is not forwarded, so the client could not decode any other coding. */
 function requireChunked(transferEncoding: string): void {
   if (transferEncoding.trim().toLowerCase() === 'chunked') return
   throw httpError('ERR_TENANT_RESPONSE', 'The response has a transfer coding other than chunked.')
 }
 
-/** The ETag of a 304, weak where the client has stored it as a weak one. */
+/** The ETag of a 304, weak when the client stored it as a weak one. */
 function revalidated(etag: string, ifNoneMatch: string | undefined): string {
   return ifNoneMatch?.includes(`W/${etag}`) === true ? `W/${etag}` : etag
 }
 
-/** A response belongs to one user, so no shared cache may store it, whatever the tenant allows for its own users. */
+/** A response belongs to one user, so no shared cache may store it, regardless of the tenant's `Cache-Control`. */
 function privately(cacheControl: string): string {
   if (cacheControl === '') return 'private'
   const directives = (cacheControl.match(/(?:[^,"]|"(?:[^"\\]|\\.)*"?)+/g) ?? [])
