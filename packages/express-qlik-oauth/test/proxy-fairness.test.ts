@@ -100,6 +100,20 @@ describe('one login', () => {
     })
   })
 
+  it('with all its event streams gets 429 before a POST for another is sent to the tenant', async () => {
+    const { port, asked } = await holdingTenant({ limits: { eventStreamsPerLogin: 1 } })
+    const accept = 'accept: application/json, text/event-stream\r\n'
+    const post = (path: string) => open(port, ask('mallory', path, 'POST', accept))
+    // A response of another type is no stream.
+    for (const _ of [1, 2]) expect(await untilText(post('/json'), '\r\n\r\n')).toContain('200 OK')
+    const both = [post('/events1'), post('/events2')]
+    const heads = await Promise.all(both.map(socket => untilText(socket, '\r\n\r\n')))
+    expect(heads.map(head => head.slice(9, 12)).sort()).toEqual(['200', '429'])
+    expect(asked.filter(url => url.includes('events'))).toHaveLength(1)
+    for (const socket of both) socket.destroy()
+    await until(async () => (await untilText(post('/events3'), '\r\n\r\n')).includes('200 OK'))
+  })
+
   it('is a client address where the principal has no id', async () => {
     const limits = { requestsPerLogin: 1 }
     const { port, held } = await holdingTenant({ connections: 4, limits, trustProxy: 1 }, false)

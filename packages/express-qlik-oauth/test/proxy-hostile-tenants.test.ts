@@ -441,7 +441,7 @@ describe('an access token that the tenant refuses', () => {
     const { port } = await proxyTo(tenant.origin, { tokens })
     const answer = await get(port, '/qlik/api/v1/x')
     expect(answer).toMatchObject({ status: 401, body: '{"errors":[{"code":"AUTHN-1"}]}' })
-    expect(answer.headers).not.toHaveProperty('www-authenticate')
+    expect(answer.headers['www-authenticate']).toBe('Session realm="application"')
     expect(tokens.rejected).toEqual(['token-1'])
   })
 

@@ -57,7 +57,7 @@ export function errorResponse(error: unknown, traceId = newTraceId()): ErrorResp
  * A 401 must have a challenge (RFC 9110, section 15.5.2). No registered scheme stands for a session cookie, and browsers
  * open a dialog for those they know, such as Basic.
  */
-const challenge = 'Session realm="application"'
+export const challenge = 'Session realm="application"'
 
 /**
  * Responds to a request with an error.

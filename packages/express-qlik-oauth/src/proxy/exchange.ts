@@ -25,15 +25,17 @@ export class Exchange implements AttemptListener, Ticking, QueuedRequest {
   #slot: LoginQueue | undefined
   #waits = false
   #attempt: TenantAttempt | undefined
-  /** Resolves the promise of `#send` once the head of the response has come. */
+  /** Resolves the promise of `#send` when the head of the response has arrived. */
   #resolveHead: ((attempt: TenantAttempt) => void) | undefined
-  /** The head of a 401, held back until the token has been renewed. */
+  /** The head of a 401, held back while the token is renewed. */
   #rejected: { readonly status: number; readonly headers: TenantHeaders } | undefined
   #renewed = false
   #repeated = false
   #response: ClientResponse | undefined
   #lastDataAt = 0
-  #stream = false
+  /** Counted as an event stream of the login. */
+  #countsAsStream = false
+  #isStream = false
   #stopWatchingLogin: (() => void) | undefined
   #ended = false
 
@@ -58,7 +60,10 @@ export class Exchange implements AttemptListener, Ticking, QueuedRequest {
   }
 
   #run(): void {
-    const { response, principal } = this.#proxied
+    const { request, response, principal } = this.#proxied
+    // Before the tenant carries out a request whose response could then not be sent.
+    const { accept } = request.headers
+    if (accept !== undefined && eventStream.test(accept)) this.#countStream()
     this.#running.add(this)
     this.#startedAt = this.#running.now
     response.once('close', () => this.#clientClosed())
@@ -80,7 +85,7 @@ export class Exchange implements AttemptListener, Ticking, QueuedRequest {
       const { pool, limitKey } = this.#proxied
       this.#waits = true
       this.#slot = pool.queue.acquire(limitKey, this)
-      // It may have begun, and failed, before it was known by its place.
+      // It may have started and failed during `acquire`.
       if (this.#ended) this.#release()
     })
   }
@@ -137,13 +142,14 @@ export class Exchange implements AttemptListener, Ticking, QueuedRequest {
 
   #respond(attempt: TenantAttempt, status: number, headers: TenantHeaders): void {
     const { path } = this.#proxied
-    // Qlik's clients take a redirected product-info.json for a sign of Qlik Sense on Windows.
+    // Qlik's clients mistake a tenant that redirects product-info.json for Qlik Sense on Windows.
     if (path === productInfo && status >= 300 && status < 400 && status !== 304) {
       this.fail(httpError('ERR_NOT_FOUND', 'The tenant has no product information.'))
       return
     }
     const head = responseHead(headers, status, this.#proxied)
     if (head.isEventStream) this.#becomeStream()
+    else if (this.#countsAsStream) this.#uncountStream()
     this.#lastDataAt = this.#running.now
     this.#response = new ClientResponse(this.#proxied, status, head, {
       resume: () => attempt.resume(),
@@ -152,13 +158,22 @@ export class Exchange implements AttemptListener, Ticking, QueuedRequest {
     this.#response.start()
   }
 
-  /** An event stream may last for hours: it is counted apart from requests and ends with the login. */
+  /** An event stream may last for hours: it has a limit of its own and ends with the login. */
   #becomeStream(): void {
-    const { pool, limitKey } = this.#proxied
-    pool.openStream(limitKey)
-    this.#stream = true
+    if (!this.#countsAsStream) this.#countStream()
+    this.#isStream = true
     this.#release()
     this.#watchLogin()
+  }
+
+  #countStream(): void {
+    this.#proxied.pool.openStream(this.#proxied.limitKey)
+    this.#countsAsStream = true
+  }
+
+  #uncountStream(): void {
+    this.#countsAsStream = false
+    this.#proxied.pool.closeStream(this.#proxied.limitKey)
   }
 
   data(chunk: Buffer): boolean {
@@ -179,8 +194,8 @@ export class Exchange implements AttemptListener, Ticking, QueuedRequest {
   }
 
   /**
-   * The tenant may close an idle connection in the moment in which a request is written to it. A safe request is then
-   * sent once more, within the time it had. RFC 9110, section 9.2.2.
+   * The tenant may close an idle connection while a request is being written to it. A safe request is then sent once
+   * more, within the rest of its time. RFC 9110, section 9.2.2.
    */
   #repeat(attempt: TenantAttempt): boolean {
     const { method, hasBody, settings } = this.#proxied
@@ -199,7 +214,7 @@ export class Exchange implements AttemptListener, Ticking, QueuedRequest {
       this.fail(busy())
       return
     }
-    if (this.#response?.awaitsTenant === true && !this.#stream && now - this.#lastDataAt > settings.bodyMs) {
+    if (this.#response?.awaitsTenant === true && !this.#isStream && now - this.#lastDataAt > settings.bodyMs) {
       this.fail(httpError('ERR_TENANT_BODY_TIMEOUT', 'The rest of the response did not arrive in time.'))
       return
     }
@@ -211,12 +226,12 @@ export class Exchange implements AttemptListener, Ticking, QueuedRequest {
       this.#proxied.principal.onEnd?.(() => this.fail(httpError('ERR_SESSION_EXPIRED', 'Log in again.'))) ?? noop
   }
 
-  /** Waits for its turn: nothing of it has reached the tenant. */
+  /** Whether it waits for a slot: nothing has been sent to the tenant. */
   get waits(): boolean {
     return this.#waits
   }
 
-  /** The server shuts down: the client is to send its next request elsewhere. */
+  /** The server shuts down: the client must open a new connection for its next request. */
   disableKeepAlive(): void {
     const { response } = this.#proxied
     if (!response.headersSent) response.shouldKeepAlive = false
@@ -249,7 +264,7 @@ export class Exchange implements AttemptListener, Ticking, QueuedRequest {
     this.#ended = true
     this.#attempt?.abort()
     this.#release()
-    if (this.#stream) this.#proxied.pool.closeStream(this.#proxied.limitKey)
+    if (this.#countsAsStream) this.#uncountStream()
     this.#stopWatchingLogin?.()
     this.#running.delete(this)
   }
@@ -263,8 +278,8 @@ export class Exchange implements AttemptListener, Ticking, QueuedRequest {
   }
 
   /**
-   * After a response that came before the whole request, the client may stop sending; it is waited for no longer than
-   * a moment.
+   * After a response that came before the whole request, the rest of the request is discarded for a second; then the
+   * connection ends.
    */
   #drainUpload(): void {
     const { request, hasBody } = this.#proxied
@@ -276,7 +291,8 @@ export class Exchange implements AttemptListener, Ticking, QueuedRequest {
 
 const noop = (): void => {}
 const safe: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS'])
+const eventStream = /text\/event-stream/i
 const productInfo = '/resources/autogenerated/product-info.json'
 const lingerMs = 1000
-/** Most exchanges end sooner, and never ask the login store about their login's end. */
+/** Most exchanges end sooner, and never query the login store for the end of their login. */
 const watchLoginAfterMs = 400

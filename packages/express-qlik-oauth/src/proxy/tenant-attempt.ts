@@ -9,12 +9,12 @@ import { PooledRequest } from './tenant-connection.ts'
 import { tenantError } from './tenant-error.ts'
 import { upload } from './upload.ts'
 
-/** What becomes of an attempt. Nothing is reported after `abort`. */
+/** Receives the outcome of an attempt, unless it was aborted. */
 export interface AttemptListener {
   interim(status: number, headers: TenantHeaders): void
   /** The head of the final response; `attempt.pause()` holds its body back. */
   head(attempt: TenantAttempt, status: number, headers: TenantHeaders): void
-  /** @returns False when no more data is wanted until `attempt.resume()`. */
+  /** @returns False to receive no more data until `attempt.resume()`. */
   data(chunk: Buffer): boolean
   end(trailers: TenantHeaders): void
   failed(attempt: TenantAttempt, error: QlikOAuthError): void
@@ -29,7 +29,7 @@ export class TenantAttempt implements Dispatcher.DispatchHandler {
   #body: Readable | undefined
   #controller: Dispatcher.DispatchController | undefined
   #startedAt = 0
-  #responded = false
+  #bytesBefore = 0
   #ended = false
 
   constructor(proxied: ProxiedRequest, accessToken: string, listener: AttemptListener) {
@@ -47,9 +47,11 @@ export class TenantAttempt implements Dispatcher.DispatchHandler {
     pool.dispatcher.dispatch(this.#sent, this)
   }
 
-  /** Whether the connection had carried a request before, and ended without a byte of a response to this one. */
+  /** Whether a reused connection ended without a byte of a response to this request. */
   get metStaleConnection(): boolean {
-    return this.#controller !== undefined && !this.#responded && (this.#sent?.connection.requests ?? 0) > 1
+    if (this.#controller === undefined || this.#sent === undefined) return false
+    const { requests, socket } = this.#sent.connection
+    return requests > 1 && socket?.bytesRead === this.#bytesBefore
   }
 
   /** Milliseconds since the request was written. */
@@ -76,13 +78,12 @@ export class TenantAttempt implements Dispatcher.DispatchHandler {
   onRequestStart(controller: Dispatcher.DispatchController): void {
     this.#controller = controller
     this.#startedAt = performance.now()
-    if (this.#sent !== undefined) this.#sent.connection.requests += 1
+    if (this.#sent !== undefined) {
+      const { connection } = this.#sent
+      connection.requests += 1
+      this.#bytesBefore = connection.socket?.bytesRead ?? 0
+    }
     if (this.#ended) controller.abort(aborted)
-  }
-
-  /** The first byte of a response has come. */
-  onResponseStarted(): void {
-    this.#responded = true
   }
 
   onResponseStart(_controller: Dispatcher.DispatchController, status: number, headers: TenantHeaders): void {

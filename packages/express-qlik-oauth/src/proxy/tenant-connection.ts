@@ -1,24 +1,26 @@
+import type { Socket } from 'node:net'
 import type { Readable } from 'node:stream'
 import { type buildConnector, Client, type Dispatcher } from 'undici'
 
-/** What is known of the connection that carries a request. */
+/** The connection that carries a request. */
 export interface Connection {
   /** Requests sent on it so far, the current one among them. */
   requests: number
-  /** The connection failed, and did not merely end. */
+  /** Whether the socket emitted an error. */
   broken: boolean
+  socket: Socket | undefined
 }
 
-const unconnected: Connection = { requests: 0, broken: false }
+const unconnected: Connection = { requests: 0, broken: false, socket: undefined }
 
-/** A request for undici, which learns on which connection it travels before `onRequestStart`. */
+/** A request for undici; `connection` is set before `onRequestStart`. */
 export class PooledRequest implements Dispatcher.DispatchOptions {
   readonly method: string
   readonly path: string
   readonly headers: string[]
   readonly body: Readable | null
   readonly headersTimeout: number
-  /** Not limited here: whether a body may be silent depends on its type, which comes with the response. */
+  /** Off: the exchange limits pauses of a body, except of event streams. */
   readonly bodyTimeout = 0
   connection: Connection = unconnected
 
@@ -32,20 +34,20 @@ export class PooledRequest implements Dispatcher.DispatchOptions {
 }
 
 /**
- * undici's client for one connection. It tells a `PooledRequest` whether its connection has carried requests before,
- * and whether it failed: undici takes a connection that fails for the end of a body without a length.
+ * undici's client for one connection, which it makes known to each `PooledRequest`: undici does not report whether the
+ * connection carried requests before, and treats a connection error as the end of a body without a length.
  */
 export class TenantConnection extends Client {
   readonly #connection: Connection
 
   constructor(origin: URL, { connect, ...options }: Client.Options & { connect: buildConnector.connector }) {
-    const connection: Connection = { requests: 0, broken: false }
+    const connection: Connection = { requests: 0, broken: false, socket: undefined }
     super(origin, {
       ...options,
       connect: (target, done) =>
         connect(target, (...[error, socket]) => {
           if (error !== null) return done(error, null)
-          Object.assign(connection, { requests: 0, broken: false })
+          Object.assign(connection, { requests: 0, broken: false, socket })
           socket.on('error', () => {
             connection.broken = true
           })

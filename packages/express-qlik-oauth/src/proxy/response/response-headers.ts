@@ -1,5 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { httpError } from '../../http/error-response.ts'
+import { challenge, httpError } from '../../http/error-response.ts'
 import { contentPolicy } from './content-policy.ts'
 import { bodyHeaders, forwardedTrailers, headerActions, messageHeaders } from './forwarded-response-headers.ts'
 import type { TenantLinks } from './tenant-links.ts'
@@ -105,6 +105,8 @@ export function responseHead(
     headers.push(name, value)
   }
 
+  // The tenant's challenge is for its own token, which the client does not have.
+  if (status === 401) headers.push('www-authenticate', challenge)
   headers.push('x-content-type-options', 'nosniff', 'cache-control', privately(cacheControl))
   // A 304 has no content type, and the stored response keeps its policy.
   if (status === 304 || settings.activeContent.has(path)) {
