@@ -7,7 +7,7 @@ import type { AuthContext } from './login/auth-context.ts'
 import { authSettings, type QlikAuthOptions } from './login/auth-options.ts'
 import { authorizationStates } from './login/authorization-state.ts'
 import type { QlikEventName, QlikEvents } from './login/events.ts'
-import { type Guards, guards } from './login/guards.ts'
+import { guards, type LoginGuards } from './login/guards.ts'
 import { loginRoutes } from './login/routes.ts'
 import { sessionIdReader } from './login/session-cookie.ts'
 import { bindSessionStore } from './login/session-store.ts'
@@ -28,7 +28,7 @@ export interface LoginSummary {
   readonly endsAt: Date
 }
 
-export interface QlikAuth extends Guards, QlikProxy {
+export interface QlikAuth extends LoginGuards, QlikProxy {
   /** Login, callback, logout and session state. Mount at the root, after `session()`. */
   routes(): RequestHandler
   /**

@@ -4,12 +4,13 @@ import { endKeepAlive, onUpgrade, serverClosed } from './http/http-server.ts'
 import { isBelowMount, requestTarget } from './http/mount.ts'
 import { mountPath, rejectUnknownOptions, wholeNumber } from './http/option-checks.ts'
 import type { Authenticate } from './http/principal.ts'
-import type { ProxyOptions, SocketOptions } from './login/auth-options.ts'
 import { restProxy } from './proxy/rest-proxy.ts'
+import type { ProxyOptions } from './proxy/rest-proxy-options.ts'
 import { socketProxy } from './socket/socket-proxy.ts'
+import type { SocketOptions } from './socket/socket-proxy-options.ts'
 
 /** A plain Node request handler that also works as Express middleware. */
-export type ProxyHandler = (request: IncomingMessage, response: ServerResponse, next?: () => void) => void
+export type QlikProxyHandler = (request: IncomingMessage, response: ServerResponse, next?: () => void) => void
 
 export interface QlikProxyOptions {
   /** Finds the principal of a request: a logged-in, impersonated or anonymous user, or a machine. */
@@ -24,7 +25,7 @@ export interface QlikProxyOptions {
   readonly sockets?: SocketOptions
 }
 
-export interface CloseOptions {
+export interface ProxyCloseOptions {
   /** Milliseconds that requests and sockets have to finish. @default 5000 */
   readonly graceMs?: number
 }
@@ -32,7 +33,7 @@ export interface CloseOptions {
 /** The tenant's REST APIs and WebSockets below a path of this application. */
 export interface QlikProxy {
   /** The REST proxy. Mount at the path of `mount`, before session and body parsers. */
-  proxy(): ProxyHandler
+  proxy(): QlikProxyHandler
   /** Serves requests below `mount` and passes all others to the application, without the cost of Express. */
   handler(app: RequestListener): RequestListener
   /**
@@ -47,7 +48,7 @@ export interface QlikProxy {
    *
    * @throws ERR_CONFIGURATION
    */
-  close(options?: CloseOptions): Promise<void>
+  close(options?: ProxyCloseOptions): Promise<void>
 }
 
 /**
@@ -81,6 +82,7 @@ export function proxyServer({ proxy = {}, sockets = {}, ...shared }: QlikProxyOp
   rejectUnknownOptions('proxy', proxy, Object.keys(proxyOptionNames))
   rejectUnknownOptions('proxy.timeouts', proxy.timeouts ?? {}, Object.keys(timeoutNames))
   rejectUnknownOptions('proxy.limits', proxy.limits ?? {}, Object.keys(limitNames))
+  rejectUnknownOptions('sockets', sockets, Object.keys(socketOptionNames))
   const rest = restProxy({ ...proxy, ...shared })
   const webSockets = socketProxy({ ...sockets, ...shared })
   return {
@@ -115,6 +117,17 @@ const limitNames: Record<keyof NonNullable<ProxyOptions['limits']>, true> = {
   waiting: true,
   requestsPerLogin: true,
   eventStreamsPerLogin: true,
+}
+
+const socketOptionNames: Record<keyof SocketOptions, true> = {
+  handshakeTimeoutMs: true,
+  pingSeconds: true,
+  maxMessageBytes: true,
+  maxSockets: true,
+  maxSocketsPerLogin: true,
+  maxUpgradesPerMinute: true,
+  trustProxy: true,
+  onEvent: true,
 }
 
 /** Makes the public object of a proxy server: what concerns the path of requests and the HTTP server. */

@@ -7,7 +7,7 @@ import { MemoryStore } from 'express-session'
 import { memoryLoginStore, QlikOAuthError } from 'qlik-oauth'
 import { createTenant, type SimulatedTenant } from 'qlik-tenant-simulator'
 import { type RedisServer, startRedis } from 'test-support/redis-server'
-import { qlikAuth, type TenantOptions, type TenantRequest } from '../src/index.ts'
+import { type IncomingRequest, qlikAuth, type TenantOptions } from '../src/index.ts'
 import { type Application, type ApplicationOptions, startApplication } from './support/application.ts'
 import { type Browser, browser } from './support/browser.ts'
 import { engineSocket } from './support/engine-socket.ts'
@@ -29,7 +29,7 @@ afterEach(() => Promise.all(open.splice(0).map(application => application.close(
 afterAll(() => Promise.all([...names.map(name => tenants[name].close()), redis.stop()]))
 
 /** The choice at the login, or a header. Requests of browsers to `/qlik` name no tenant. */
-const tenantOf = ({ url = '', headers }: TenantRequest) => {
+const tenantOf = ({ url = '', headers }: IncomingRequest) => {
   const choice = headers['x-tenant'] ?? new URL(url, 'http://app.invalid').searchParams.get('tenant')
   return names.includes(choice as Name) ? tenants[choice as Name].origin : undefined
 }

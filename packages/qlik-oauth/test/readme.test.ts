@@ -12,7 +12,7 @@ function codesIn(name: string): string[] {
   const folder = new URL(`${name}/src/`, packages)
   const files = readdirSync(folder, { recursive: true, encoding: 'utf8' }).filter(file => /(?<!\.test)\.ts$/.test(file))
   const text = files
-    .filter(file => file !== 'protocol/errors.ts')
+    .filter(file => file !== 'protocol/error-catalogue.ts')
     .map(file => readFileSync(new URL(file, folder), 'utf8'))
     .join('\n')
   return [...new Set(text.match(/(?<=')ERR_\w+(?=')/g))]

@@ -11,6 +11,9 @@ interface ProxyOptions<Event> {
   readonly onEvent?: (event: Event) => void
 }
 
+/** Options that `qlikProxy` passes to both proxies. */
+export type SharedProxyOption = 'authenticate' | 'publicUrl' | 'mount'
+
 /** The checked options that the REST proxy and the WebSocket proxy have in common. */
 export interface ProxySettings<Event> {
   readonly authenticate: Authenticate

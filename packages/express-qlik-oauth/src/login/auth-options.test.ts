@@ -30,6 +30,9 @@ describe('qlikAuth', () => {
   it.each<[object, RegExp]>([
     [{ loginRatelimit: 5 }, /^qlikAuth has no option loginRatelimit\. Did you mean loginRateLimit\?$/],
     [{ publicURL: 'https://app.example.com' }, /Did you mean publicUrl\?/],
+    [{ sockets: 7 }, /^sockets must be/],
+    [{ sockets: { mount: '/x' } }, /^sockets has no option mount\./],
+    [{ proxy: { mount: '/x' } }, /^proxy has no option mount\./],
     [{ sockets: { maxSocket: 5 } }, /^sockets has no option maxSocket\. Did you mean maxSockets\?$/],
     [{ proxy: { alow: [] } }, /^proxy has no option alow\. Did you mean allow\?$/],
     [{ proxy: { timeouts: { headerMs: 5 } } }, /^proxy\.timeouts has no option headerMs\. Did you mean headersMs\?$/],

@@ -12,18 +12,10 @@ import {
   rejectUnknownOptions,
   wholeNumber,
 } from '../http/option-checks.ts'
-import type { RestProxyOptions } from '../proxy/rest-proxy-options.ts'
-import type { SocketProxyOptions } from '../socket/socket-proxy-options.ts'
+import type { ProxyOptions } from '../proxy/rest-proxy-options.ts'
+import type { SocketOptions } from '../socket/socket-proxy-options.ts'
 import { returnPath } from './return-path.ts'
 import { cookieAttributes, type SessionSecret, sessionSecrets } from './session-cookie.ts'
-
-/** Path rules, limits and timeouts of the REST proxy. */
-export type ProxyOptions = Omit<Partial<RestProxyOptions>, SharedOption>
-
-/** Limits and timeouts of the WebSocket proxy. */
-export type SocketOptions = Omit<Partial<SocketProxyOptions>, SharedOption>
-
-type SharedOption = 'authenticate' | 'publicUrl' | 'mount'
 
 /** A tenant of an application that serves several. */
 export type TenantOptions = QlikClientOptions & {
@@ -36,7 +28,7 @@ export type TenantOptions = QlikClientOptions & {
 }
 
 /** A request of Node or Express. Inside an Express router, `url` lacks the router's path and `originalUrl` has it. */
-export type TenantRequest = IncomingMessage & { readonly originalUrl?: string }
+export type IncomingRequest = IncomingMessage & { readonly originalUrl?: string }
 
 /** Either one tenant (`tenant`, `clientId`, …) or several (`tenants`, `tenantOf`), never both. */
 export type QlikAuthOptions = CommonOptions & (OneTenant | SeveralTenants)
@@ -55,7 +47,7 @@ type SeveralTenants = {
    * @returns The tenant's origin, or `undefined` when the request names none. Then the tenant of the login applies,
    * provided that all tenants have the same `publicUrl`; otherwise the request is refused.
    */
-  readonly tenantOf: (request: TenantRequest) => string | undefined
+  readonly tenantOf: (request: IncomingRequest) => string | undefined
 } & { readonly [Option in keyof QlikClientOptions]?: never }
 
 interface CommonOptions {

@@ -8,7 +8,7 @@ import { loginPath } from './auth-options.ts'
 import { requestLogin } from './request-login.ts'
 import { returnPath } from './return-path.ts'
 
-export interface Guards {
+export interface LoginGuards {
   /**
    * Requires a login and sets `req.qlik`. Navigations without one are redirected to the login at `publicUrl` and come
    * back; all other requests get 401.
@@ -20,7 +20,7 @@ export interface Guards {
   optionalLogin(): RequestHandler
 }
 
-export function guards(context: AuthContext): Guards {
+export function guards(context: AuthContext): LoginGuards {
   return {
     requireLogin: () =>
       function requireLogin(request, response, next) {

@@ -1,15 +1,10 @@
 import type { IncomingMessage } from 'node:http'
 import { type QlikClient, type QlikClientOptions, qlikClient } from 'qlik-oauth'
-import { messageOf, quoted, tenantOrigin } from 'qlik-oauth/internal'
-import { configurationError, publicOrigin, rejectUnknownOptions } from '../http/option-checks.ts'
-import {
-  callbackPath,
-  clientOptionNames,
-  type ProxyOptions,
-  type QlikAuthOptions,
-  type SocketOptions,
-  type TenantOptions,
-} from './auth-options.ts'
+import { isObject, messageOf, quoted, tenantOrigin } from 'qlik-oauth/internal'
+import { configurationError, invalidOption, publicOrigin, rejectUnknownOptions } from '../http/option-checks.ts'
+import type { ProxyOptions } from '../proxy/rest-proxy-options.ts'
+import type { SocketOptions } from '../socket/socket-proxy-options.ts'
+import { callbackPath, clientOptionNames, type QlikAuthOptions, type TenantOptions } from './auth-options.ts'
 
 export interface TenantConfiguration {
   readonly client: QlikClient
@@ -35,6 +30,8 @@ export interface TenantRegistry {
 
 /** @throws ERR_CONFIGURATION */
 export function tenantRegistry(options: QlikAuthOptions): TenantRegistry {
+  requireOptions('proxy', options.proxy)
+  requireOptions('sockets', options.sockets)
   return options.tenants === undefined ? singleTenant(options) : severalTenants(options)
 }
 
@@ -124,11 +121,14 @@ function oneOfSeveral(common: QlikAuthOptions, tenant: TenantOptions): TenantCon
 /** A field that is `undefined` is not set: the default of `allow` may be wider than the application's list. */
 function overridden<T extends object>(name: string, common: T | undefined, own: T | undefined): Partial<T> {
   if (own === undefined) return { ...common }
-  if (typeof own !== 'object' || own === null || Array.isArray(own))
-    throw configurationError(`${name} must be an object with options, got ${quoted(own)}.`)
+  requireOptions(name, own)
   const set: Partial<T> = { ...own }
   for (const field in set) if (set[field] === undefined) delete set[field]
   return { ...common, ...set }
+}
+
+function requireOptions(name: string, value: unknown): void {
+  if (value !== undefined && !isObject(value)) throw invalidOption(name, 'an object with options', value)
 }
 
 function configured(

@@ -1,13 +1,13 @@
 import { describe, expect, it } from '@jest/globals'
 import fc from 'fast-check'
 import { credentialPaths } from './credential-paths.ts'
-import { type AllowRule, pathRules } from './path-rules.ts'
+import { type PathRule, pathRules } from './path-rules.ts'
 
 const refused = expect.objectContaining({ code: 'ERR_PATH_NOT_ALLOWED' })
 /** The path of an entry, with a value for its wildcard. */
 const example = (path: string): string => path.replace('*', '1').replace(/\$$/, '')
 const check =
-  (path: string, ...allow: AllowRule[]) =>
+  (path: string, ...allow: PathRule[]) =>
   (): void =>
     pathRules(allow.length === 0 ? undefined : allow).check(path, 'POST')
 

@@ -2,7 +2,7 @@ import { describe, expect, it } from '@jest/globals'
 import fc from 'fast-check'
 import { QlikOAuthError } from 'qlik-oauth'
 
-import { type AllowRule, pathRules } from './path-rules.ts'
+import { type PathRule, pathRules } from './path-rules.ts'
 
 const piece = fc.oneof(
   fc.constantFrom(
@@ -112,7 +112,7 @@ describe('path rules', () => {
     )
   })
 
-  it.each<[AllowRule, string, boolean]>([
+  it.each<[PathRule, string, boolean]>([
     ['/api/v1/items/*', '/api/v1/items/1', true],
     ['/api/v1/items/*', '/api/v1/items', false],
     ['/api/v1/items/*', '/api/v1/items/1/2', false],
@@ -138,5 +138,5 @@ describe('path rules', () => {
     ['https://x/api/**'],
     [{ path: '/a', methods: ['TRACE'] }],
     [{ path: '/a', methods: [] }],
-  ])('are checked: %j', rule => expect(() => pathRules([rule as AllowRule])).toThrow(QlikOAuthError))
+  ])('are checked: %j', rule => expect(() => pathRules([rule as PathRule])).toThrow(QlikOAuthError))
 })

@@ -4,10 +4,10 @@ import { barePath, pathReadings } from '../http/path-syntax.ts'
 import { credentialPath, namesCredentialPath } from './credential-paths.ts'
 
 /** Paths of the tenant that are open to clients: a pattern for all methods, or with the methods it is open to. */
-export type AllowRule = string | { readonly path: string; readonly methods: readonly string[] }
+export type PathRule = string | { readonly path: string; readonly methods: readonly string[] }
 
 /** What a page needs to show analytics and to use Qlik's APIs. */
-export const defaultAllow: readonly AllowRule[] = ['/api/**', '/resources/**', '/assets/**', '/qlik-embed/**']
+export const defaultAllow: readonly PathRule[] = ['/api/**', '/resources/**', '/assets/**', '/qlik-embed/**']
 
 /** Methods that a pattern without its own list is open to. */
 export const defaultMethods: readonly string[] = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS']
@@ -30,7 +30,7 @@ export interface PathRules {
  *
  * @throws ERR_CONFIGURATION
  */
-export function pathRules(allow: readonly AllowRule[] = defaultAllow): PathRules {
+export function pathRules(allow: readonly PathRule[] = defaultAllow): PathRules {
   const rules = allow.map(compiled)
 
   /** The rules that a reading is open by. */
@@ -66,7 +66,7 @@ interface CompiledRule {
   readonly methods: ReadonlySet<string>
 }
 
-function compiled(rule: AllowRule, index: number): CompiledRule {
+function compiled(rule: PathRule, index: number): CompiledRule {
   const { path, methods } = typeof rule === 'string' ? { path: rule, methods: defaultMethods } : rule
   if (typeof path !== 'string' || !/^\/[\w\-.~/*]*$/.test(path) || /\*\*(?!$)|[^/]\*\*$|\*[^/*]|[^/*]\*/.test(path)) {
     throw configurationError(

@@ -1,8 +1,8 @@
 import type { TrustProxy } from '../http/client-address.ts'
 import { invalidOption, rejectUnknownOptions, wholeNumber } from '../http/option-checks.ts'
 import type { Authenticate } from '../http/principal.ts'
-import { type ProxySettings, proxySettings } from '../http/proxy-options.ts'
-import { type AllowRule, defaultAllow } from './path-rules.ts'
+import { type ProxySettings, proxySettings, type SharedProxyOption } from '../http/proxy-options.ts'
+import { defaultAllow, type PathRule } from './path-rules.ts'
 
 export interface RestProxyOptions {
   /** Finds on whose behalf a request reaches the tenant. */
@@ -20,7 +20,7 @@ export interface RestProxyOptions {
    *
    * @default ['/api/**', '/resources/**', '/assets/**', '/qlik-embed/**']
    */
-  readonly allow?: readonly AllowRule[]
+  readonly allow?: readonly PathRule[]
   /**
    * Exact paths of the tenant whose HTML, SVG or XML may run as a page of the application, for embedding it in a frame.
    *
@@ -72,6 +72,9 @@ export interface RestProxyOptions {
   readonly onEvent?: (event: RestProxyEvent) => void
 }
 
+/** Path rules, limits and timeouts of the REST proxy. */
+export type ProxyOptions = Omit<Partial<RestProxyOptions>, SharedProxyOption>
+
 /** A request that the proxy did not forward, or whose response it could not send completely. */
 export interface RestProxyEvent {
   readonly type: 'refused' | 'failed'
@@ -88,7 +91,7 @@ export interface RestProxyEvent {
 
 /** Checked options, with every default filled in. */
 export interface RestProxySettings extends ProxySettings<RestProxyEvent> {
-  readonly allow: readonly AllowRule[]
+  readonly allow: readonly PathRule[]
   readonly activeContent: ReadonlySet<string>
   readonly connectMs: number
   readonly headersMs: number

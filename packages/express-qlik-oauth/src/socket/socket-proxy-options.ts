@@ -1,7 +1,7 @@
 import type { TrustProxy } from '../http/client-address.ts'
 import { positiveNumber, rejectUnknownOptions, wholeNumber } from '../http/option-checks.ts'
 import type { Authenticate } from '../http/principal.ts'
-import { type ProxySettings, proxySettings } from '../http/proxy-options.ts'
+import { type ProxySettings, proxySettings, type SharedProxyOption } from '../http/proxy-options.ts'
 import type { TunnelEnd } from './tunnel.ts'
 
 export interface SocketProxyOptions {
@@ -43,6 +43,9 @@ export interface SocketProxyOptions {
   /** Called for every socket that opens, closes or is refused. */
   readonly onEvent?: (event: SocketEvent) => void
 }
+
+/** Limits and timeouts of the WebSocket proxy. */
+export type SocketOptions = Omit<Partial<SocketProxyOptions>, SharedProxyOption>
 
 /** What happened to a socket. Contains no secret. */
 export type SocketEvent =

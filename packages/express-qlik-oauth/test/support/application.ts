@@ -5,6 +5,7 @@ import session, { MemoryStore, type SessionOptions } from 'express-session'
 import { memoryLoginStore, type QlikClientOptions } from 'qlik-oauth'
 import type { SimulatedTenant } from 'qlik-tenant-simulator'
 import {
+  type IncomingRequest,
   type QlikAuth,
   type QlikAuthOptions,
   type QlikEventName,
@@ -12,7 +13,6 @@ import {
   qlikAuth,
   sessionCookie,
   type TenantOptions,
-  type TenantRequest,
 } from '../../src/index.ts'
 
 export interface Application {
@@ -31,7 +31,7 @@ export interface ApplicationOptions
   readonly clientId?: string
   readonly clientSecret?: string
   readonly tenants?: readonly TenantOptions[]
-  readonly tenantOf?: (request: TenantRequest) => string | undefined
+  readonly tenantOf?: (request: IncomingRequest) => string | undefined
   readonly session?: Partial<SessionOptions>
   /** Adds the application's own routes, after the session and the login routes. */
   readonly extend?: (app: Express, qlik: QlikAuth) => void
