@@ -1,7 +1,9 @@
+import { once } from 'node:events'
+import { connect, createServer, type IncomingHttpHeaders } from 'node:http2'
 import { afterEach, describe, expect, it } from '@jest/globals'
 import express from 'express'
 import { fromOurPage, proxyTo } from './support/rest-proxy.ts'
-import { closeAll, get, httpServer, open, rawServer, read } from './support/wire.ts'
+import { closeAll, closing, get, httpServer, listening, open, rawServer, read } from './support/wire.ts'
 
 afterEach(closeAll)
 
@@ -132,5 +134,36 @@ describe('errors after the tenant has responded', () => {
     const { port } = await proxyTo(await inPieces(`HTTP/1.1 200 OK\r\ntransfer-encoding: gzip\r\n\r\n`))
     const text = await read(open(port, 'GET /qlik/api/v1/x HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n'))
     expect(text).toMatch(/^HTTP\/1\.1 502 Bad Gateway\r\n/)
+  })
+})
+
+describe('bodies of HTTP/2', () => {
+  it.each<[string, IncomingHttpHeaders, string]>([
+    ['without a length', {}, 'hello'],
+    ['with a length', { 'content-length': '5' }, 'hello'],
+    ['that are absent', {}, ''],
+  ])('%s arrive whole', async (_title, headers, body) => {
+    const tenant = await httpServer(async (request, response) => {
+      response.end(`${request.method} ${Buffer.concat(await request.toArray())}`)
+    })
+    const { proxy } = await proxyTo(tenant.origin)
+    const server = createServer((request, response) => proxy.serve(request as never, response as never))
+    const { origin } = await listening(server)
+    const client = connect(origin)
+    closing(async () => {
+      client.destroy()
+      server.close()
+    })
+    const stream = client.request({
+      ':method': 'POST',
+      ':path': '/qlik/api/v1/apps',
+      'sec-fetch-site': 'same-origin',
+      ...headers,
+    })
+    if (body === '') stream.end()
+    else stream.write(body, () => stream.end())
+    const [{ ':status': status }] = await once(stream, 'response')
+    expect(status).toBe(200)
+    expect(Buffer.concat(await stream.toArray()).toString()).toBe(`POST ${body}`)
   })
 })

@@ -31,7 +31,8 @@ export function checkBody(request: IncomingMessage, maxBytes: number): boolean {
   const { headers, method } = request
   const encoding = headers['transfer-encoding']
   const length = headers['content-length']
-  if (encoding === undefined && (length === undefined || length === '0')) return false
+  if (length === '0' && encoding === undefined) return false
+  if (length === undefined && encoding === undefined && !hasUndeclaredBody(request)) return false
 
   if (encoding !== undefined && (encoding.toLowerCase() !== 'chunked' || request.httpVersionMinor === 0))
     throw httpError('ERR_REQUEST_INVALID', 'The only transfer coding is chunked, from HTTP/1.1 on.')
@@ -45,4 +46,11 @@ export function checkBody(request: IncomingMessage, maxBytes: number): boolean {
     )
   }
   return true
+}
+
+/** A body of HTTP/2 needs no header: it ends with its stream. RFC 9113, section 8.1. */
+function hasUndeclaredBody(request: IncomingMessage): boolean {
+  if (request.httpVersionMajor < 2) return false
+  const stream: unknown = Reflect.get(request, 'stream')
+  return typeof stream === 'object' && stream !== null && Reflect.get(stream, 'endAfterHeaders') !== true
 }
