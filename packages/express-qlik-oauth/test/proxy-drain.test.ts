@@ -2,7 +2,8 @@ import { once } from 'node:events'
 import type { ServerResponse } from 'node:http'
 import { afterEach, describe, expect, it } from '@jest/globals'
 import { until } from 'test-support/until'
-import { fromOurPage, proxyTo } from './support/rest-proxy.ts'
+import { deferred } from './support/deferred.ts'
+import { fromOurPage, proxyTo, tokenSource } from './support/rest-proxy.ts'
 import { closeAll, get, httpServer, open, read, until as untilText } from './support/wire.ts'
 
 afterEach(closeAll)
@@ -37,6 +38,28 @@ describe('closing', () => {
     expect(done).toHaveLength(2)
     expect(events).toEqual([])
     expect(await get(port, '/qlik/api/v1/now')).toMatchObject({ status: 503, headers: { 'retry-after': '5' } })
+  })
+
+  it('forwards nothing that is authenticated only after the end', async () => {
+    const reached: unknown[] = []
+    const tenant = await httpServer((request, response) => {
+      reached.push(request.url)
+      response.end('ok')
+    })
+    const [asked, authenticated] = [deferred<void>(), deferred<void>()]
+    const { port, proxy } = await proxyTo(tenant.origin, {
+      async authenticate() {
+        asked.resolve()
+        await authenticated.promise
+        return { tokens: tokenSource(tenant.origin) }
+      },
+    })
+    const client = read(open(port, asking('/now', 'POST')))
+    await asked.promise
+    await proxy.close({ graceMs: 0 })
+    authenticated.resolve()
+    expect(await client).toMatch(/^HTTP\/1\.1 503 /)
+    expect(reached).toEqual([])
   })
 
   it('lets an upload and a download under way finish', async () => {

@@ -103,7 +103,7 @@ export function restProxy(options: RestProxyOptions): RestProxy {
     target: string,
     authenticate: Authenticate,
   ): Promise<ProxiedRequest> {
-    if (state === 'closed') throw httpError('ERR_CLOSING', 'Try again in a moment.')
+    refuseWhenClosed()
     if (target.length > settings.urlBytes)
       throw httpError('ERR_URL_TOO_LONG', `At most ${settings.urlBytes} characters are accepted.`)
     if (notVisibleAscii.test(target))
@@ -119,9 +119,15 @@ export function restProxy(options: RestProxyOptions): RestProxy {
 
     const principal = await authenticate(request)
     if (principal === undefined) throw new QlikOAuthError('ERR_LOGIN_REQUIRED', 'Not authenticated')
+    // It may have taken longer than the grace.
+    refuseWhenClosed()
     const limitKey = principal.id ?? networkOf(request)
     const pool = tenants.to(principal.tokens.tenant)
     return { request, response, method, target, path, hasBody, principal, limitKey, pool, settings }
+  }
+
+  function refuseWhenClosed(): void {
+    if (state === 'closed') throw httpError('ERR_CLOSING', 'Try again in a moment.')
   }
 
   function networkOf(request: IncomingMessage): string {
