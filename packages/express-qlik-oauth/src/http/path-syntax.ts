@@ -21,13 +21,18 @@ export function pathReadings(path: string): readonly string[] {
   return readings
 }
 
-/** Without parameters, spaces, invisible characters and a slash at the end, in lower case: for lists of what is closed. */
+/**
+ * Without parameters, query, spaces, invisible characters, and dots and slashes at the end, in lower case: for lists of
+ * closed paths.
+ */
 export function barePath(reading: string): string {
-  const plain = /[;\s\p{Cf}\u2215\u2044\u29f8]/u.test(reading)
+  const plain = /[;?#\s\u2215\u2044\u29f8]|\.(?:\/|$)|[\p{Cf}\p{Default_Ignorable_Code_Point}]/u.test(reading)
     ? reading
+        .replace(/[?#].*$/s, '')
         .replace(unseen, '')
         .replace(slashLike, '/')
         .replace(/;[^/]*/g, '')
+        .replace(/\.+(?=\/|$)/g, '')
     : reading
   return (plain.endsWith('/') ? plain.replace(/\/+$/, '') : plain).toLowerCase()
 }
@@ -75,6 +80,6 @@ const notPlain = /[\\\x00-\x1f\x7f]|\/[/;]|\/\.{1,2}(?:[/;?#]|$)/
 
 const emptyOrDots = /\/(?:\/|\.{1,2}(?:[/;?#]|$))/
 /** Some servers trim spaces and invisible characters off a segment. */
-const unseen = /[\s\p{Cf}]/gu
+const unseen = /[\s\p{Cf}\p{Default_Ignorable_Code_Point}]/gu
 /** Division slash, fraction slash and big solidus, which NFKC leaves alone. */
 const slashLike = /[\u2215\u2044\u29f8]/g

@@ -15,7 +15,7 @@ import {
 import type { ProxyOptions } from '../proxy/rest-proxy-options.ts'
 import type { SocketOptions } from '../socket/socket-proxy-options.ts'
 import { returnPath } from './return-path.ts'
-import { cookieAttributes, type SessionSecret, sessionSecrets } from './session-cookie.ts'
+import { cookieAttributes, type SessionSecret, sessionName, sessionSecrets } from './session-cookie.ts'
 
 /** A tenant of an application that serves several. */
 export type TenantOptions = QlikClientOptions & {
@@ -225,14 +225,15 @@ function checkedSession(
   publicUrl: string,
 ): { sessionStore: Store; secrets: readonly SessionSecret[] } {
   if (!isObject(session)) throw invalidOption('session', 'the options that session() is mounted with', session)
-  const { store, name } = session as Partial<SessionOptions>
+  const { store } = session as Partial<SessionOptions>
+  const name: unknown = sessionName(session as unknown as SessionOptions)
   if (!hasMethods(store, ['get', 'set', 'destroy', 'createSession', 'regenerate'])) {
     const received = isObject(store) ? 'an object that is not an express-session store' : quoted(store)
     throw configurationError(
       `session.store must be the store that session() is mounted with, such as new RedisStore({ client: redis }), got ${received}.`,
     )
   }
-  if (name !== undefined && (typeof name !== 'string' || !/^[!#$%&'*+\-.^_`|~\w]+$/.test(name)))
+  if (typeof name !== 'string' || !/^[!#$%&'*+\-.^_`|~\w]+$/.test(name))
     throw invalidOption('session.name', 'a cookie name', name)
   checkCookie(session as unknown as SessionOptions, publicUrl)
   return { sessionStore: store as unknown as Store, secrets: checkedSecrets(session as unknown as SessionOptions) }
@@ -261,7 +262,8 @@ function secretBytes(secret: unknown): number | undefined {
 
 /** A cookie that is a function of the request is checked at the request. */
 function checkCookie(session: SessionOptions, publicUrl: string): void {
-  const { cookie, name = 'connect.sid' } = session
+  const { cookie } = session
+  const name = sessionName(session)
   if (cookie === undefined || typeof cookie === 'function') return
   if (!isObject(cookie)) throw invalidOption('session.cookie', 'an object with cookie options, or a function', cookie)
   const { path = '/', secure, sameSite, domain } = cookie as CookieOptions

@@ -33,6 +33,12 @@ describe('session cookie', () => {
 })
 
 describe('session id', () => {
+  it('is read from the cookie that `key`, the alias of `name` in express-session, names', () => {
+    const options = { key: 'mysid', secret: newest }
+    const cookie = `mysid=${encodeURIComponent(`s:${sign('the-id', newest)}`)}`
+    expect(sessionIdReader(options)(requestWith(cookie)).map(({ id }) => id)).toEqual(['the-id'])
+  })
+
   it('is read from a cookie among others', () =>
     expect(read(`a=b; sid=${encodeURIComponent(`s:${sign('the-id', newest)}`)}; c=d`)).toEqual([
       { id: 'the-id', login: loginKey('the-id'), outdated: false },

@@ -36,9 +36,9 @@ export function hostCookie(publicUrl: string, name: string) {
   return { name: secure ? `__Host-${name}` : name, attributes }
 }
 
-/** Cookie name, as express-session reads it from its options. */
-export function sessionName({ name }: SessionOptions): string {
-  return name || 'connect.sid'
+/** Cookie name, as express-session reads it from its options; `key` is its undocumented alias. */
+export function sessionName(session: SessionOptions & { readonly key?: string }): string {
+  return session.name || session.key || 'connect.sid'
 }
 
 /** The secrets, newest first, in the types that express-session accepts. */

@@ -23,7 +23,7 @@ describe('credential paths', () => {
   })
 
   it.each(credentialPaths)('$path is open once a pattern names it', ({ path }) => {
-    const literal = path.replace(/(?:\/\*)?\$?$/, '')
+    const literal = path.replace(/(?:\/\*)?\$?$/, '').replace('*', '1')
     check(example(path), '/api/**', example(path))()
     check(example(path), '/api/**', `${literal}/**`, literal)()
   })
@@ -45,6 +45,14 @@ describe('credential paths', () => {
 
   it.each([
     '/api/v1/api-keys;x',
+    '/api/v1/api-keys%3fx',
+    '/api/v1/api-keys%23x',
+    '/api/v1/api-keys%253Fx',
+    '/api/v1/api-keys.',
+    '/api/v1/api-keys%EF%B8%8F',
+    '/api/v1/api%CD%8F-keys',
+    '/api/v2/api-keys',
+    '/api/latest/api-keys/1',
     '/api/v1/api-keys;x=1/2',
     '/api/v1;x/api-keys',
     '/api;/v1/api-keys',

@@ -17,6 +17,12 @@ export const credentialPaths: readonly CredentialPath[] = [
   { path: '/api/v1/web-integrations', reason: 'opens sessions at the tenant to pages of other origins' },
   { path: '/api/v1/identity-providers', reason: 'decides who can log in; takes client secrets and signing keys' },
   { path: '/api/core/auth-settings', reason: 'decides how clients register and authenticate' },
+  ...['api-keys', 'oauth-clients', 'oauth-tokens', 'csrf-token', 'web-integrations', 'identity-providers'].map(
+    name => ({
+      path: `/api/*/${name}`,
+      reason: 'the same in another version of the API',
+    }),
+  ),
   { path: '/api/v1/encryption', reason: "changes the keys that the tenant's data are encrypted with" },
   { path: '/api/v1/transports', reason: 'takes the password and client secret of the mail server' },
   { path: '/api/v1/webhooks', reason: 'returns and takes the headers and secrets of deliveries' },
@@ -47,8 +53,8 @@ export function credentialPath(barePath: string): CredentialPath | undefined {
 /** Whether a pattern of `allow` names an entry: with the same segments up to the first wildcard. */
 export function namesCredentialPath(pattern: string, { path }: CredentialPath): boolean {
   const fixed = pattern.replace(/\*.*$/, '')
-  const named = path.replace(/(?:\/\*)?\$?$/, '')
-  return fixed === named || fixed.startsWith(`${named}/`)
+  const named = path.replace(/(?:\/\*)?\$?$/, '').replaceAll('*', '[^/]+')
+  return new RegExp(`^${named}(?:/|$)`).test(fixed)
 }
 
 function source({ path }: CredentialPath): string {
