@@ -1,8 +1,8 @@
 /**
  * Calls Qlik Cloud as a user whom the application has authenticated itself.
  *
- * Set QLIK_TENANT_URL, QLIK_IMPERSONATION_CLIENT_ID, QLIK_IMPERSONATION_CLIENT_SECRET and QLIK_SUBJECT (a user's subject
- * at the tenant). Without them, a simulated tenant is started.
+ * Set QLIK_TENANT_URL, QLIK_IMPERSONATION_CLIENT_ID, QLIK_IMPERSONATION_CLIENT_SECRET and QLIK_SUBJECT (a user's
+ * subject at the tenant). Without them, a simulated tenant is started.
  */
 import { impersonatedTokens, memoryLoginStore, qlikClient, tenantApi } from 'qlik-oauth'
 import { createTenant } from 'qlik-tenant-simulator'

@@ -1,7 +1,8 @@
 /**
  * Logs a user in from a program on the user's own machine, in the browser.
  *
- * Set QLIK_TENANT_URL and QLIK_NATIVE_CLIENT_ID. Without them, a simulated tenant is started and its first user logs in.
+ * Set QLIK_TENANT_URL and QLIK_NATIVE_CLIENT_ID. Without them, a simulated tenant is started and its first user logs
+ * in.
  */
 import { loopbackLogin, openSystemBrowser, qlikClient } from 'qlik-oauth'
 import { createTenant } from 'qlik-tenant-simulator'

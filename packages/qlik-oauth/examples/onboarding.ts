@@ -1,9 +1,9 @@
 /**
- * Creates a tenant for a new customer with a region client, configures it as its administrator, registers an OAuth client
- * there and imports an app.
+ * Creates a tenant for a new customer with a region client, configures it as its administrator, registers an OAuth
+ * client there and imports an app.
  *
- * Set QLIK_REGION, QLIK_REGION_CLIENT_ID, QLIK_REGION_CLIENT_SECRET and QLIK_LICENSE_KEY to create a real tenant. Without
- * them, a simulated region is used.
+ * Set QLIK_REGION, QLIK_REGION_CLIENT_ID, QLIK_REGION_CLIENT_SECRET and QLIK_LICENSE_KEY to create a real tenant.
+ * Without them, a simulated region is used.
  */
 import { machineTokens, memoryLoginStore, oauthClients, regionClient, tenantApi } from 'qlik-oauth'
 import { createTenant } from 'qlik-tenant-simulator'

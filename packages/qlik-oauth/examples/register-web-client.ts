@@ -1,8 +1,8 @@
 /**
  * Registers the OAuth client of a web application that authenticates with a private key instead of a secret.
  *
- * Set QLIK_TENANT_URL, QLIK_M2M_CLIENT_ID and QLIK_M2M_CLIENT_SECRET of an administrator. Without them, a simulated tenant
- * is started.
+ * Set QLIK_TENANT_URL, QLIK_M2M_CLIENT_ID and QLIK_M2M_CLIENT_SECRET of an administrator. Without them, a simulated
+ * tenant is started.
  */
 import { generateClientKeys, machineTokens, memoryLoginStore, oauthClients, qlikClient } from 'qlik-oauth'
 import { createTenant } from 'qlik-tenant-simulator'

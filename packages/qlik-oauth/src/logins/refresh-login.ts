@@ -26,9 +26,9 @@ export interface RefreshOptions {
  * lock still stores the only valid tokens, and one that finishes after a logout stores nothing.
  *
  * @returns A function that gets the login with a valid access token. `rejected` is an access token that the tenant
- * rejected with 401. It is refreshed regardless of its expiry, unless it cannot be refreshed, or is itself the result of
- * a refresh within the last minute in any process: then the login is returned as it is, so that a resource that rejects
- * every token neither ends the login nor costs a token request each time. When the refresh fails and the access
+ * rejected with 401. It is refreshed regardless of its expiry, unless it cannot be refreshed, or is itself the result
+ * of a refresh within the last minute in any process: then the login is returned as it is, so that a resource that
+ * rejects every token neither ends the login nor costs a token request each time. When the refresh fails and the access
  * token has not expired, the login is returned as it is.
  * @throws ERR_SESSION_EXPIRED when the login has ended; ERR_TOKEN_UNAVAILABLE when there is no valid token now;
  * ERR_STORE_UNAVAILABLE.
@@ -169,7 +169,9 @@ export function refreshLogins(
   }
 }
 
-/** Three leases and the time limit of the token endpoint: a waiting process outlasts a holder that may still succeed. */
+/**
+ * Three leases and the time limit of the token endpoint: a waiting process outlasts a holder that may still succeed.
+ */
 const maxRefreshMs = 45_000
 /** How long a refreshed access token is not refreshed again because a resource rejects it. */
 const forcedRefreshPauseMs = 60_000

@@ -21,8 +21,8 @@ export interface LoopbackLoginOptions {
   /** Opens the authorization request in a browser. @default openSystemBrowser */
   readonly openBrowser?: (url: string) => void | Promise<void>
   /**
-   * The redirect URI registered for the client. Without a port, a free port is used (RFC 8252, section 7.3); with a port,
-   * that port, for a tenant that compares it. @default 'http://127.0.0.1/callback'
+   * The redirect URI registered for the client. Without a port, a free port is used (RFC 8252, section 7.3); with a
+   * port, that port, for a tenant that compares it. @default 'http://127.0.0.1/callback'
    */
   readonly redirectUri?: string
   readonly prompt?: 'login' | 'consent'

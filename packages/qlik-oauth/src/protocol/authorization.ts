@@ -19,8 +19,8 @@ export interface AuthorizationRequestOptions {
 }
 
 /**
- * Builds an authorization request with PKCE S256. Qlik documents PKCE as required for confidential clients too. RFC 6749
- * section 4.1.1, RFC 7636 section 4.3.
+ * Builds an authorization request with PKCE S256. Qlik documents PKCE as required for confidential clients too. RFC
+ * 6749 section 4.1.1, RFC 7636 section 4.3.
  *
  * @throws The errors of `client.metadata`.
  */
@@ -54,8 +54,8 @@ export async function createAuthorizationRequest(
  *
  * @param state The state of the authorization request, which the caller looked the transaction up by.
  * @returns The authorization code.
- * @throws ERR_LOGIN_DENIED for an error response of the tenant, ERR_CALLBACK_INVALID for any other invalid response; the
- * errors of `client.metadata`.
+ * @throws ERR_LOGIN_DENIED for an error response of the tenant, ERR_CALLBACK_INVALID for any other invalid response;
+ * the errors of `client.metadata`.
  */
 export async function validateAuthorizationResponse(
   client: QlikClient,

@@ -68,8 +68,8 @@ export interface PrivateKeyOptions {
 }
 
 /**
- * Signs a client assertion with the private key (`private_key_jwt`, RFC 7523). Each assertion has a `jti` of its own and
- * is valid for five minutes.
+ * Signs a client assertion with the private key (`private_key_jwt`, RFC 7523). Each assertion has a `jti` of its own
+ * and is valid for five minutes.
  *
  * @throws ERR_CONFIGURATION without a key id or algorithm; at the first token request for a key that cannot be read.
  */

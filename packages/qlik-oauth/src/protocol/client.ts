@@ -135,8 +135,8 @@ function tierOf(origin: string): ClientTier {
 /**
  * The domain of a region's tenants, such as `eu.qlikcloud.com`, from the origin of its register host.
  *
- * @returns `undefined` for another host. Qlik's libraries also know `qlikcloudgov.com`; whether it has region clients is
- * not confirmed.
+ * @returns `undefined` for another host. Qlik's libraries also know `qlikcloudgov.com`; whether it has region clients
+ * is not confirmed.
  */
 export function regionDomain(origin: string): string | undefined {
   return /^register\.([a-z]+\.(?:qlikcloud|qlikcloudgov)\.com)$/.exec(new URL(origin).hostname)?.[1]

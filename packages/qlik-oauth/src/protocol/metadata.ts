@@ -20,8 +20,8 @@ export interface Metadata {
  * tenant without such a document, the endpoints of Qlik's reference are used.
  *
  * @param issuer The issuer that the document must name.
- * @returns A function that waits for the metadata; its signal ends the wait, not the request of other callers. It throws
- * ERR_ISSUER for another issuer and for endpoints on another host.
+ * @returns A function that waits for the metadata; its signal ends the wait, not the request of other callers. It
+ * throws ERR_ISSUER for another issuer and for endpoints on another host.
  */
 export function tenantMetadata(http: TenantHttp, issuer: string): (signal?: AbortSignal) => Promise<Metadata> {
   let cached: { metadata: Promise<Metadata>; until: number } | undefined

@@ -78,8 +78,8 @@ export function withoutQuery(path: string): string {
 }
 
 /**
- * Sends a request without a body and follows redirects on the same host. A redirect to another host is an error, because
- * the request carries an access token.
+ * Sends a request without a body and follows redirects on the same host. A redirect to another host is an error,
+ * because the request carries an access token.
  *
  * @param send Sends the request to this path.
  * @param discard Frees what a redirect holds before the next request.

@@ -23,8 +23,9 @@ export interface TokenRequestOptions {
  * Sends a grant to the token endpoint, once. The caller decides whether to retry.
  *
  * @throws TokenResponseError (ERR_TOKEN_REFUSED) for an error response of RFC 6749; ERR_TOKEN_UNAVAILABLE for 429 and
- * 5xx; ERR_TOKEN_RESPONSE for any other response without tokens; ERR_TENANT_UNREACHABLE and ERR_TENANT_TIMEOUT without a
- * response; ERR_CONFIGURATION for an endpoint on another host; the reason of the signal; the errors of `client.metadata`.
+ * 5xx; ERR_TOKEN_RESPONSE for any other response without tokens; ERR_TENANT_UNREACHABLE and ERR_TENANT_TIMEOUT without
+ * a response; ERR_CONFIGURATION for an endpoint on another host; the reason of the signal; the errors of
+ * `client.metadata`.
  */
 export async function requestTokens(
   client: QlikClient,

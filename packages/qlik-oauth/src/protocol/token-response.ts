@@ -6,9 +6,9 @@ import { parsePositiveNumber } from './token-set.ts'
  * Turns a token response of Qlik Cloud into one of RFC 6749. `errors[]` become `error` and `error_description`. An
  * `expires_in` that is not a positive number and an empty `refresh_token` or `scope` count as absent.
  *
- * The meaning of Qlik's error codes is known in part: OAUTH-14 and OAUTH-22 concern the client, and Qlik's reference says
- * that a 401 concerns "login, tokens, code or credentials". An error that names the client becomes `invalid_client`, any
- * other 400 or 401 `invalid_grant`.
+ * The meaning of Qlik's error codes is known in part: OAUTH-14 and OAUTH-22 concern the client, and Qlik's reference
+ * says that a 401 concerns "login, tokens, code or credentials". An error that names the client becomes
+ * `invalid_client`, any other 400 or 401 `invalid_grant`.
  */
 export function toRfcTokenResponse(response: TenantResponse, grantType: string): Response {
   const { status, text, headers } = response

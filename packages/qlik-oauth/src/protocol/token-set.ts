@@ -60,7 +60,9 @@ export function needsRefresh(tokens: TokenSet, now: number, leewayMs: number): b
   return now >= tokens.expiresAt - Math.min(leewayMs, (tokens.expiresAt - tokens.issuedAt) / 4)
 }
 
-/** The tokens of a refresh. A response without a refresh token or a scope leaves the old ones valid. RFC 6749 section 6. */
+/**
+ * The tokens of a refresh. A response without a refresh token or a scope leaves the old ones valid. RFC 6749 section 6.
+ */
 export function refreshedTokens(old: TokenSet, issued: TokenSet): TokenSet {
   return {
     ...(old.refreshToken === undefined ? {} : { refreshToken: old.refreshToken }),

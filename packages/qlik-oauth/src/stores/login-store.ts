@@ -92,9 +92,9 @@ export interface LoginStore {
    */
   endLogin(key: string): Promise<LoginRecord | undefined>
   /**
-   * Ends the logins whose idle or absolute end has passed, and announces it. Of concurrent callers exactly one gets each
-   * record. Called every few seconds by every process; the cost of a call is bounded, and a call may leave logins for
-   * the next one.
+   * Ends the logins whose idle or absolute end has passed, and announces it. Of concurrent callers exactly one gets
+   * each record. Called every few seconds by every process; the cost of a call is bounded, and a call may leave logins
+   * for the next one.
    *
    * @param accepts Whether the caller can revoke the tokens of this login. Others are left to other processes for five
    * minutes, then taken nevertheless.
@@ -105,7 +105,10 @@ export interface LoginStore {
   /** Keys of the logins of one user at one tenant. The list may contain keys of ended logins. */
   loginKeys(tenant: string, userId: string): Promise<readonly string[]>
 
-  /** Saves tokens that belong to no login (machine-to-machine, impersonation, anonymous) until they expire; expired ones are not saved. */
+  /**
+   * Saves tokens that belong to no login (machine-to-machine, impersonation, anonymous) until they expire; expired ones
+   * are not saved.
+   */
   saveTokens(key: string, tokens: TokenSet): Promise<void>
   readTokens(key: string): Promise<TokenSet | undefined>
 

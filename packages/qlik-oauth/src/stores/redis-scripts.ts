@@ -78,7 +78,9 @@ export const addToDueIndex = redisScript(`${now}
 redis.call('ZADD', KEYS[1], now + ARGV[2], ARGV[1])
 if redis.call('PTTL', KEYS[1]) < tonumber(ARGV[3]) then redis.call('PEXPIRE', KEYS[1], ARGV[3]) end`)
 
-/** Replies with due entries and makes each due again after the lease. KEYS: due index. ARGV: lease in ms, most entries. */
+/**
+ * Replies with due entries and makes each due again after the lease. KEYS: due index. ARGV: lease in ms, most entries.
+ */
 export const claimDue = redisScript(`${now}
 local entries = redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', now, 'LIMIT', 0, ARGV[2])
 for _, entry in ipairs(entries) do redis.call('ZADD', KEYS[1], now + ARGV[1], entry) end

@@ -4,7 +4,10 @@ import { QlikOAuthError } from '../protocol/errors.ts'
 import type { Lock, LoginStore } from './login-store.ts'
 
 export interface SingleFlightTask<T> {
-  /** Returns the result when this process or another has it already. Called before, while waiting for, and under the lock. */
+  /**
+   * Returns the result when this process or another has it already. Called before, while waiting for, and under the
+   * lock.
+   */
   lookup(): Promise<T | undefined>
   /** Produces the result. One execution at a time over all processes, as long as the store responds. */
   execute(): Promise<T>

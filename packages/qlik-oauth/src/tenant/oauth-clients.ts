@@ -70,8 +70,8 @@ export interface OAuthClients {
   /** @returns The client; the `clientSecret` of a web client is returned this once. */
   create(settings: NewOAuthClient): Promise<OAuthClient & { readonly clientSecret?: string }>
   /**
-   * @param options `filter` in SCIM syntax, such as `appType eq "web"`, with the attributes clientId, clientName, appType,
-   * tenantId, createdByType; `limit` is the size of a page.
+   * @param options `filter` in SCIM syntax, such as `appType eq "web"`, with the attributes clientId, clientName,
+   * appType, tenantId, createdByType; `limit` is the size of a page.
    */
   list(options?: {
     filter?: string

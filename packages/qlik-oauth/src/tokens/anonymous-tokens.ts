@@ -9,7 +9,8 @@ export interface AnonymousTokensOptions extends SharedTokenOptions {
   /** The `eac` of the app's link for anonymous access. */
   readonly accessCode: string
   /**
-   * 40 lower-case hexadecimal digits by which the tenant distinguishes visitors. A tracking code has a token of its own.
+   * 40 lower-case hexadecimal digits by which the tenant distinguishes visitors. A tracking code has a token of its
+   * own.
    *
    * @default one code per process, and one token for all processes
    */

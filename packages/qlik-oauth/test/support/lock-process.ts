@@ -1,4 +1,6 @@
-/** One of several processes that compete for a lock: prints for each path how many of ten attempts acquired the lock. */
+/**
+ * One of several processes that compete for a lock: prints for each path how many of ten attempts acquired the lock.
+ */
 import { createInterface } from 'node:readline'
 import { fileLock } from '../../src/cli/file-lock.ts'
 
