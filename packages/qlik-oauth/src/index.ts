@@ -62,9 +62,9 @@ export { type RedisLoginStoreEvent, type RedisLoginStoreOptions, redisLoginStore
 export type { RedisClient, RedisSubscriber } from './stores/redis-commands.ts'
 export type {
   AuthorizationTransaction,
-  ChangeSubscription,
+  LoginChangeSubscription,
   ExpiredLogin,
-  Lock,
+  StoreLock,
   LoginChange,
   LoginRecord,
   LoginStore,

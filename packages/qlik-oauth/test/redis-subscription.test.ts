@@ -6,7 +6,12 @@ import { Redis } from 'ioredis'
 import { Redis as Redis6 } from 'ioredis-6'
 import { type RedisServer, startRedis } from 'test-support/redis-server'
 import { promptly, until } from 'test-support/until'
-import { type ChangeSubscription, type LoginStore, type RedisLoginStoreEvent, redisLoginStore } from '../src/index.ts'
+import {
+  type LoginChangeSubscription,
+  type LoginStore,
+  type RedisLoginStoreEvent,
+  redisLoginStore,
+} from '../src/index.ts'
 import { sampleLogin } from './support/login-store-tour.ts'
 
 const keys = [randomBytes(32).toString('base64')]
@@ -191,7 +196,9 @@ function store(redis: Redis): LoginStore {
 }
 
 /** A confirmed subscription, with the value of `confirmed` at each gap. */
-async function confirmedSubscription(on: LoginStore): Promise<{ subscription: ChangeSubscription; gaps: boolean[] }> {
+async function confirmedSubscription(
+  on: LoginStore,
+): Promise<{ subscription: LoginChangeSubscription; gaps: boolean[] }> {
   const gaps: boolean[] = []
   const subscription = on.subscribe(
     () => {},

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals'
 import { startChild } from 'test-support/child'
-import type { Lock } from '../stores/login-store.ts'
+import type { StoreLock } from '../stores/login-store.ts'
 import { fileLock } from './file-lock.ts'
 
 let directory: string
@@ -18,7 +18,7 @@ beforeEach(() => {
   path = join(directory, `${number++}.lock`)
 })
 
-const isLock = (result: Lock | 'held'): result is Lock => result !== 'held'
+const isLock = (result: StoreLock | 'held'): result is StoreLock => result !== 'held'
 
 /** The lock of a process that died. */
 async function expiredLock(at = path): Promise<void> {

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { mkdir, readdir, rename, rm, rmdir, unlink, writeFile } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import { isObject } from '../protocol/json.ts'
-import type { Lock } from '../stores/login-store.ts'
+import type { StoreLock } from '../stores/login-store.ts'
 import { isMissing } from './private-file.ts'
 
 /**
@@ -12,7 +12,7 @@ import { isMissing } from './private-file.ts'
  * take an expired one over is to rename that file, which succeeds for one process only; a holder that lost the lock
  * finds its file gone.
  */
-export async function fileLock(path: string, leaseMs: number): Promise<Lock | 'held'> {
+export async function fileLock(path: string, leaseMs: number): Promise<StoreLock | 'held'> {
   const holder = randomUUID()
   const lease = () => join(path, `${Date.now() + leaseMs}.${holder}`)
   let own = lease()

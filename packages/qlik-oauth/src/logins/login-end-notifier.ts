@@ -1,4 +1,4 @@
-import type { ChangeSubscription, LoginChange, LoginStore } from '../stores/login-store.ts'
+import type { LoginChange, LoginChangeSubscription, LoginStore } from '../stores/login-store.ts'
 import type { Login } from './login.ts'
 
 export interface LoginEndNotifierOptions {
@@ -15,7 +15,7 @@ export interface LoginEndNotifierOptions {
 /** Calls listeners when a login ends, in whatever process. */
 export interface LoginEndNotifier {
   /** Subscribes to the store, once. */
-  subscribe(): ChangeSubscription
+  subscribe(): LoginChangeSubscription
   /** @returns A function that removes the listener. */
   onEnd(login: Login, listener: () => void): () => void
   /** Calls the listeners of this process at once, before the announcement arrives. */
@@ -26,9 +26,9 @@ export interface LoginEndNotifier {
 export function loginEndNotifier(options: LoginEndNotifierOptions): LoginEndNotifier {
   const { store, now, onChange, onGap, onExpired } = options
   const watched = new Map<string, WatchedLogin>()
-  let subscription: ChangeSubscription | undefined
+  let subscription: LoginChangeSubscription | undefined
 
-  function subscribe(): ChangeSubscription {
+  function subscribe(): LoginChangeSubscription {
     subscription ??= store.subscribe(
       change => {
         onChange(change)

@@ -4,7 +4,7 @@ import fc from 'fast-check'
 import { Redis } from 'ioredis'
 import { type RedisServer, startRedis } from 'test-support/redis-server'
 import { until } from 'test-support/until'
-import type { Lock, LoginChange, LoginRecord, LoginStore } from './login-store.ts'
+import type { LoginChange, LoginRecord, LoginStore, StoreLock } from './login-store.ts'
 import { memoryLoginStore } from './memory-login-store.ts'
 import { redisLoginStore } from './redis-login-store.ts'
 
@@ -35,7 +35,7 @@ interface Stores {
 
 interface Model {
   /** The locks acquired last, by key. */
-  readonly locks: Map<string, { memory: Lock; redis: Lock }>
+  readonly locks: Map<string, { memory: StoreLock; redis: StoreLock }>
 }
 
 type Command = fc.AsyncCommand<Model, Stores>
@@ -64,7 +64,7 @@ function acquireLock(key: string): Command {
   }
 }
 
-function useLock(title: string, key: string, use: (lock: Lock) => Promise<unknown>): Command {
+function useLock(title: string, key: string, use: (lock: StoreLock) => Promise<unknown>): Command {
   return {
     check: ({ locks }) => locks.has(key),
     async run({ locks }) {

@@ -41,13 +41,13 @@ export interface AuthorizationTransaction {
 export type LoginChange = { readonly type: 'ended' | 'changed'; readonly key: string }
 
 /** Delivers announcements of ended and changed logins, also those of other processes. */
-export interface ChangeSubscription {
+export interface LoginChangeSubscription {
   /** False while announcements may be lost; nothing may be served from a cache then. */
   readonly confirmed: boolean
   close(): Promise<void>
 }
 
-export interface Lock {
+export interface StoreLock {
   /** Starts the lease anew. @returns False when the lease has run out; another process may hold the lock. */
   renew(): Promise<boolean>
   /** @param backoffMs For how long `lock` returns `'backoff'` from now on, because the task failed. @default 0 */
@@ -117,11 +117,11 @@ export interface LoginStore {
    *
    * @returns `'held'` while another holder has it, `'backoff'` after a release that asked for it.
    */
-  lock(key: string, leaseMs: number): Promise<Lock | 'held' | 'backoff'>
+  lock(key: string, leaseMs: number): Promise<StoreLock | 'held' | 'backoff'>
   /** Adds one to a counter that starts anew after each window. @returns The count in the current window. */
   increment(key: string, windowSeconds: number): Promise<number>
   /** @param onGap Called when announcements may have been missed: cached logins must be read again. */
-  subscribe(onChange: (change: LoginChange) => void, onGap: () => void): ChangeSubscription
+  subscribe(onChange: (change: LoginChange) => void, onGap: () => void): LoginChangeSubscription
   /** Resolves when the store responds. */
   ping(): Promise<void>
   close(): Promise<void>

@@ -3,7 +3,7 @@ import { LRUCache } from 'lru-cache'
 import { QlikOAuthError } from '../protocol/errors.ts'
 import { quoted } from '../protocol/option-checks.ts'
 import { decryptionCache } from './decryption-cache.ts'
-import type { Lock, LoginStore } from './login-store.ts'
+import type { LoginStore, StoreLock } from './login-store.ts'
 import { type RedisClient, redisCommands } from './redis-commands.ts'
 import { redisDueIndex } from './redis-due-index.ts'
 import { redisExpiry } from './redis-expiry.ts'
@@ -213,7 +213,7 @@ export function redisLoginStore(redis: RedisClient, options: RedisLoginStoreOpti
         async release(backoffMs = 0) {
           await run(releaseLock, [name], holder, backoffMs)
         },
-      } satisfies Lock
+      } satisfies StoreLock
     },
     async increment(key, windowSeconds) {
       return Number(await run(incrementCounter, [names.of(key, 'counter')], milliseconds(windowSeconds)))

@@ -1,10 +1,10 @@
 import { randomUUID } from 'node:crypto'
 import { LRUCache } from 'lru-cache'
-import type { ChangeSubscription, LoginChange } from './login-store.ts'
+import type { LoginChange, LoginChangeSubscription } from './login-store.ts'
 import type { RedisClient, RedisNode, RedisSubscriber } from './redis-commands.ts'
 
 export interface RedisSubscription {
-  subscribe(onChange: (change: LoginChange) => void, onGap: () => void): ChangeSubscription
+  subscribe(onChange: (change: LoginChange) => void, onGap: () => void): LoginChangeSubscription
   close(): void
 }
 

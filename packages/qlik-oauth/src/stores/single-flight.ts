@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { LRUCache } from 'lru-cache'
 import { QlikOAuthError } from '../protocol/errors.ts'
-import type { Lock, LoginStore } from './login-store.ts'
+import type { LoginStore, StoreLock } from './login-store.ts'
 
 export interface SingleFlightTask<T> {
   /**
@@ -70,7 +70,7 @@ export function singleFlight<T>({
     }
   }
 
-  async function runUnderLock(key: string, lock: Lock, task: SingleFlightTask<T>): Promise<T> {
+  async function runUnderLock(key: string, lock: StoreLock, task: SingleFlightTask<T>): Promise<T> {
     // The execution goes on when the lease cannot be renewed: its write is compared with the version it started from.
     const renewal = setInterval(() => lock.renew().catch(() => {}), leaseMs / 3)
     let backoffMs = 0

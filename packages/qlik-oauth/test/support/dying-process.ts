@@ -1,4 +1,4 @@
-import type { Lock, LoginStore, QlikClient } from 'qlik-oauth'
+import type { LoginStore, QlikClient, StoreLock } from 'qlik-oauth'
 
 export interface DyingProcess {
   readonly store: LoginStore
@@ -57,7 +57,7 @@ export function dyingProcess(store: LoginStore, client: QlikClient, stepsToLive:
     return (...parameters: Parameters) => operation(name, () => method(...parameters))
   }
 
-  function guardedLock(lock: Lock): Lock {
+  function guardedLock(lock: StoreLock): StoreLock {
     return {
       // The renewal runs on a timer: it takes part in the death, but is no step towards it.
       renew: () => (left > 0 ? lock.renew() : burial),
