@@ -7,6 +7,13 @@ import { memoryLoginStore } from './memory-login-store.ts'
 loginStoreContract('memory login store', () => memoryLoginStore(), { describe, it })
 
 describe('memory login store', () => {
+  it.each([
+    [{ nwo: () => 1 }, 'Did you mean now?'],
+    [{ now: 1 }, 'now must be a function'],
+  ])('refuses the options %j', (options, message) => {
+    expect(() => memoryLoginStore(options as never)).toThrow(message)
+  })
+
   it('expires entries by the given clock', async () => {
     let now = 0
     const store = memoryLoginStore({ now: () => now })

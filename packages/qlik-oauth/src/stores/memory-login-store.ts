@@ -1,16 +1,22 @@
+import { invalidOption, rejectUnknownOptions } from '../protocol/option-checks.ts'
 import type { TokenSet } from '../protocol/token-set.ts'
 import type { AuthorizationTransaction, ExpiredLogin, LoginChange, LoginStore, StoredLogin } from './login-store.ts'
 
 export interface MemoryLoginStoreOptions {
-  /** @default Date.now */
+  /** Milliseconds since the epoch. @default Date.now */
   readonly now?: () => number
 }
 
 /**
  * Keeps logins and tokens in this process: for development, tests, and applications of one process whose users may have
  * to log in again after a restart. Nothing is encrypted. Several processes need `redisLoginStore`.
+ *
+ * @throws ERR_CONFIGURATION for an invalid option.
  */
-export function memoryLoginStore({ now = Date.now }: MemoryLoginStoreOptions = {}): LoginStore {
+export function memoryLoginStore(options: MemoryLoginStoreOptions = {}): LoginStore {
+  rejectUnknownOptions('memoryLoginStore', options, ['now'])
+  const { now = Date.now } = options
+  if (typeof now !== 'function') throw invalidOption('now', 'a function that returns milliseconds', now)
   const transactions = expiringMap<AuthorizationTransaction>(now)
   const logins = new Map<string, MemoryLogin>()
   const tokenSets = expiringMap<TokenSet>(now)
@@ -146,7 +152,7 @@ interface MemoryLogin {
 /** How long an expired login that the caller does not accept is left to others. */
 const leftToOthersMs = 5 * 60_000
 
-/** A map whose entries expire. Expired entries are removed now and then, so that it does not grow without bound. */
+/** A map whose entries expire. Expired entries are removed periodically, so that it does not grow without bound. */
 function expiringMap<Value>(now: () => number) {
   const entries = new Map<string, { value: Value; expiresAt: number }>()
   let nextSweepAt = 0

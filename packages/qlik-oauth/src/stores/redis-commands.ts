@@ -49,7 +49,7 @@ export interface RedisCommands {
 /**
  * Puts a time limit on the commands of a client, however the client treats lost connections.
  *
- * A command waits for the connection within its limit, so that a short interruption goes unnoticed. It never stays in a
+ * A command waits for the connection within its limit, so that a short interruption causes no error. It never stays in a
  * queue: neither in the client's own while there is no connection, nor behind thousands of others on a connection that
  * no longer responds.
  */

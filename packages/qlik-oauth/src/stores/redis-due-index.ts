@@ -14,7 +14,7 @@ export interface DueLogin {
  */
 export type DueOutcome = 'remove' | 'leave' | number
 
-/** Tells which logins may have reached their idle or absolute end, without a look at all of them. */
+/** Indexes logins by the time at which they may have ended. */
 export interface RedisDueIndex {
   /** @param dueInMs When to look at the login. It may turn out to be active still; reads do not update the index. */
   add(login: DueLogin, dueInMs: number): Promise<unknown>

@@ -208,9 +208,17 @@ describe('redis login store', () => {
     [{ keys: [] }, 'at least one key'],
     [{ keys: ['short'] }, '32 bytes'],
     [{ keys: [oldKey], commandTimeoutMs: 0 }, 'commandTimeoutMs'],
+    [{ keys: [oldKey], commandTimeoutMs: '800' }, 'commandTimeoutMs'],
+    [{ keys: [oldKey], commandTimeoutMs: Number.POSITIVE_INFINITY }, 'commandTimeoutMs'],
+    [{ keys: [oldKey], prefx: 'app:' }, 'Did you mean prefix?'],
+    [{ keys: [oldKey], prefix: 7 }, 'prefix'],
+    [{ keys: [oldKey], onEvent: 7 }, 'onEvent'],
+    [{ keys: oldKey }, 'keys'],
+    [[oldKey], 'keys'],
+    [undefined, 'keys'],
     [{ keys: [oldKey], commandTimeoutMs: Number.NaN }, 'commandTimeoutMs'],
   ])('refuses unusable options: %j', (options, message) => {
-    expect(() => redisLoginStore(redis, options)).toThrow(
+    expect(() => redisLoginStore(redis, options as never)).toThrow(
       expect.objectContaining({ code: 'ERR_CONFIGURATION', message: expect.stringContaining(message) }),
     )
   })

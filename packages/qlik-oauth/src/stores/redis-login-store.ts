@@ -1,7 +1,14 @@
 import { randomUUID } from 'node:crypto'
 import { LRUCache } from 'lru-cache'
-import { QlikOAuthError } from '../protocol/errors.ts'
-import { quoted } from '../protocol/option-checks.ts'
+import { isObject } from '../protocol/json.ts'
+import {
+  configurationError,
+  hasMethods,
+  invalidOption,
+  quoted,
+  rejectUnknownOptions,
+  wholeNumber,
+} from '../protocol/option-checks.ts'
 import { decryptionCache } from './decryption-cache.ts'
 import type { LoginStore, StoreLock } from './login-store.ts'
 import { type RedisClient, redisCommands } from './redis-commands.ts'
@@ -30,7 +37,7 @@ export interface RedisLoginStoreOptions {
   readonly keys: readonly string[]
   /** Begins the name of every key and channel. @default 'qlik:' */
   readonly prefix?: string
-  /** Time limit of every command; after it the command fails with ERR_STORE_UNAVAILABLE. @default 800 */
+  /** Time limit of every command in milliseconds; after it the command fails with ERR_STORE_UNAVAILABLE. @default 800 */
   readonly commandTimeoutMs?: number
   /** Receives what an operator should know. No event contains a token or a secret. */
   readonly onEvent?: (event: RedisLoginStoreEvent) => void
@@ -55,23 +62,20 @@ export type RedisLoginStoreEvent =
  * key.
  *
  * @example redisLoginStore(new Redis('redis://localhost'), { keys: [process.env.TOKEN_KEY] })
- * @throws ERR_CONFIGURATION for unusable keys or an unusable time limit.
+ * @throws ERR_CONFIGURATION for an invalid option.
  */
 export function redisLoginStore(redis: RedisClient, options: RedisLoginStoreOptions): LoginStore {
-  if (typeof redis?.call !== 'function' || typeof redis.duplicate !== 'function') {
+  if (!hasMethods(redis, ['call', 'duplicate'])) {
     const received = 'sendCommand' in Object(redis) ? 'a client of node-redis' : quoted(redis)
-    throw new QlikOAuthError(
-      'ERR_CONFIGURATION',
-      `redisLoginStore needs a client of ioredis, such as new Redis(url), got ${received}.`,
-    )
+    throw configurationError(`redisLoginStore needs a client of ioredis, such as new Redis(url), got ${received}.`)
   }
-  const { prefix = 'qlik:', commandTimeoutMs = 800, onEvent = () => {} } = options
-  if (!(commandTimeoutMs > 0)) {
-    throw new QlikOAuthError(
-      'ERR_CONFIGURATION',
-      `commandTimeoutMs must be a number above 0, got ${JSON.stringify(commandTimeoutMs)}`,
-    )
-  }
+  // Not quoted: it may be a key.
+  if (!isObject(options)) throw configurationError('redisLoginStore needs options, such as { keys: [key] }.')
+  rejectUnknownOptions('redisLoginStore', options, optionNames)
+  const { prefix = 'qlik:', onEvent = () => {} } = options
+  if (typeof prefix !== 'string') throw invalidOption('prefix', 'a string', prefix)
+  if (typeof onEvent !== 'function') throw invalidOption('onEvent', 'a function that receives an event', onEvent)
+  const commandTimeoutMs = wholeNumber('commandTimeoutMs', options.commandTimeoutMs, 800)
   const ring = keyRing(options.keys)
   const { keyIds } = ring
   const knownKeyIds = ` ${keyIds.join(' ')} `
@@ -237,3 +241,10 @@ const reindexedMs = 60_000
 function milliseconds(seconds: number): number {
   return Math.ceil(seconds * 1000)
 }
+
+const optionNames = Object.keys({
+  keys: true,
+  prefix: true,
+  commandTimeoutMs: true,
+  onEvent: true,
+} satisfies Record<keyof RedisLoginStoreOptions, true>)

@@ -19,7 +19,7 @@ export function announcement(change: LoginChange): string {
  *
  * A silent connection may be idle or cut. A heartbeat therefore takes the path of the announcements (published by the
  * client, received by the subscription), and the subscription is confirmed only while heartbeats come back. A failed
- * connection is not reconnected: a new one replaces it, and every subscriber is told of the gap.
+ * connection is not reconnected: a new one replaces it, and `onGap` is called.
  *
  * In a Cluster there is one connection to each master. Nodes forward announcements to one another, but drop them
  * silently while their link is broken, and the subscription of the Cluster client moves between nodes without notice.

@@ -19,15 +19,15 @@ export interface Seal {
 /**
  * AES-256-GCM with a key ring: the first key seals, every key unseals.
  *
- * To replace a key, append the new one on every process, then move it to the front, then remove the old one after the
- * absolute session time. The envelope is `<key id>.<iv>.<ciphertext and tag>`, each part base64url. The key id is the
+ * To replace a key, append the new one on every process, then move it to the front, then remove the old one after
+ * `absoluteSeconds`. The envelope is `<key id>.<iv>.<ciphertext and tag>`, each part base64url. The key id is the
  * beginning of the key's SHA-256.
  *
  * @param keys 32 bytes each, as bytes or base64.
  * @throws ERR_CONFIGURATION without a key, or for a key of another length.
  */
 export function keyRing(keys: readonly (string | Uint8Array)[]): Seal {
-  const entries = keys.map(ringEntry)
+  const entries = Array.isArray(keys) ? keys.map(ringEntry) : []
   const [newest] = entries
   if (newest === undefined)
     throw new QlikOAuthError('ERR_CONFIGURATION', `keys must contain at least one key of 32 bytes, base64. ${advice}`)

@@ -98,7 +98,7 @@ function backoffError(failure: QlikOAuthError | undefined): QlikOAuthError {
   })
 }
 
-/** Milliseconds; 0 after an error that another attempt cannot repeat. */
+/** Milliseconds; 0 after an error that a retry cannot cause again. */
 function backoffAfter(error: unknown): number {
   if (!(error instanceof QlikOAuthError) || error.code === 'ERR_SESSION_EXPIRED') return 0
   return Math.min(error.retryAfterSeconds ?? 1, 30) * 1000
