@@ -3,7 +3,7 @@ import type { IncomingMessage } from 'node:http'
 import { serialize } from 'cookie'
 import type { CookieOptions, SessionOptions, Store } from 'express-session'
 import type { LoginStore, QlikClientOptions } from 'qlik-oauth'
-import { hasMethods, isObject, messageOf, quoted } from 'qlik-oauth/internal'
+import { defaultRefreshLeewaySeconds, hasMethods, isObject, messageOf, quoted } from 'qlik-oauth/internal'
 import {
   configurationError,
   invalidOption,
@@ -64,7 +64,7 @@ interface CommonOptions {
   readonly idleSeconds?: number
   /** A login ends after this many seconds, regardless of activity. @default 43200 */
   readonly absoluteSeconds?: number
-  /** Seconds before its expiry at which an access token is renewed. @default 60 */
+  /** Seconds before its expiry at which an access token is refreshed. @default 60 */
   readonly refreshLeewaySeconds?: number
   /**
    * Logins started per client network (IPv4 address or IPv6 /64) and minute, over all processes; 0 turns the limit off.
@@ -149,7 +149,12 @@ export function authSettings(options: QlikAuthOptions): AuthSettings {
     store: loginStore(options.store),
     idleSeconds,
     absoluteSeconds,
-    refreshLeewaySeconds: wholeNumber('refreshLeewaySeconds', options.refreshLeewaySeconds, 60, 0),
+    refreshLeewaySeconds: wholeNumber(
+      'refreshLeewaySeconds',
+      options.refreshLeewaySeconds,
+      defaultRefreshLeewaySeconds,
+      0,
+    ),
     cacheSeconds,
     loginRateLimit: wholeNumber('loginRateLimit', options.loginRateLimit, 60, 0),
     home: homePath(options.home),

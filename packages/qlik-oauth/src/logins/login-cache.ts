@@ -1,8 +1,13 @@
 import { expiringCache } from '../stores/expiring-cache.ts'
-import type { Login } from './login.ts'
+import type { LoginRecord } from '../stores/login-store.ts'
+
+interface CachedLogin {
+  readonly key: string
+  readonly record: Pick<LoginRecord, 'endsAt'>
+}
 
 /** Logins kept in this process for a few seconds, so that not every request of a busy browser reads the store. */
-export interface LoginCache {
+export interface LoginCache<Login extends CachedLogin> {
   get(key: string): Login | undefined
   /** Changes with each deletion. Call it before reading the store, and pass the result to `set`. */
   generation(): number
@@ -13,7 +18,7 @@ export interface LoginCache {
 }
 
 /** @param lifetimeMs How long a login is served from the cache; 0 keeps none. */
-export function loginCache(lifetimeMs: number, now: () => number): LoginCache {
+export function loginCache<Login extends CachedLogin>(lifetimeMs: number, now: () => number): LoginCache<Login> {
   const entries = lifetimeMs > 0 ? expiringCache<Login>({ max: maxEntries, lifetimeMs, now }) : undefined
   let current = 0
 

@@ -2,8 +2,7 @@ import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals
 import { sampleLogin } from '../../test/support/login-store-tour.ts'
 import type { LoginChange, LoginStore } from '../stores/login-store.ts'
 import { memoryLoginStore } from '../stores/memory-login-store.ts'
-import type { Login } from './login.ts'
-import { type LoginEndNotifier, loginEndNotifier } from './login-end-notifier.ts'
+import { type LoginEndNotifier, loginEndNotifier, type WatchableLogin } from './login-end-notifier.ts'
 
 const hour = 3600_000
 let checks: number
@@ -43,8 +42,8 @@ async function watch(count: number): Promise<void> {
   checks = 0
 }
 
-function login(key: string): Login {
-  return { key, tenant: 'https://acme.example', record: sampleLogin(), accessToken: async () => 'token' }
+function login(key: string): WatchableLogin {
+  return { key, record: sampleLogin() }
 }
 
 describe('login end notifier', () => {

@@ -1,5 +1,4 @@
-import type { LoginChange, LoginChangeSubscription, LoginStore } from '../stores/login-store.ts'
-import type { Login } from './login.ts'
+import type { LoginChange, LoginChangeSubscription, LoginRecord, LoginStore } from '../stores/login-store.ts'
 
 export interface LoginEndNotifierOptions {
   readonly store: LoginStore
@@ -12,12 +11,18 @@ export interface LoginEndNotifierOptions {
   readonly onExpired: (key: string) => void
 }
 
-/** Calls listeners when a login ends, in whatever process. */
+/** The part of a login that is needed to learn of its end. */
+export interface WatchableLogin {
+  readonly key: string
+  readonly record: Pick<LoginRecord, 'endsAt'>
+}
+
+/** Calls listeners when a login ends, in any process. */
 export interface LoginEndNotifier {
   /** Subscribes to the store, once. */
   subscribe(): LoginChangeSubscription
   /** @returns A function that removes the listener. */
-  onEnd(login: Login, listener: () => void): () => void
+  onEnd(login: WatchableLogin, listener: () => void): () => void
   /** Calls the listeners of this process at once, before the announcement arrives. */
   notify(key: string): void
   close(): Promise<void>
@@ -52,7 +57,7 @@ export function loginEndNotifier(options: LoginEndNotifierOptions): LoginEndNoti
   }
 
   /**
-   * Announcements tell of most ends. The store is asked at the idle end, and now and then in case the login was evicted
+   * Most ends are announced. The store is polled at the idle end and at intervals, in case the login was evicted
    * or an announcement was lost.
    */
   async function check(key: string): Promise<void> {

@@ -1,12 +1,12 @@
-import { createHash } from 'node:crypto'
 import type { QlikClient } from '../protocol/client.ts'
+import { sha256 } from '../protocol/hash.ts'
 import type { QlikUser } from '../protocol/qlik-user.ts'
 import { revokeTokens } from '../protocol/revocation.ts'
-import { needsRefresh, type TokenSet } from '../protocol/token-set.ts'
+import { defaultRefreshLeewaySeconds, needsRefresh, type TokenSet } from '../protocol/token-set.ts'
 import type { ExpiredLogin, LoginRecord, LoginStore, StoredLogin } from '../stores/login-store.ts'
 import { ForeignRecordError } from '../stores/redis-records.ts'
+import type { TokenSource } from '../tokens/token-source.ts'
 import { expirySweep } from './expiry-sweep.ts'
-import type { Login } from './login.ts'
 import { loginCache } from './login-cache.ts'
 import { loginEndNotifier } from './login-end-notifier.ts'
 import type { EmitLoginEvent, LoginEndReason } from './login-events.ts'
@@ -21,7 +21,7 @@ export interface LoginsOptions {
   readonly idleSeconds?: number
   /** @default 43200 */
   readonly absoluteSeconds?: number
-  /** How long before its end an access token is refreshed. @default 60 */
+  /** Seconds before its expiry at which an access token is refreshed. @default 60 */
   readonly refreshLeewaySeconds?: number
   /**
    * How long a login is served from this process while the subscription to changes is confirmed. 0 reads the store each
@@ -32,10 +32,17 @@ export interface LoginsOptions {
   readonly cacheSeconds?: number
   /** Lease of the refresh lock; renewed while the token endpoint is slow. @default 5000 */
   readonly refreshLeaseMs?: number
-  /** How often expired logins are looked for. @default 15000 */
+  /** Interval between sweeps for expired logins, in milliseconds. @default 15000 */
   readonly sweepIntervalMs?: number
   /** @default Date.now */
   readonly now?: () => number
+}
+
+/** A login that is valid now. As a token source it refreshes its tokens once over all processes. */
+export interface Login extends TokenSource {
+  /** Name of the login in the store: a hash, no secret. */
+  readonly key: string
+  readonly record: LoginRecord
 }
 
 /** The logins of one application. Guards, proxies and sockets all use it, so that they agree on who is logged in. */
@@ -47,27 +54,25 @@ export interface Logins {
   create(key: string, login: { client: QlikClient; user: QlikUser; tokens: TokenSet }): Promise<Login>
   /** Ends a login in every process and revokes its tokens at the tenant. @returns False when it had ended already. */
   end(key: string, reason: LoginEndReason): Promise<boolean>
-  /** Ends all logins of a user. @returns How many were ended. */
-  endAll(tenant: string, userId: string): Promise<number>
   /** Lists the logins of a user. Those that are sealed with an unknown key are left out; the store reports them. */
   list(tenant: string, userId: string): Promise<readonly Login[]>
-  /** Calls `listener` once when the login ends, in whatever process. @returns A function that removes the listener. */
+  /** Calls `listener` once when the login ends, in any process. @returns A function that removes the listener. */
   onEnd(login: Login, listener: () => void): () => void
   close(): Promise<void>
 }
 
 /** Derives the key of a login from the session id, so that one read finds it and the store does not reveal cookies. */
 export function loginKey(sessionId: string): string {
-  return createHash('sha256').update(sessionId).digest('base64url')
+  return sha256(sessionId)
 }
 
 export function createLogins(options: LoginsOptions): Logins {
   const { store, clientOf, emit, idleSeconds = 1800, absoluteSeconds = 43_200, now = Date.now } = options
   // Varies by process, so that they do not all find a token due at the same moment.
-  const leewayMs = (options.refreshLeewaySeconds ?? 60) * 1000 * (0.8 + Math.random() * 0.2)
+  const leewayMs = (options.refreshLeewaySeconds ?? defaultRefreshLeewaySeconds) * 1000 * (0.8 + Math.random() * 0.2)
   const refresh = refreshLogins({ store, clientOf, emit, end, leewayMs, leaseMs: options.refreshLeaseMs ?? 5000, now })
   const caches = (options.cacheSeconds ?? 0) > 0
-  const cache = loginCache((options.cacheSeconds ?? 0) * 1000, now)
+  const cache = loginCache<Login>((options.cacheSeconds ?? 0) * 1000, now)
   const notifier = loginEndNotifier({
     store,
     now,
@@ -169,11 +174,6 @@ export function createLogins(options: LoginsOptions): Logins {
       return toLogin(key, { record, version: 1 })
     },
     end,
-    async endAll(tenant, userId) {
-      const keys = await store.loginKeys(tenant, userId)
-      const ended = await Promise.all(keys.map(key => end(key, 'administrator')))
-      return ended.filter(Boolean).length
-    },
     async list(tenant, userId) {
       const keys = await store.loginKeys(tenant, userId)
       const logins = await Promise.all(keys.map(key => read(key).catch(ignoreForeign)))
