@@ -20,7 +20,7 @@ export interface RequestLogin {
    */
   accessToken(): Promise<string>
   /**
-   * Calls the tenant as the user. Redirects are not followed. When the tenant rejects the access token, it is renewed
+   * Calls the tenant as the user. Redirects are not followed. When the tenant rejects the access token, it is refreshed
    * and a request without a body, or with a string as body, is sent once more.
    *
    * @param path Path on the tenant, such as `/api/v1/items`.
