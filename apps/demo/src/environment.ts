@@ -54,7 +54,7 @@ const variables = z.object({
   NODE_ENV: z.string().optional(),
   QLIK_TENANT_URL: variable(
     isOrigin,
-    'the origin of a Qlik Cloud tenant, such as "https://acme.eu.qlikcloud.com"; http is for this machine only',
+    'the origin of a Qlik Cloud tenant, such as "https://acme.eu.qlikcloud.com"; http is accepted on loopback only',
     '`pnpm demo` starts a simulated tenant instead',
   ).transform(originOf),
   QLIK_CLIENT_ID: credential('README.md explains how to register a client'),
@@ -78,7 +78,7 @@ const variables = z.object({
   PORT: wholeNumber(1, 65_535).default(3000),
   PUBLIC_URL: variable(
     isOrigin,
-    'the origin that browsers see, such as "https://app.example.com"; http is for this machine only',
+    'the origin that browsers see, such as "https://app.example.com"; http is accepted on loopback only',
   )
     .transform(originOf)
     .optional(),
@@ -220,7 +220,7 @@ function explanation(issues: readonly z.core.$ZodIssue[], received: Values): str
 }
 
 function printable(variableName: string, value: string): string {
-  if (secrets.includes(variableName)) return 'another value, not shown because it is secret'
+  if (secrets.includes(variableName)) return 'a value that is hidden because it is secret'
   const text = JSON.stringify(variableName.endsWith('_URL') ? withoutCredentials(value) : value)
   return text.length > 120 ? `${text.slice(0, 120)}…` : text
 }

@@ -7,7 +7,7 @@ import { requireSameOrigin } from './http/same-origin.ts'
 import { loginStore } from './login/auth-options.ts'
 
 export interface ExposeAccessTokensOptions {
-  /** A client that has the impersonation grant and no other right. */
+  /** A client that has the impersonation grant and no other grants. */
   readonly client: QlikClient
   /** Shares the tokens between processes. */
   readonly store: LoginStore
@@ -24,7 +24,7 @@ export interface ExposeAccessTokensOptions {
  * sends a token to a browser.
  *
  * A script that gets into the page gets the token and can use it from anywhere until it expires, six hours at Qlik,
- * even after logout. The proxy has no such weakness: use this only for a page that must reach the tenant directly.
+ * even after logout. The proxy does not expose the token: use this only for a page that must reach the tenant directly.
  *
  * Mount it at any path. It responds to `POST` from pages of this application with `{"accessToken":"…"}`, never cached.
  * The embed also needs `data-client-id`.
@@ -47,7 +47,7 @@ export function exposeAccessTokens(
 
   async function serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
     if (request.method !== 'POST')
-      throw httpError('ERR_METHOD_NOT_ALLOWED', 'This address accepts POST only.', { allow: ['POST'] })
+      throw httpError('ERR_METHOD_NOT_ALLOWED', 'Only POST is allowed.', { allow: ['POST'] })
     requireSameOrigin(request, publicUrl)
     const user = await userOf(request)
     if (user === undefined) throw new QlikOAuthError('ERR_LOGIN_REQUIRED', 'Not authenticated')

@@ -13,7 +13,7 @@ import type { SocketOptions } from './socket/socket-proxy-options.ts'
 export type QlikProxyHandler = (request: IncomingMessage, response: ServerResponse, next?: () => void) => void
 
 export interface QlikProxyOptions {
-  /** Finds the principal of a request: a logged-in, impersonated or anonymous user, or a machine. */
+  /** Returns the principal of a request: a logged-in, impersonated or anonymous user, or a machine. */
   readonly authenticate: Authenticate
   /** Origin at which browsers see this application. */
   readonly publicUrl: string

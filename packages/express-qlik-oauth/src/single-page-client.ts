@@ -126,7 +126,7 @@ export function singlePageClient(options: SinglePageClientOptions): SinglePageCl
       if (request.method !== 'GET' && request.method !== 'HEAD') {
         return sendError(
           response,
-          httpError('ERR_METHOD_NOT_ALLOWED', 'This address accepts GET only.', { allow: ['GET', 'HEAD'] }),
+          httpError('ERR_METHOD_NOT_ALLOWED', 'Only GET is allowed.', { allow: ['GET', 'HEAD'] }),
         )
       }
       response.writeHead(200, headers).end(page)

@@ -81,7 +81,7 @@ export function tenantProxies(context: TenantProxiesContext): ProxyServer {
     rest(request, response) {
       const proxy = named(request)
       if (proxy === undefined)
-        sendError(response, httpError('ERR_PATH_NOT_ALLOWED', 'This address belongs to no tenant.'))
+        sendError(response, httpError('ERR_PATH_NOT_ALLOWED', 'No tenant is configured for this host.'))
       else if (proxy !== 'login') proxy.rest(request, response)
       else void byLogin(request).then(found => found.proxy.rest(request, response, found.authenticate))
     },
@@ -89,7 +89,7 @@ export function tenantProxies(context: TenantProxiesContext): ProxyServer {
       const proxy = named(request)
       ignoreErrors(socket)
       if (proxy === undefined)
-        refuseUpgrade(socket, httpError('ERR_SOCKET_NOT_FOUND', 'This address belongs to no tenant.'), newTraceId())
+        refuseUpgrade(socket, httpError('ERR_SOCKET_NOT_FOUND', 'No tenant is configured for this host.'), newTraceId())
       else if (proxy !== 'login') proxy.upgrade(request, socket, head)
       else
         void byLogin(request).then(

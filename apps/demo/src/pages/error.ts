@@ -71,7 +71,7 @@ const clientRejected: Message = {
   eyebrow: 'Login unavailable',
   heading: 'Qlik Cloud rejected this application.',
   advice:
-    'Your account is not the problem: the operator of this site must correct its registration. The error was logged.',
+    'This isn’t a problem with your account. The operator of this site must fix its OAuth client. The error was logged.',
   actions: [home],
 }
 

@@ -5,8 +5,8 @@ import proxyAddr from 'proxy-addr'
 import { invalidOption } from './option-checks.ts'
 
 /**
- * Which addresses in `X-Forwarded-For` are believed, as Express's "trust proxy": the number of trusted hops, trusted
- * addresses and subnets, or a function. `true` believes every address, so clients can choose theirs.
+ * Trusted proxies in front of the application, as in Express's "trust proxy": their number, their addresses and subnets,
+ * or a function. `true` trusts every address, so clients can choose theirs.
  */
 export type TrustProxy = boolean | number | string | readonly string[] | ((address: string, hop: number) => boolean)
 
@@ -28,7 +28,7 @@ export function clientAddress(trustProxy: TrustProxy = false): (request: Incomin
  * The network that a client can choose its address from: one IPv4 address, or one IPv6 /64. Limits are counted by it.
  *
  * @param address Address with or without port, brackets and zone. IPv4-mapped IPv6 addresses are IPv4 addresses.
- * @returns Such as `192.0.2.1` or `2001:db8:0:0::/64`; `unknown` for everything that is no address.
+ * @returns Such as `192.0.2.1` or `2001:db8:0:0::/64`; `unknown` for anything else.
  */
 export function clientNetwork(address: string | undefined): string {
   const plain = withoutPort(address?.trim() ?? '')
@@ -44,7 +44,7 @@ function withoutPort(address: string): string {
   return /^\[([^\]]*)\](?::\d+)?$/.exec(address)?.[1] ?? /^(\d+(?:\.\d+){3}):\d+$/.exec(address)?.[1] ?? address
 }
 
-/** @returns `undefined` when no address in `X-Forwarded-For` is believed. */
+/** @returns `undefined` when `X-Forwarded-For` is not used. */
 function trustFunction(trustProxy: unknown): ((address: string, hop: number) => boolean) | undefined {
   if (trustProxy === false || trustProxy === 0) return undefined
   if (trustProxy === true) return () => true

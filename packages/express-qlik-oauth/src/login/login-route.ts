@@ -70,7 +70,7 @@ export async function startTransaction(
 const transactionSeconds = 600
 
 /**
- * A login that starts right after a completed one did not stick: the browser refuses the session cookie, or the
+ * A login that starts right after a completed one was not kept: the browser refuses the session cookie, or the
  * application asks for another login. After a few rounds an error explains it instead of another redirect.
  *
  * @throws ERR_LOGIN_LOOP
@@ -89,20 +89,20 @@ const loopSeconds = 20
 const maxLoops = 4
 
 /**
- * express-session sends a Secure cookie over https only. Behind a balancer that ends TLS it has to be told that the
- * request came over https, or every login is lost.
+ * express-session sends a Secure cookie over https only. Behind a load balancer that terminates TLS, it must trust the
+ * proxy, or no login is kept.
  */
 function refuseInsecure({ settings: { session }, emit }: AuthContext, request: Request): void {
   if (cookieOptions(session, request).secure !== true || isSecureRequest(request, session)) return
   const message =
-    'The session cookie is Secure, but this request did not come over https as far as Express can tell. ' +
-    "Behind a balancer that ends TLS, set app.set('trust proxy', 1) (TRUST_PROXY=1 in the demo)."
+    'The session cookie is Secure, but Express received this request over http. ' +
+    "Behind a load balancer that terminates TLS, set app.set('trust proxy', 1) (TRUST_PROXY=1 in the demo)."
   emit('warning', { code: 'ERR_CONFIGURATION', message })
   throw configurationError(message)
 }
 
 /**
- * Counts what makes an outsider's request write a transaction: logins, and stale callbacks that start one again.
+ * Counts the unauthenticated requests that write: logins, and stale callbacks that start one again.
  *
  * @throws ERR_RATE_LIMIT
  */

@@ -20,7 +20,7 @@ export function loginRoutes(context: AuthContext): RequestHandler {
     if (entry === undefined) return recoverSession(context, request, response).then(() => next(), next)
     const { methods, route } = entry
     if (!methods.includes(request.method)) {
-      const message = `This address accepts ${methods.join(' and ')} only.`
+      const message = `Only ${methods.join(' and ')} ${methods.length > 1 ? 'are' : 'is'} allowed.`
       return sendError(response, httpError('ERR_METHOD_NOT_ALLOWED', message, { allow: methods }))
     }
     return route(context, request, response).catch((error: unknown) => {

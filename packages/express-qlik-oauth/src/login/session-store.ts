@@ -8,8 +8,8 @@ import { type Logins, loginKey } from 'qlik-oauth/internal'
  * - `req.session.destroy()` and `regenerate()` end the login too. A session that was lost, by eviction for instance,
  *   does not end it.
  * - Session data that cannot be read counts as lost.
- * - Errors become ERR_STORE_UNAVAILABLE, status 503. A store that is slow is waited for, unless the login store does
- *   not respond either: then Redis is away, and the request gets 503 within a second instead of hanging.
+ * - Errors become ERR_STORE_UNAVAILABLE, status 503. A slow store gets time, unless the login store does not respond
+ *   either: Redis is then unavailable, and the request gets 503 within a second instead of hanging.
  */
 export function bindSessionStore(store: Store, logins: Logins, loginStore: LoginStore): void {
   const get = store.get.bind(store)
@@ -36,7 +36,7 @@ export function bindSessionStore(store: Store, logins: Logins, loginStore: Login
     set(sessionId, session, finish)
   }
   if (touch !== undefined) {
-    // The response is complete by then; a session that was not touched is no reason to delay or break it.
+    // The response is complete by then. An error of `touch` must not delay or break it.
     store.touch = (sessionId, session, done) => {
       const finish = whileAvailable(() => done?.())
       touch(sessionId, session, finish)
@@ -77,8 +77,8 @@ type Callback<Value> = (error?: unknown, value?: Value) => void
 function availability(loginStore: LoginStore): <Value>(done: Callback<Value>) => Callback<Value> {
   // Requests that wait at the same time share one check.
   let checking: Promise<unknown> | undefined
-  const isAway = (): Promise<unknown> => {
-    checking ??= away(loginStore).finally(() => {
+  const checkStore = (): Promise<unknown> => {
+    checking ??= unavailability(loginStore).finally(() => {
       checking = undefined
     })
     return checking
@@ -93,7 +93,7 @@ function availability(loginStore: LoginStore): <Value>(done: Callback<Value>) =>
       done(error, value)
     }
     const check = async (): Promise<void> => {
-      const error = await isAway()
+      const error = await checkStore()
       if (error !== undefined) finish(error)
       else if (isWaiting) timer = setTimeout(check, slowMs)
     }
@@ -103,7 +103,7 @@ function availability(loginStore: LoginStore): <Value>(done: Callback<Value>) =>
 }
 
 /** @returns The error when the login store does not respond in time. */
-async function away(loginStore: LoginStore): Promise<unknown> {
+async function unavailability(loginStore: LoginStore): Promise<unknown> {
   let timer: NodeJS.Timeout | undefined
   const late = new Promise<Error>(resolve => {
     timer = setTimeout(() => resolve(sessionStoreError(new Error('no response in time'))), pingMs)

@@ -5,7 +5,7 @@ import { type ProxySettings, proxySettings, type SharedProxyOption } from '../ht
 import { defaultAllow, type PathRule } from './path-rules.ts'
 
 export interface RestProxyOptions {
-  /** Finds on whose behalf a request reaches the tenant. */
+  /** Returns the principal of a request. */
   readonly authenticate: Authenticate
   /**
    * Origin at which browsers see the application, such as `https://app.example.com`. State-changing requests must come
@@ -24,15 +24,15 @@ export interface RestProxyOptions {
   /**
    * Exact paths of the tenant whose HTML, SVG or XML may run as a page of the application, for embedding it in a frame.
    *
-   * The price: scripts in it act with the session of the user, as if they were yours. They read and change everything
-   * that the user can, in the application and at the tenant. Whoever can write what is served there can do so.
+   * Scripts in these pages run with the user's session: they can do anything that the user can do in the application
+   * and at the tenant. So can anyone who can publish at these paths.
    *
    * @default []
    */
   readonly dangerouslyRunTenantPages?: readonly string[]
   /**
-   * Hops in front of the application whose `X-Forwarded-For` is believed, as Express's "trust proxy". Limits are counted
-   * by client address for principals without an `id`.
+   * Trusted proxies in front of the application, as in Express's "trust proxy". Limits are counted by client address for
+   * principals without an `id`.
    *
    * @default false
    */
@@ -42,7 +42,7 @@ export interface RestProxyOptions {
     readonly connectMs?: number
     /** From the request, with its body sent, to the head of the response; also for waiting for a turn. @default 60000 */
     readonly headersMs?: number
-    /** Longest silence of the tenant within a response; does not apply to event streams. @default 120000 */
+    /** Longest pause between two chunks of a response body; does not apply to event streams. @default 120000 */
     readonly bodyMs?: number
     /** Longest time without progress of a client that uploads or reads. @default 60000 */
     readonly clientMs?: number
@@ -52,12 +52,12 @@ export interface RestProxyOptions {
     readonly bodyBytes?: number
     /** Longest path with query. @default 8192 */
     readonly urlBytes?: number
-    /** Longest JSON response that may come out of a compressed one. @default 256 MiB */
+    /** Largest JSON response after decompression. @default 256 MiB */
     readonly decompressedBytes?: number
     /** Requests that may wait for a connection to one tenant. @default 1024 */
     readonly waiting?: number
     /**
-     * Requests of one login, under way and waiting; at most half of `connections` are under way. Without `id` of the
+     * Requests of one login, in progress and waiting; at most half of `connections` are in progress. Without `id` of the
      * principal, of one client address.
      *
      * @default 128
