@@ -110,7 +110,7 @@ describe('four processes with 25 requests each', () => {
     release()
     void unanswered
     const got = await askAll('lost')
-    expect(got.every(answer => answer === 'ERR_SESSION_EXPIRED' || answer === 'not authenticated')).toBe(true)
+    expect(got.every(outcome => outcome === 'ERR_SESSION_EXPIRED' || outcome === 'not authenticated')).toBe(true)
     expect(grants).toEqual(['lost-1', 'lost-1'])
     expect(new Set(await askAll('lost'))).toEqual(new Set(['not authenticated']))
     expect(grants).toHaveLength(2)

@@ -204,9 +204,9 @@ describe('a refresh that fails', () => {
     ['an outage', { status: 503, body: 'away' }],
     ['a limit', { status: 429, headers: { 'retry-after': '7' }, body: {} }],
     ['garbage', { status: 200, body: '<html>' }],
-  ])('keeps the login after %s: the old token until it expires, then 503', async (_what, answer) => {
+  ])('keeps the login after %s: the old token until it expires, then 503', async (_what, response) => {
     await loggedIn()
-    endpoint.respond(() => answer)
+    endpoint.respond(() => response)
     clock += hour - 20_000
     expect(await token(process())).toBe('first')
     clock += 25_000
@@ -293,7 +293,7 @@ describe('a refresh whose result cannot be stored', () => {
         const outcome = await store.replaceLogin(...parameters)
         if (lost) return outcome
         lost = true
-        throw new QlikOAuthError('ERR_STORE_UNAVAILABLE', 'no answer')
+        throw new QlikOAuthError('ERR_STORE_UNAVAILABLE', 'no response')
       },
     })
     expect(await token(logins)).toBe('token-1')

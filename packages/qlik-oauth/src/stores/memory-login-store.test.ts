@@ -14,7 +14,7 @@ describe('memory login store', () => {
     expect(() => memoryLoginStore(options as never)).toThrow(message)
   })
 
-  it('expires entries by the given clock', async () => {
+  it('expires entries by the clock of the options', async () => {
     let now = 0
     const store = memoryLoginStore({ now: () => now })
     await store.saveTransaction('a', transaction, 600)

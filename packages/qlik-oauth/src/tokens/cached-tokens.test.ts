@@ -397,7 +397,7 @@ describe('the options of a token source', () => {
   })
 })
 
-/** Uses a token source for requests to a resource that answers 401 to every token. @returns The tokens it received. */
+/** Uses a token source for requests to a resource that rejects every token with 401. @returns The tokens it received. */
 async function rejectEveryToken(tokens: TokenSource, requests: number): Promise<string[]> {
   const received = new Set<string>()
   for (let request = 0; request < requests; request++) {
