@@ -75,6 +75,15 @@ describe('fair queue', () => {
     expect([...left, third].map(({ started }) => started)).toEqual([false, false, true])
   })
 
+  it('keeps the limit of a login in progress while thousands of others come and go', () => {
+    const { acquire, release } = queueOf(10, 2)
+    const running = [acquire('a'), acquire('a')]
+    for (let number = 0; number < 3000; number += 1) release(acquire(`login ${number}`))
+    expect(() => acquire('a')).toThrow(expect.objectContaining({ code: 'ERR_TOO_MANY_LOGIN_REQUESTS' }))
+    running.forEach(release)
+    expect(acquire('a').started).toBe(true)
+  })
+
   it('never exceeds its limits, never idles while a request could start, and loses none', () => {
     const command = fc.tuple(fc.boolean(), fc.constantFrom('a', 'b', 'c'), fc.nat())
     fc.assert(

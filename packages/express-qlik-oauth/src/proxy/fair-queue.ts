@@ -1,3 +1,4 @@
+import { LRUCache } from 'lru-cache'
 import type { QlikOAuthError } from 'qlik-oauth'
 import { httpError } from '../http/error-response.ts'
 
@@ -32,10 +33,17 @@ export interface LoginQueue {
 export class FairQueue {
   readonly #options: FairQueueOptions
   readonly #share: number
-  readonly #logins = new Map<string, LoginQueue>()
+  /** Idle logins are kept and reused, up to a limit. */
+  readonly #recent = new LRUCache<string, LoginQueue>({
+    max: 1000,
+    dispose: (login, limitKey) => {
+      if (login.running + login.waiting.length > 0) this.#evicted.set(limitKey, login)
+    },
+  })
+  /** Logins with requests that no longer fit into `#recent`. */
+  readonly #evicted = new Map<string, LoginQueue>()
   /** Logins with waiting requests and room for them, the one to be served next first. */
   readonly #next = new Set<LoginQueue>()
-  #maxLogins = minLogins
   #running = 0
   #waiting = 0
 
@@ -51,7 +59,7 @@ export class FairQueue {
    * @throws ERR_TOO_MANY_LOGIN_REQUESTS, ERR_TENANT_BUSY
    */
   acquire(limitKey: string, request: QueuedRequest): LoginQueue {
-    const login = this.#logins.get(limitKey) ?? this.#open(limitKey)
+    const login = this.#recent.get(limitKey) ?? this.#evicted.get(limitKey) ?? this.#open(limitKey)
     if (login.running < this.#share && login.waiting.length === 0 && this.#running < this.#options.concurrent) {
       this.#start(login, request)
       return login
@@ -77,19 +85,12 @@ export class FairQueue {
       if (login.waiting.length > 0) this.#next.add(login)
       if (this.#next.size > 0) this.#startNext()
     }
-    if (this.#logins.size > this.#maxLogins) this.#sweep()
-  }
-
-  /** Idle logins are reused. */
-  #sweep(): void {
-    for (const [limitKey, { running, waiting }] of this.#logins)
-      if (running === 0 && waiting.length === 0) this.#logins.delete(limitKey)
-    this.#maxLogins = Math.max(minLogins, this.#logins.size * 2)
+    if (this.#evicted.size > 0 && login.running + login.waiting.length === 0) this.#evicted.delete(login.limitKey)
   }
 
   #open(limitKey: string): LoginQueue {
     const login: LoginQueue = { limitKey, running: 0, waiting: [] }
-    this.#logins.set(limitKey, login)
+    this.#recent.set(limitKey, login)
     return login
   }
 
@@ -111,8 +112,6 @@ export class FairQueue {
     this.#start(login, request)
   }
 }
-
-const minLogins = 1000
 
 export function busy(): QlikOAuthError {
   return httpError('ERR_TENANT_BUSY', 'Too many requests are waiting for the tenant.')

@@ -25,8 +25,8 @@ export interface PathRules {
 }
 
 /**
- * Makes rules from a list of patterns: `*` stands for one segment, `**` at the end for everything below. Every reading of
- * a path must be on the list, and no reading may lead to a credential path that the list does not name.
+ * Makes rules from a list of patterns: `*` matches one segment, `**` at the end everything below. A pattern must match
+ * every reading of a path, and no reading may be a credential path that no pattern names.
  *
  * @throws ERR_CONFIGURATION
  */
@@ -57,7 +57,7 @@ export function pathRules(allow: readonly PathRule[] = defaultAllow): PathRules 
   }
 }
 
-/** The tenant's own login: it would give the browser a session of the tenant, which the proxy replaces. */
+/** The tenant's own login. It would set session cookies of the tenant. */
 const neverOpen = /^\/(?:oauth|login|logout)(?:\/|$)/
 
 interface CompiledRule {
@@ -70,7 +70,8 @@ function compiled(rule: PathRule, index: number): CompiledRule {
   const { path, methods } = typeof rule === 'string' ? { path: rule, methods: defaultMethods } : rule
   if (typeof path !== 'string' || !/^\/[\w\-.~/*]*$/.test(path) || /\*\*(?!$)|[^/]\*\*$|\*[^/*]|[^/*]\*/.test(path)) {
     throw configurationError(
-      `allow[${index}] must be a path such as "/api/**" or "/api/v1/items/*", where "*" is a whole segment and "**" stands at the end, got ${JSON.stringify(path)}.`,
+      `allow[${index}] must be a path such as "/api/**" or "/api/v1/items/*", where "*" is a whole segment and "**" ` +
+        `stands at the end, got ${JSON.stringify(path)}.`,
     )
   }
   const unknown = Array.isArray(methods) ? methods.filter(method => !defaultMethods.includes(method)) : [methods]

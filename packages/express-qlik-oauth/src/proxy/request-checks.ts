@@ -3,7 +3,7 @@ import { httpError } from '../http/error-response.ts'
 import { bodyTooLarge } from './upload.ts'
 
 /**
- * A method in a header would change the method after it has been checked.
+ * The tenant would use the method in the header instead of the checked one.
  *
  * @throws ERR_METHOD_NOT_ALLOWED
  */
@@ -14,7 +14,7 @@ export function refuseMethodOverride({ headers }: IncomingMessage): void {
 }
 
 /**
- * A service worker of the tenant would see and answer all later requests of the page to the proxy.
+ * A service worker of the tenant could intercept all later requests of the page to the proxy.
  *
  * @throws ERR_SERVICE_WORKER
  */

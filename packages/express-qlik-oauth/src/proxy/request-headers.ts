@@ -78,7 +78,10 @@ function namedIn(connection: string | undefined): ReadonlySet<string> | undefine
   )
 }
 
-/** An ETag that was made weak because links were rewritten; If-Match compares strong ones only. RFC 9110, section 13.1.1. */
+/**
+ * An ETag that the proxy made weak because it rewrote links; If-Match compares strong ones only. RFC 9110, section
+ * 13.1.1.
+ */
 const weakTag = /(^|,)\s*W\/(?=")/g
 
 /** Keeps the codings in which links in JSON can be rewritten. */

@@ -31,8 +31,8 @@ export interface RestProxyOptions {
    */
   readonly dangerouslyRunTenantPages?: readonly string[]
   /**
-   * Trusted proxies in front of the application, as in Express's "trust proxy". Limits are counted by client address for
-   * principals without an `id`.
+   * Trusted proxies in front of the application, as in Express's "trust proxy". Limits are counted by client address
+   * for principals without an `id`.
    *
    * @default false
    */
@@ -40,9 +40,9 @@ export interface RestProxyOptions {
   readonly timeouts?: {
     /** For a TCP and TLS connection to the tenant. @default 10000 */
     readonly connectMs?: number
-    /** From the request, with its body sent, to the head of the response; also for waiting for a turn. @default 60000 */
+    /** From the end of the request to the head of the response; also the longest wait in the queue. @default 60000 */
     readonly headersMs?: number
-    /** Longest pause between two chunks of a response body; does not apply to event streams. @default 120000 */
+    /** Longest pause between two chunks of a response body, except of event streams. @default 120000 */
     readonly bodyMs?: number
     /** Longest time without progress of a client that uploads or reads. @default 60000 */
     readonly clientMs?: number
@@ -57,8 +57,8 @@ export interface RestProxyOptions {
     /** Requests that may wait for a connection to one tenant. @default 1024 */
     readonly waiting?: number
     /**
-     * Requests of one login, in progress and waiting; at most half of `connections` are in progress. Without `id` of the
-     * principal, of one client address.
+     * Requests of one login, in progress and waiting; at most half of `connections` are in progress. Without `id` of
+     * the principal, of one client address.
      *
      * @default 128
      */

@@ -22,9 +22,9 @@ export interface TenantPool {
 }
 
 export interface TenantPools {
-  /** @param tenant Origin, from a token source and from nowhere else. */
+  /** @param tenant Origin, from a token source only. */
   to(tenant: string): TenantPool
-  /** Ends all connections; what is under way is cut off. */
+  /** Destroys all connections, with the requests on them. */
   close(): Promise<void>
 }
 
@@ -84,5 +84,5 @@ export function tenantPools(settings: RestProxySettings, isOpen: (path: string) 
   }
 }
 
-/** Shorter than the idle time of common load balancers (60 s), so that few requests meet a connection being closed. */
+/** Shorter than the idle timeout of common load balancers (60 s), so that few requests meet a stale connection. */
 const keepAliveMs = 30_000

@@ -38,7 +38,7 @@ export function upload(request: IncomingMessage, idleMs: number, maxBytes: numbe
     } else if (body.push(chunk)) {
       timer?.refresh()
     } else {
-      // From here on the tenant is slow, and its own limit applies.
+      // The tenant is slow now: `headersMs` applies.
       clearTimeout(timer)
       timer = undefined
       request.pause()

@@ -23,7 +23,7 @@ export function contentPolicy(
   if (isInert(contentType)) return { contentSecurityPolicy: undefined, contentDisposition }
   return {
     contentSecurityPolicy: 'sandbox',
-    contentDisposition: isPartOfPage(destination) ? contentDisposition : asAttachment(contentDisposition),
+    contentDisposition: isSubresource(destination) ? contentDisposition : asAttachment(contentDisposition),
   }
 }
 
@@ -49,14 +49,14 @@ const inert = new RegExp(
 )
 
 /**
- * Whether the response becomes a part of a page, such as an image, and no page of its own. Browsers that do not send
- * `Sec-Fetch-Dest` may be opening it.
+ * Whether the response is a subresource, such as an image, not a document. A request without `Sec-Fetch-Dest` may be
+ * a navigation.
  */
-function isPartOfPage(destination: string | string[] | undefined): boolean {
-  return typeof destination === 'string' && partsOfPage.has(destination)
+function isSubresource(destination: string | string[] | undefined): boolean {
+  return typeof destination === 'string' && subresources.has(destination)
 }
 
-const partsOfPage: ReadonlySet<string> = new Set([
+const subresources: ReadonlySet<string> = new Set([
   'audio',
   'empty',
   'font',

@@ -58,18 +58,18 @@ export function rewritten(body: Buffer, coding: JsonCoding, links: TenantLinks, 
   return coding === 'gzip' ? gzipSync(changed, fastGzip) : brotliCompressSync(changed, fastBrotli)
 }
 
-/** Rewrites a document of any length while it passes by. */
+/** Rewrites a document of any length as a stream. */
 export function jsonRewriter(links: TenantLinks, path: string): LinkRewriter {
   return linkRewriter(links.jsonText, reports.test(path))
 }
 
-/** `GET /reports/{id}/status` and `/outputs` say where a finished report is. */
+/** `GET /reports/{id}/status` and `/outputs` contain links to finished reports. */
 const reports = /^\/api\/v1\/reports\/[^/]+\/(?:status|outputs)$/
 
 /**
- * The stages that rewrite a compressed document, to be put between the tenant and the client.
+ * The stages that rewrite a compressed document between the tenant and the client.
  *
- * @param maxBytes A few compressed bytes may stand for gigabytes; after so many the response is cut off.
+ * @param maxBytes Largest decompressed length. A longer response fails with ERR_TENANT_RESPONSE.
  */
 export function transcoder(
   coding: 'gzip' | 'br',

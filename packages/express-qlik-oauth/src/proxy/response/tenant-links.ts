@@ -1,10 +1,11 @@
 /** Turns URLs of the tenant into URLs of the proxy. */
 export interface TenantLinks {
   /**
-   * The value of `Location`: a path below the mount when it leads to the tenant, an absolute URL when it leads elsewhere.
+   * The value of `Location`: a path below the mount for a URL of the tenant, an absolute URL for any other http or
+   * https URL.
    *
    * @param requestPath Path on the tenant, against which relative references are resolved.
-   * @returns `undefined` for what is no http or https URL.
+   * @returns `undefined` for any other URL.
    */
   location(value: string, requestPath: string): string | undefined
   /** The value of `Link`: links to the tenant lead to the proxy, all others stay. RFC 8288. */
@@ -38,7 +39,7 @@ export function tenantLinks(
 
   const publicMount = publicOrigin + mount
 
-  /** An absolute URL stays absolute, a path stays a path; without the mount, clients would resolve it past the proxy. */
+  /** Keeps absolute URLs absolute, and adds the mount to paths, which clients would resolve past the proxy. */
   const rewritten = (text: string): string | undefined => {
     const found = originAndPath.exec(text)
     if (found === null) return undefined
