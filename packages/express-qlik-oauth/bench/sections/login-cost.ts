@@ -5,7 +5,7 @@ import { type Running, startRedis, startSubject, stop } from '../support/childre
 import { startTenant } from '../support/nginx.ts'
 import { loginRecord, planter } from '../support/planted-logins.ts'
 import { cpuMicroseconds } from '../support/process-cost.ts'
-import { type Asked, redisRelay } from '../support/redis-relay.ts'
+import { redisRelay, type SentCommands } from '../support/redis-relay.ts'
 import { inTurn } from '../support/rounds.ts'
 import { type ApplicationName, landing, signedCookie } from '../support/setting.ts'
 import { spread } from '../support/statistics.ts'
@@ -37,9 +37,9 @@ async function countRoundTrips(redisPort: number, tenant: string): Promise<void>
     applications.push(process)
     return port
   }
-  const asked = new Map<string, Asked[]>()
-  async function step(name: string, act: () => Promise<unknown>): Promise<void> {
-    asked.set(name, [...(asked.get(name) ?? []), await relay.during(act)])
+  const sent = new Map<string, SentCommands[]>()
+  async function step(name: string, operation: () => Promise<unknown>): Promise<void> {
+    sent.set(name, [...(sent.get(name) ?? []), await relay.during(operation)])
   }
 
   const own = await started('this project')
@@ -94,7 +94,7 @@ async function countRoundTrips(redisPort: number, tenant: string): Promise<void>
   }
 
   // The first time loads the scripts into Redis.
-  const measured = [...asked].map(([name, list]) => [name, list.slice(1)] as const)
+  const measured = [...sent].map(([name, list]) => [name, list.slice(1)] as const)
   printTable(
     `Redis commands, ${repetitions} times each`,
     ['', 'commands', 'round trips', 'which: + at once, > one after another'],
@@ -112,18 +112,18 @@ async function countRoundTrips(redisPort: number, tenant: string): Promise<void>
 
 const proxied = '/qlik/api/v1/items'
 
-function trips({ roundTrips }: Asked): number {
+function trips({ roundTrips }: SentCommands): number {
   return roundTrips.length
 }
 
 /** The number, or minimum and maximum when it varies. */
-function counts(list: readonly Asked[], count: (asked: Asked) => number): string {
+function counts(list: readonly SentCommands[], count: (sent: SentCommands) => number): string {
   const numbers = list.map(count)
   const [least, most] = [Math.min(...numbers), Math.max(...numbers)]
   return least === most ? String(least) : `${least}-${most}`
 }
 
-function text({ roundTrips }: Asked): string {
+function text({ roundTrips }: SentCommands): string {
   return roundTrips.map(commands => commands.map(({ name, about }) => `${name} ${about}`).join(' + ')).join(' > ')
 }
 

@@ -85,7 +85,7 @@ async function check({ subject, port }: RunningSubject, { path, bytes }: Request
   const body = await response.arrayBuffer()
   if (response.status !== 200 || Math.abs(body.byteLength - bytes) > 100) {
     throw new Error(
-      `${subject} answers ${response.status} with ${body.byteLength} bytes: ${Buffer.from(body).toString().slice(0, 200)}`,
+      `${subject} responds with ${response.status} and ${body.byteLength} bytes: ${Buffer.from(body).toString().slice(0, 200)}`,
     )
   }
 }

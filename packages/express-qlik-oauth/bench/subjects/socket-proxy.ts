@@ -16,7 +16,7 @@ import { wsTunnel } from './ws-tunnel.ts'
 const maxMessageBytes = 128 * 1024 * 1024
 
 const subjects: Readonly<Record<SocketSubject | 'tenant', (server: Server, tenant: string) => void>> = {
-  /** Echoes short messages; answers a long one with its length. */
+  /** Echoes short messages; responds to a long one with its length. */
   tenant(server) {
     new WebSocketServer({ server, perMessageDeflate: false, maxPayload: maxMessageBytes }).on('connection', socket =>
       socket.on('message', (data: Buffer, binary) =>

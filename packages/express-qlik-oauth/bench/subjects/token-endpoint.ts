@@ -2,8 +2,8 @@
  * The dynamic part of the tenant: authorizes every request, issues single-use refresh tokens, accepts every socket.
  * Prints its port.
  *
- * `GET /oauth/calls?delayMs=100` returns the calls since the last time, and sets the response time of the token endpoint.
- * A refresh token that is used twice revokes its family.
+ * `GET /oauth/calls?delayMs=100` returns the calls since the last time, and sets the response time of the token
+ * endpoint. A refresh token that is used twice revokes its family.
  */
 import { createHash, generateKeyPairSync, randomBytes, sign } from 'node:crypto'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
@@ -32,7 +32,7 @@ const { privateKey, publicKey } = generateKeyPairSync('rsa', { modulusLength: 20
 let calls = { refreshes: 0, refused: 0 }
 let delayMs = 0
 
-async function answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
+async function respond(request: IncomingMessage, response: ServerResponse): Promise<void> {
   const origin = `http://${request.headers.host}`
   const url = new URL(request.url ?? '/', origin)
   if (url.pathname.startsWith('/.well-known/')) return json(response, 200, document(url.pathname, origin))
@@ -67,13 +67,13 @@ function document(path: string, issuer: string): object {
 }
 
 function authorize(parameters: URLSearchParams, response: ServerResponse): void {
-  const wanted = (name: string): string => parameters.get(name) ?? ''
+  const parameter = (name: string): string => parameters.get(name) ?? ''
   const code = randomBytes(16).toString('base64url')
-  const [challenge, clientId, scope] = [wanted('code_challenge'), wanted('client_id'), wanted('scope')]
+  const [challenge, clientId, scope] = [parameter('code_challenge'), parameter('client_id'), parameter('scope')]
   codes.set(code, { challenge, clientId, scope, nonce: parameters.get('nonce') })
-  const back = new URL(wanted('redirect_uri'))
+  const back = new URL(parameter('redirect_uri'))
   back.searchParams.set('code', code)
-  back.searchParams.set('state', wanted('state'))
+  back.searchParams.set('state', parameter('state'))
   response.writeHead(302, { location: back.href }).end()
 }
 
@@ -135,7 +135,7 @@ function json(response: ServerResponse, status: number, value: object): void {
   response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(value))
 }
 
-const server = createServer((request, response) => void answer(request, response))
+const server = createServer((request, response) => void respond(request, response))
 server.keepAliveTimeout = 60_000
 new WebSocketServer({ server })
 server.listen(0, '127.0.0.1', () =>

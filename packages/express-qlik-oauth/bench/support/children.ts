@@ -50,7 +50,7 @@ export async function startSubject(name: string, parameters: readonly string[], 
 export async function startRedis(cpu: Cpu = '1'): Promise<number> {
   const port = await freePort()
   start('redis-server', ['--port', String(port), '--save', '', '--appendonly', 'no', '--bind', '127.0.0.1'], cpu)
-  await answering(port)
+  await listening(port)
   return port
 }
 
@@ -78,7 +78,8 @@ export async function freePort(): Promise<number> {
   return typeof address === 'object' ? (address?.port ?? 0) : 0
 }
 
-export async function answering(port: number): Promise<void> {
+/** Waits until a process accepts connections on the port. */
+export async function listening(port: number): Promise<void> {
   const deadline = Date.now() + 10_000
   for (;;) {
     if (Date.now() > deadline) throw new Error(`Nothing listens on port ${port}`)

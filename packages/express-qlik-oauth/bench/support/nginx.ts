@@ -1,7 +1,7 @@
 import type { ChildProcess } from 'node:child_process'
 import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { answering, type Cpu, directory, freePort, start } from './children.ts'
+import { type Cpu, directory, freePort, listening, start } from './children.ts'
 import { userId } from './setting.ts'
 
 export interface NginxOptions {
@@ -23,7 +23,7 @@ export async function startNginx({ name, port, outside = '', inside, cpu }: Ngin
      http { access_log off; keepalive_requests 1000000; sendfile on; tcp_nodelay on; ${outside} server { listen 127.0.0.1:${port}; ${inside} } }`,
   )
   const child = start('nginx', ['-c', file, '-p', directory], cpu)
-  await answering(port)
+  await listening(port)
   return child
 }
 

@@ -3,7 +3,7 @@ import { type AddressInfo, connect, createServer, type Server, type Socket } fro
 import { commandReader, type RedisCommand } from './redis-command.ts'
 
 /** The commands an application sent to Redis. */
-export interface Asked {
+export interface SentCommands {
   readonly commands: readonly RedisCommand[]
   /** Commands that were in flight together are one round trip. */
   readonly roundTrips: readonly (readonly RedisCommand[])[]
@@ -13,9 +13,9 @@ export interface Asked {
 export interface RedisRelay {
   readonly port: number
   /**
-   * The commands during `act`, and until the connection is quiet. Heartbeats are left out.
+   * The commands during `operation`, and until the connection is quiet. Heartbeats are left out.
    */
-  during(act: () => Promise<unknown>): Promise<Asked>
+  during(operation: () => Promise<unknown>): Promise<SentCommands>
   close(): void
 }
 
@@ -25,15 +25,15 @@ export interface RedisRelay {
  */
 export async function redisRelay(redisPort: number): Promise<RedisRelay> {
   let roundTrips: RedisCommand[][] = []
-  let asking = false
-  let lastAsked = 0
+  let awaitsReply = false
+  let lastSentAt = 0
   const sockets = new Set<Socket>()
 
-  function ask(commands: readonly RedisCommand[]): void {
+  function record(commands: readonly RedisCommand[]): void {
     if (commands.length === 0) return
-    lastAsked = performance.now()
-    if (!asking) roundTrips.push([])
-    asking = true
+    lastSentAt = performance.now()
+    if (!awaitsReply) roundTrips.push([])
+    awaitsReply = true
     roundTrips.at(-1)?.push(...commands)
   }
 
@@ -48,7 +48,7 @@ export async function redisRelay(redisPort: number): Promise<RedisRelay> {
     application.on('data', chunk => {
       const commands = read(chunk)
       subscribed ||= commands.some(({ name }) => name === 'SUBSCRIBE')
-      ask(commands.filter(({ about }) => about !== 'heartbeat'))
+      record(commands.filter(({ about }) => about !== 'heartbeat'))
       redis.write(chunk)
     })
     redis.on('data', chunk => {
@@ -56,7 +56,7 @@ export async function redisRelay(redisPort: number): Promise<RedisRelay> {
       if (subscribed) application.write(chunk)
       else
         setTimeout(() => {
-          asking = false
+          awaitsReply = false
           application.write(chunk)
         }, holdMs)
     })
@@ -66,16 +66,17 @@ export async function redisRelay(redisPort: number): Promise<RedisRelay> {
 
   async function quiet(): Promise<void> {
     const from = performance.now()
-    while (performance.now() - Math.max(from, lastAsked) < quietMs) await new Promise(resolve => setTimeout(resolve, 5))
+    while (performance.now() - Math.max(from, lastSentAt) < quietMs)
+      await new Promise(resolve => setTimeout(resolve, 5))
   }
 
   return {
     port: (server.address() as AddressInfo).port,
-    async during(act) {
+    async during(operation) {
       await quiet()
       roundTrips = []
-      asking = false
-      await act()
+      awaitsReply = false
+      await operation()
       await quiet()
       return { commands: roundTrips.flat(), roundTrips: [...roundTrips] }
     },

@@ -24,10 +24,12 @@ const routes: Readonly<
   'express-openid-connect': { login: '/login', logout: ['GET', '/logout'] },
 }
 
-/** @param given A Cookie header to start with, such as that of an existing login. */
-export function visitor(application: ApplicationName, port: number, given = ''): Visitor {
+/** @param initial A Cookie header to start with, such as that of an existing login. */
+export function visitor(application: ApplicationName, port: number, initial = ''): Visitor {
   const origin = `http://127.0.0.1:${port}`
-  const jar = new Map(given === '' ? [] : given.split('; ').map(pair => pair.split(/=(.*)/s, 2) as [string, string]))
+  const jar = new Map(
+    initial === '' ? [] : initial.split('; ').map(pair => pair.split(/=(.*)/s, 2) as [string, string]),
+  )
   const { login, logout } = routes[application]
 
   function headers(): Record<string, string> {
@@ -41,13 +43,13 @@ export function visitor(application: ApplicationName, port: number, given = ''):
     return cookie === '' ? sent : { ...sent, cookie }
   }
 
-  async function ask(path: string, expected: number, method: Dispatcher.HttpMethod = 'GET'): Promise<string> {
-    const answer = await request(origin + path, { method, headers: headers() })
-    const text = await answer.body.text()
-    if (answer.statusCode !== expected)
-      throw new Error(`${application} answers ${answer.statusCode} to ${path}: ${text.slice(0, 300)}`)
-    for (const line of [answer.headers['set-cookie'] ?? []].flat()) keep(line)
-    return String(answer.headers.location ?? '')
+  async function send(path: string, expected: number, method: Dispatcher.HttpMethod = 'GET'): Promise<string> {
+    const response = await request(origin + path, { method, headers: headers() })
+    const text = await response.body.text()
+    if (response.statusCode !== expected)
+      throw new Error(`${application} responds with ${response.statusCode} to ${path}: ${text.slice(0, 300)}`)
+    for (const line of [response.headers['set-cookie'] ?? []].flat()) keep(line)
+    return String(response.headers.location ?? '')
   }
 
   function keep(line: string): void {
@@ -57,18 +59,18 @@ export function visitor(application: ApplicationName, port: number, given = ''):
   }
 
   const self: Visitor = {
-    beginLogin: () => ask(login, 302),
+    beginLogin: () => send(login, 302),
     async authorize(url) {
-      const answer = await request(url)
-      await answer.body.dump()
-      const callback = new URL(String(answer.headers.location))
+      const response = await request(url)
+      await response.body.dump()
+      const callback = new URL(String(response.headers.location))
       return callback.pathname + callback.search
     },
     async finishLogin(callback) {
-      await ask(callback, 302)
+      await send(callback, 302)
     },
     async visit(path, expected = 200) {
-      await ask(path, expected)
+      await send(path, expected)
     },
     async logIn() {
       await self.finishLogin(await self.authorize(await self.beginLogin()))
@@ -76,7 +78,7 @@ export function visitor(application: ApplicationName, port: number, given = ''):
     },
     async logOut() {
       const [method, path] = logout
-      await ask(path, method === 'POST' ? 303 : 302, method)
+      await send(path, method === 'POST' ? 303 : 302, method)
     },
     async openSocket() {
       const socket = new WebSocket(`${origin.replace('http', 'ws')}/qlik/app/bench`, {

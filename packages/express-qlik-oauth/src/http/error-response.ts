@@ -27,8 +27,8 @@ export interface ErrorResponse {
  * Makes a response of Qlik's shape from any thrown value, so that Qlik's clients understand it:
  * `{"errors":[{"code","title","detail","status"}],"traceId"}`.
  *
- * `code` is the error's code in lower case without `ERR_`, such as `session_expired`. The message is sent only where the
- * error says that it may be: others name hosts.
+ * `code` is the error's code in lower case without `ERR_`, such as `session_expired`. The message is sent only where
+ * the error says that it may be: others name hosts.
  *
  * @param traceId Identifies this failure for the client and in the log. @default 16 random bytes
  */
@@ -54,8 +54,8 @@ export function errorResponse(error: unknown, traceId = newTraceId()): ErrorResp
 }
 
 /**
- * A 401 must have a challenge (RFC 9110, section 15.5.2). No registered scheme stands for a session cookie, and browsers
- * open a dialog for those they know, such as Basic.
+ * A 401 must have a challenge (RFC 9110, section 15.5.2). No registered scheme stands for a session cookie, and
+ * browsers open a dialog for those they know, such as Basic.
  */
 export const challenge = 'Session realm="application"'
 

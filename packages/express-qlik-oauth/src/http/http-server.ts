@@ -52,8 +52,8 @@ function listen(server: Server): Attached {
 }
 
 /**
- * Gives the connection back to the server, with the request as if it had not asked for another protocol. Node has detached
- * its parser, so the request is parsed once more; a body and further requests follow as usual.
+ * Gives the connection back to the server, with the request as if it had not asked for another protocol. Node has
+ * detached its parser, so the request is parsed once more; a body and further requests follow as usual.
  */
 function ignoreUpgrade(server: Server, request: IncomingMessage, socket: Duplex, head: Buffer): void {
   const unfinished: unknown = Reflect.get(socket, '_httpMessage')
@@ -123,7 +123,8 @@ const ignore = (): void => {}
 
 /**
  * Ends the keep-alive connections of a server that is being closed, as soon as their last response is sent: Node closes
- * those that are idle when `server.close()` is called, and the others would delay its callback by the keep-alive timeout.
+ * those that are idle when `server.close()` is called, and the others would delay its callback by the keep-alive
+ * timeout.
  */
 export function endKeepAlive(server: Server): void {
   server.prependListener('request', (_request, response) => {

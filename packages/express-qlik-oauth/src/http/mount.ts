@@ -1,6 +1,8 @@
 import type { IncomingMessage } from 'node:http'
 
-/** The target of a request as the client sent it. Express takes the path of a router off `url`, not off `originalUrl`. */
+/**
+ * The target of a request as the client sent it. Express takes the path of a router off `url`, not off `originalUrl`.
+ */
 export function requestTarget(request: IncomingMessage & { readonly originalUrl?: unknown }): string {
   const { originalUrl, url = '/' } = request
   return typeof originalUrl === 'string' ? originalUrl : url

@@ -10,8 +10,8 @@ export interface Principal {
   readonly id?: string
   readonly tokens: TokenSource
   /**
-   * Calls `listener` once when the login has ended in any process: by logout, an administrator, its idle or its absolute
-   * limit. Calls it for a login that had ended before, too.
+   * Calls `listener` once when the login has ended in any process: by logout, an administrator, its idle or its
+   * absolute limit. Calls it for a login that had ended before, too.
    *
    * @returns A function that removes the listener.
    */

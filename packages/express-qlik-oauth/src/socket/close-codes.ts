@@ -11,7 +11,7 @@ export const normalClosure = closeFrame(1000)
 /** To the browser when its login ends. */
 export const loginEnded = closeFrame(4006, 'the login has ended')
 
-/** To the browser when the server shuts down. @qlik/api resumes at 4003, 4004 and 4007 only, and at no RFC 6455 code. */
+/** To the browser when the server shuts down. @qlik/api resumes at 4003, 4004 and 4007, and at no code of RFC 6455. */
 export const engineTerminating = closeFrame(4003, 'the server is shutting down')
 
 /** To the tenant when the server shuts down. */

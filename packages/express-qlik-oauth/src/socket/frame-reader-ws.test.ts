@@ -7,8 +7,8 @@ import { applyMask, heartbeatPayload, opcodes } from './frame.ts'
 import { FrameReader } from './frame-reader.ts'
 
 /*
- * The frame reader beside the parser of `ws`: both read the same bytes, and must find the same messages, pings, pongs and
- * close frames, and fail at the same frame with the same close code.
+ * The frame reader beside the parser of `ws`: both read the same bytes, and must find the same messages, pings, pongs
+ * and close frames, and fail at the same frame with the same close code.
  */
 describe('the frame reader and the parser of ws', () => {
   it('agree about any sequence of frames, valid or not, in any chunks', async () => {

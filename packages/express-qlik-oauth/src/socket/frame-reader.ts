@@ -35,8 +35,8 @@ export interface FrameLimits {
  * Finds the frames in one direction of a WebSocket connection, in chunks of any size.
  *
  * Buffers only partial headers and control frames, at most 131 bytes. Payloads of data frames are forwarded as they
- * arrive, masked and compressed as they are, and a chunk of whole frames is forwarded as the same buffer. A violation is
- * reported at the first byte that shows it, so a sender cannot hold a connection with half a header.
+ * arrive, masked and compressed as they are, and a chunk of whole frames is forwarded as the same buffer. A violation
+ * is reported at the first byte that shows it, so a sender cannot hold a connection with half a header.
  */
 export class FrameReader {
   /** Frames of a client are masked, those of a server are not. RFC 6455, section 5.1. */

@@ -10,8 +10,8 @@ export interface Heartbeat {
 /**
  * Calls `tick` of every member once per period, for the first time within one period.
  *
- * One timer serves all members: ten thousand timers would need more memory than the idle sockets they watch. Members are
- * spread over the period, so that pings do not leave in one burst.
+ * One timer serves all members: ten thousand timers would need more memory than the idle sockets they watch. Members
+ * are spread over the period, so that pings do not leave in one burst.
  */
 export function heartbeat(periodMs: number): Heartbeat {
   const slots = Array.from({ length: slotCount }, () => new Set<HeartbeatMember>())

@@ -14,8 +14,8 @@ export interface SocketProxyOptions {
   /** Time for login store, token endpoint and tenant together to open a socket. @default 15000 */
   readonly handshakeTimeoutMs?: number
   /**
-   * A browser that is silent for this long, or up to twice as long, is pinged; one that sends no pong within this time is
-   * disconnected. A browser that is still reading what was sent before the ping gets more time.
+   * A browser that is silent for this long, or up to twice as long, is pinged; one that sends no pong within this time
+   * is disconnected. A browser that is still reading what was sent before the ping gets more time.
    *
    * @default 25
    */
@@ -25,8 +25,8 @@ export interface SocketProxyOptions {
   /** Open sockets of all users in this process; further upgrades get 503. @default 10000 */
   readonly maxSockets?: number
   /**
-   * Sockets of one login in this process, open or in their handshake; further upgrades get 429. A page needs one per app
-   * that it shows. Principals without an `id` are counted by client network.
+   * Sockets of one login in this process, open or in their handshake; further upgrades get 429. A page needs one per
+   * app that it shows. Principals without an `id` are counted by client network.
    *
    * @default 100
    */
@@ -34,8 +34,8 @@ export interface SocketProxyOptions {
   /** Upgrades of one login within a minute in this process; further ones get 429. @default 300 */
   readonly maxUpgradesPerMinute?: number
   /**
-   * Trusted proxies in front of the application, as in Express's "trust proxy". Limits are counted by client address for
-   * principals without an `id`.
+   * Trusted proxies in front of the application, as in Express's "trust proxy". Limits are counted by client address
+   * for principals without an `id`.
    *
    * @default false
    */

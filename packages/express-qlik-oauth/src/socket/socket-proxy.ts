@@ -34,8 +34,8 @@ export interface SocketProxy {
    */
   upgrade(request: IncomingMessage, socket: Duplex, head: Buffer, authenticate?: Authenticate): void
   /**
-   * Drains the sockets of this process: new ones get 503, open ones are closed with 4003, the close code at which Qlik's
-   * clients resume at once, in another process. Sockets that are open after `graceMs` are destroyed.
+   * Drains the sockets of this process: new ones get 503, open ones are closed with 4003, the close code at which
+   * Qlik's clients resume at once, in another process. Sockets that are open after `graceMs` are destroyed.
    */
   close(options: { readonly graceMs: number }): Promise<void>
 }

@@ -103,8 +103,8 @@ function openingHandshake(
 }
 
 /**
- * Forwards the tenant's status and `Retry-After`, but no other header and no body. `Location` of a redirect leads to the
- * tenant's own login, and browsers do not follow redirects of an upgrade.
+ * Forwards the tenant's status and `Retry-After`, but no other header and no body. `Location` of a redirect leads to
+ * the tenant's own login, and browsers do not follow redirects of an upgrade.
  */
 function upgradeRefused({ statusCode = 502, headers }: IncomingMessage): QlikOAuthError {
   if (statusCode < 300 || statusCode === 304 || statusCode > 599)

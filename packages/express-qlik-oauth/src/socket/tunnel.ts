@@ -11,8 +11,8 @@ export interface TunnelOptions {
   /** The time between two calls of `tick`. */
   readonly heartbeatMs: number
   /**
-   * How long writes to a peer may stall, in milliseconds. The kernel reports progress of a slow reader only when a third
-   * of its send buffer, up to a megabyte, is free again.
+   * How long writes to a peer may stall, in milliseconds. The kernel reports progress of a slow reader only when a
+   * third of its send buffer, up to a megabyte, is free again.
    */
   readonly stallMs: number
   readonly listener: TunnelListener

@@ -1,6 +1,6 @@
 /**
- * One process of an application that is mounted as in the README. It reads its settings from SETTINGS, prints its origin
- * and then every event as a line of JSON, and ends with its standard input.
+ * One process of an application that is mounted as in the README. It reads its settings from SETTINGS, prints its
+ * origin and then every event as a line of JSON, and ends with its standard input.
  */
 import { once } from 'node:events'
 import { createServer } from 'node:http'
