@@ -65,7 +65,7 @@ async function countRoundTrips(redisPort: number, tenant: string): Promise<void>
     const tokens = { refreshToken: `${session}.1.`.padEnd(600, 'r'), expiresAt: Date.now() - 1000 }
     await logins.plant(session, loginRecord(tenant, tokens))
     const returning = visitor('this project', own, `__Host-sid=${signedCookie(session)}`)
-    await step('proxied request that renews the token', () => returning.visit(proxied))
+    await step('proxied request that refreshes the token', () => returning.visit(proxied))
   }
   held.terminate()
 

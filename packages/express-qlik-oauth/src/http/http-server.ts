@@ -14,7 +14,7 @@ export interface UpgradeHandler {
  * Passes the WebSocket upgrades of a server to the handlers that were added to it.
  *
  * Upgrades that belong to no handler get 404, unless the server has another listener. Other protocols, such as `h2c`,
- * are ignored and the request is served as if it did not ask for them. RFC 9110, section 7.8.
+ * are ignored and the request is served as if it did not offer them. RFC 9110, section 7.8.
  *
  * @returns A function that removes the handler.
  */
@@ -52,13 +52,15 @@ function listen(server: Server): Attached {
 }
 
 /**
- * Gives the connection back to the server, with the request as if it had not asked for another protocol. Node has
- * detached its parser, so the request is parsed once more; a body and further requests follow as usual.
+ * Gives the connection back to the server, with the request as if it did not offer another protocol. Node has detached
+ * its parser, so the request is parsed once more; a body and further requests follow as usual.
  */
 function ignoreUpgrade(server: Server, request: IncomingMessage, socket: Duplex, head: Buffer): void {
+  // A private property of Node: the response that the socket is writing. The test "keeps its body, however it is cut, and
+  // the connection serves further requests" fails without it.
   const unfinished: unknown = Reflect.get(socket, '_httpMessage')
   if (unfinished instanceof ServerResponse) {
-    // Pipelined: the response to an earlier request would hold up all that follow.
+    // Pipelined: the responses to earlier requests come first.
     ignoreErrors(socket)
     unfinished.once('close', () => {
       if (socket instanceof Socket) socket.setTimeout(server.timeout)
