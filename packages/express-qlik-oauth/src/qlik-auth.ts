@@ -2,6 +2,7 @@ import { EventEmitter } from 'node:events'
 import type { IncomingMessage } from 'node:http'
 import type { RequestHandler } from 'express'
 import { createLogins, type Login } from 'qlik-oauth/internal'
+import { callApplication } from './http/call-application.ts'
 import type { Principal } from './http/principal.ts'
 import type { AuthContext } from './login/auth-context.ts'
 import { authSettings, type QlikAuthOptions } from './login/auth-options.ts'
@@ -159,11 +160,6 @@ function emitter(events: EventEmitter) {
       if (warned.has(event.message)) return
       warned.add(event.message)
     }
-    try {
-      events.emit(name, event)
-    } catch (error) {
-      // An error of a listener must not fail the request.
-      process.emitWarning(error instanceof Error ? error : String(error))
-    }
+    callApplication(() => events.emit(name, event))
   }
 }

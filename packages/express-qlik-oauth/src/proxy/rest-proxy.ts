@@ -1,8 +1,8 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { QlikOAuthError } from 'qlik-oauth'
-import { messageOf } from 'qlik-oauth/internal'
+import { callApplication } from '../http/call-application.ts'
 import { clientNetwork } from '../http/client-address.ts'
-import { httpError, newTraceId, sendError } from '../http/error-response.ts'
+import { describeError, httpError, newTraceId, sendError } from '../http/error-response.ts'
 import { isBelowMount, requestTarget } from '../http/mount.ts'
 import type { Authenticate } from '../http/principal.ts'
 import { requireSameOrigin } from '../http/same-origin.ts'
@@ -150,7 +150,7 @@ export function restProxy(options: RestProxyOptions): RestProxy {
     const traceId = traceIdOf(request)
     sendError(response, error, traceId)
     if (settings.onEvent === undefined) return
-    const { code, status } = error instanceof QlikOAuthError ? error : { code: 'ERR_INTERNAL', status: 500 }
+    const { code, status, message } = describeError(error)
     const [path = ''] = requestTarget(request).split('?', 1)
     const event: RestProxyEvent = {
       type: status < 500 ? 'refused' : 'failed',
@@ -159,14 +159,9 @@ export function restProxy(options: RestProxyOptions): RestProxy {
       method: request.method ?? 'GET',
       path,
       traceId,
-      message: messageOf(error),
+      message,
     }
-    try {
-      settings.onEvent(event)
-    } catch (thrown) {
-      // An error of the listener must not end the process.
-      process.emitWarning(thrown instanceof Error ? thrown : String(thrown))
-    }
+    callApplication(() => settings.onEvent?.(event))
   }
 }
 

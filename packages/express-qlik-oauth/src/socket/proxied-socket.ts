@@ -1,4 +1,5 @@
 import { QlikOAuthError } from 'qlik-oauth'
+import { callApplication } from '../http/call-application.ts'
 import type { ConnectionLimiter } from '../http/connection-limiter.ts'
 import { httpError } from '../http/error-response.ts'
 import type { Principal } from '../http/principal.ts'
@@ -86,15 +87,6 @@ export class ProxiedSocket implements TunnelListener {
   #loginEnded(): void {
     this.abortHandshake(new QlikOAuthError('ERR_SESSION_EXPIRED', 'The login ended during the handshake of a socket'))
     this.#tunnel?.close(loginEnded, normalClosure, loginEndedMs)
-  }
-}
-
-/** Calls code of the application; an exception there must not end the sockets of other users. */
-export function callApplication(call: () => void): void {
-  try {
-    call()
-  } catch {
-    // The application reports its own errors.
   }
 }
 

@@ -2,18 +2,17 @@ import type { IncomingMessage } from 'node:http'
 import { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { QlikOAuthError } from 'qlik-oauth'
-
-import { messageOf, unlessAborted, withAccessToken } from 'qlik-oauth/internal'
+import { unlessAborted, withAccessToken } from 'qlik-oauth/internal'
+import { callApplication } from '../http/call-application.ts'
 import { clientNetwork } from '../http/client-address.ts'
-
 import { connectionLimiter } from '../http/connection-limiter.ts'
-import { httpError, newTraceId } from '../http/error-response.ts'
+import { describeError, httpError, newTraceId } from '../http/error-response.ts'
 import { refuseUpgrade } from '../http/http-server.ts'
 import type { Authenticate } from '../http/principal.ts'
 import { requireOrigin } from '../http/same-origin.ts'
 import { heartbeat } from './heartbeat.ts'
 import { watchPendingClient } from './pending-client.ts'
-import { callApplication, ProxiedSocket } from './proxied-socket.ts'
+import { ProxiedSocket } from './proxied-socket.ts'
 import {
   type SocketEvent,
   type SocketProxyOptions,
@@ -200,9 +199,8 @@ export function socketProxy(options: SocketProxyOptions): SocketProxy {
 }
 
 function refused({ url = '' }: IncomingMessage, error: unknown, traceId: string): SocketRefused {
-  const { code, status } = error instanceof QlikOAuthError ? error : { code: 'ERR_INTERNAL', status: 500 }
+  const { code, status, message } = describeError(error)
   const [path = ''] = url.split('?', 1)
-  const message = messageOf(error)
   return { type: 'refused', code, status, path, traceId, message }
 }
 
