@@ -50,19 +50,19 @@ describe('a connection that the tenant closes while the next request is sent', (
     const tenant = await keptConnections(closingSecond('resets'))
     const { port } = await proxyTo(tenant.origin)
     await get(port, '/qlik/api/v1/x')
-    const answer = await get(
+    const response = await get(
       port,
       '/qlik/api/v1/x',
       { ...fromOurPage, 'content-length': String(body.length) },
       method,
       body,
     )
-    expect(answer.status).toBe(502)
-    expect(codeOf(answer.body)).toBe('tenant_reset')
+    expect(response.status).toBe(502)
+    expect(codeOf(response.body)).toBe('tenant_reset')
     expect(tenant.requests).toHaveLength(2)
   })
 
-  it('is sent again once only, and not where it was the first on its connection', async () => {
+  it('is repeated once only, and not when it was the first on its connection', async () => {
     const tenant = await keptConnections(({ socket, nth, connection }) => {
       if (nth === 1 && connection === 1) socket.write(ok)
       else socket.resetAndDestroy()
@@ -75,7 +75,7 @@ describe('a connection that the tenant closes while the next request is sent', (
     expect(tenant.requests).toHaveLength(4)
   })
 
-  it('is not sent again once a byte of the response has arrived', async () => {
+  it('is not repeated after the first byte of a response', async () => {
     const tenant = await keptConnections(({ socket, nth }) => {
       if (nth === 1) socket.write(ok)
       else socket.write('H', () => setImmediate(() => socket.destroy()))
@@ -86,7 +86,7 @@ describe('a connection that the tenant closes while the next request is sent', (
     expect(tenant.requests).toHaveLength(2)
   })
 
-  it('is not sent again when its time is over', async () => {
+  it('is not repeated after its timeout', async () => {
     const tenant = await keptConnections(({ socket, nth }) => {
       if (nth === 1) socket.write(ok)
       else setTimeout(() => socket.resetAndDestroy(), 150)
@@ -98,7 +98,7 @@ describe('a connection that the tenant closes while the next request is sent', (
   })
 })
 
-describe('a response that ends with its connection', () => {
+describe('a response without a length', () => {
   const unframed = 'HTTP/1.1 200 OK\r\n\r\nhello'
 
   it('is complete when the connection ends', async () => {
@@ -107,7 +107,7 @@ describe('a response that ends with its connection', () => {
     expect(await get(port, '/qlik/api/v1/x')).toMatchObject({ body: 'hello', complete: true })
   })
 
-  it.each(['HTTP/1.0', 'HTTP/1.1'])('is not when it breaks (%s)', async version => {
+  it.each(['HTTP/1.0', 'HTTP/1.1'])('is incomplete when the connection breaks (%s)', async version => {
     const tenant = await rawServer(socket => {
       socket.write(unframed.replace('HTTP/1.1', version))
       setTimeout(() => socket.resetAndDestroy(), 20)
@@ -117,7 +117,7 @@ describe('a response that ends with its connection', () => {
     expect(events).toMatchObject([{ code: 'ERR_TENANT_RESET' }])
   })
 
-  it('breaks off for a client of HTTP/1.0 as well, which knows neither chunks nor, here, a length', async () => {
+  it('is incomplete for a client of HTTP/1.0 too, without chunks and length', async () => {
     const tenant = await rawServer(socket =>
       socket.end('HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n5\r\nhello\r\n'),
     )
@@ -143,7 +143,7 @@ describe('pipelined requests', () => {
     expect(tenant.requests.map(({ head }) => head.split(' ')[1])).toEqual(['/api/v1/1', '/api/v1/2', '/api/v1/3'])
   })
 
-  it('go on after one that is refused', async () => {
+  it('continue after one that is refused', async () => {
     const tenant = await keptConnections(({ socket }) => socket.write(ok))
     const { port } = await proxyTo(tenant.origin)
     const refused = asking('/qlik/api/v1/1', 'content-length: 3\r\n', 'POST')

@@ -26,7 +26,7 @@ async function patientTenant() {
 }
 
 describe('closing', () => {
-  it('lets requests under way finish, and says that the connection ends', async () => {
+  it('completes requests in progress with Connection: close', async () => {
     const { port, proxy, held, done, events } = await patientTenant()
     const clients = ['GET', 'POST'].map(method => open(port, asking('/held', method)))
     await until(() => held.length === 2)
@@ -40,7 +40,7 @@ describe('closing', () => {
     expect(await get(port, '/qlik/api/v1/now')).toMatchObject({ status: 503, headers: { 'retry-after': '5' } })
   })
 
-  it('forwards nothing that is authenticated only after the end', async () => {
+  it('forwards no request that is authenticated after the end', async () => {
     const reached: unknown[] = []
     const tenant = await httpServer((request, response) => {
       reached.push(request.url)
@@ -62,7 +62,7 @@ describe('closing', () => {
     expect(reached).toEqual([])
   })
 
-  it('lets an upload and a download under way finish', async () => {
+  it('completes an upload and a download in progress', async () => {
     const { port, proxy, held, done } = await patientTenant()
     const download = open(port, asking('/held'))
     await until(() => held.length === 1)
@@ -79,7 +79,7 @@ describe('closing', () => {
     expect(done).toContain('PUT /api/v1/now 6')
   })
 
-  it('serves new requests of open connections meanwhile, and ends those connections', async () => {
+  it('serves new requests on open connections during the grace, and ends those connections', async () => {
     const { port, proxy, held } = await patientTenant()
     const kept = open(port, asking('/now'))
     await untilText(kept, '\r\n\r\nok')
@@ -93,7 +93,7 @@ describe('closing', () => {
     await closed
   })
 
-  it('is over at once where nothing is under way, and after the grace where something is', async () => {
+  it('resolves at once without requests, and after the grace with a request in progress', async () => {
     const idle = await patientTenant()
     await idle.proxy.close({ graceMs: 60_000 })
 
@@ -108,7 +108,7 @@ describe('closing', () => {
     expect(done).toHaveLength(3)
   })
 
-  it('refuses what has not reached the tenant after the grace', async () => {
+  it('refuses requests that have not reached the tenant after the grace', async () => {
     const tenant = await httpServer(() => {})
     const { port, proxy } = await proxyTo(tenant.origin, { connections: 1 })
     const asked = once(tenant.server, 'request')

@@ -58,7 +58,7 @@ describe('the end of a login', () => {
     expect(listeners.size).toBe(0)
   })
 
-  it('refuses an upload that is under way', async () => {
+  it('refuses an upload in progress', async () => {
     const tenant = await httpServer(request => void request.resume().on('error', () => {}))
     const { port, end, listeners } = await login(tenant.origin)
     const asked = once(tenant.server, 'request')
@@ -82,7 +82,7 @@ describe('the end of a login', () => {
     expect(await read(client)).toMatch(/^HTTP\/1\.1 401 /)
   })
 
-  it('is not watched for by requests that end soon', async () => {
+  it('adds no listener for short requests', async () => {
     const tenant = await httpServer((_request, response) => response.end('ok'))
     const { port, watched } = await login(tenant.origin)
     for (let count = 0; count < 20; count += 1) await read(open(port, asking('/api/v1/x')))
@@ -91,7 +91,7 @@ describe('the end of a login', () => {
 })
 
 describe('an event stream', () => {
-  it('is known by the type of the response, and may be silent', async () => {
+  it('is recognized by the type of the response, and has no body timeout', async () => {
     const tenant = await httpServer((_request, response) => {
       response.writeHead(200, { 'content-type': 'text/event-stream' }).flushHeaders()
       setTimeout(() => response.write('data: late\n\n'), 800)
@@ -101,7 +101,7 @@ describe('an event stream', () => {
     expect(events).toEqual([])
   })
 
-  it('is not what a client merely accepts', async () => {
+  it('is not recognized by the Accept header of a request', async () => {
     const tenant = await httpServer((_request, response) =>
       response.writeHead(200, { 'content-type': 'text/plain' }).flushHeaders(),
     )

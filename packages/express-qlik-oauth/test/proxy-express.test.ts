@@ -79,12 +79,12 @@ describe.each([
     expect(String(data)).toBe('tenant /app/1 hello')
   })
 
-  it('says so when a body parser runs before it', async () => {
+  it('names the cause when a body parser runs before it', async () => {
     const { port, codes } = await application((app, { proxy }) => app.use(express.json()).use('/qlik', proxy()))
     const json = { ...fromOurPage, 'content-type': 'application/json', 'content-length': '2' }
-    const answer = await get(port, '/qlik/api/v1/x', json, 'POST', '{}')
-    expect(answer).toMatchObject({ status: 500, complete: true })
-    expect(JSON.parse(answer.body).errors[0]).toMatchObject({
+    const response = await get(port, '/qlik/api/v1/x', json, 'POST', '{}')
+    expect(response).toMatchObject({ status: 500, complete: true })
+    expect(JSON.parse(response.body).errors[0]).toMatchObject({
       code: 'body_consumed',
       detail: expect.stringContaining('before express.json()'),
     })

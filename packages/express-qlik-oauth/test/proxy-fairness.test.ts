@@ -33,7 +33,7 @@ async function holdingTenant(options: Partial<RestProxyOptions> = {}, authentica
 }
 
 describe('one login', () => {
-  it('whose uploads drip leaves connections to others', async () => {
+  it('with slow uploads leaves connections to others', async () => {
     const { port, asked, events } = await holdingTenant({ connections: 4, timeouts: { headersMs: 2000 } })
     const uploads = [1, 2, 3, 4].map(number =>
       open(port, `${ask('mallory', `/held${number}`, 'POST', 'content-length: 1000\r\n')}x`),
@@ -52,7 +52,7 @@ describe('one login', () => {
     }
   })
 
-  it('waits for its own requests, and does not keep others waiting', async () => {
+  it('waits for its own requests, and does not delay others', async () => {
     const { port, held, asked } = await holdingTenant({ connections: 2 })
     const mallory = [1, 2, 3].map(number => open(port, ask('mallory', `/held${number}`)))
     await until(() => held.length === 1)
@@ -66,7 +66,7 @@ describe('one login', () => {
     await Promise.all(mallory.map((socket, index) => untilText(socket, `\r\n\r\n${index + 1}`).catch(() => {})))
   })
 
-  it('has a number of requests at most, whether they run or wait', async () => {
+  it('has a limit of requests, in progress and waiting', async () => {
     const { port, held, events } = await holdingTenant({ connections: 4, limits: { requestsPerLogin: 3 } })
     const sockets = [1, 2, 3].map(number => open(port, ask('mallory', `/held${number}`)))
     await until(() => held.length === 2)
@@ -80,7 +80,7 @@ describe('one login', () => {
     await until(async () => (await get(port, '/qlik/api/v1/x', { cookie: 'mallory' })).status === 200)
   })
 
-  it('has a number of event streams at most, which are no requests', async () => {
+  it('has a limit of event streams, apart from requests', async () => {
     const { port } = await holdingTenant({ connections: 2, limits: { eventStreamsPerLogin: 2 } })
     const streams: Socket[] = []
     for (const _ of [1, 2]) {
@@ -114,7 +114,7 @@ describe('one login', () => {
     await until(async () => (await untilText(post('/events3'), '\r\n\r\n')).includes('200 OK'))
   })
 
-  it('is a client address where the principal has no id', async () => {
+  it('is a client address when the principal has no id', async () => {
     const limits = { requestsPerLogin: 1 }
     const { port, held } = await holdingTenant({ connections: 4, limits, trustProxy: 1 }, false)
     open(port, ask('', '/held', 'GET', 'x-forwarded-for: 2001:db8::1\r\n'))

@@ -63,14 +63,14 @@ describe('interim responses', () => {
     expect(response).toMatchObject({ status: 502, complete: true })
   })
 
-  it('are not looked for in a body', async () => {
+  it('are not recognized in a body', async () => {
     const body = `${hundred}${hundred}`
     const origin = await inPieces(`HTTP/1.1 200 OK\r\ncontent-length: ${body.length}\r\n\r\n`, hundred, hundred)
     const { port } = await proxyTo(origin)
     expect(await get(port, '/qlik/api/v1/x')).toMatchObject({ body, complete: true })
   })
 
-  it('without a response after them end in time', async () => {
+  it('without a response after them get 504', async () => {
     const { port } = await proxyTo(await inPieces(hint, hint), { timeouts: { headersMs: 100 } })
     expect((await get(port, '/qlik/api/v1/x')).status).toBe(504)
   })

@@ -80,9 +80,9 @@ describe('paths', () => {
   ])('refuse %s with %i', async (path, status) => {
     const tenant = await echoingTenant()
     const { port } = await proxyTo(tenant.origin)
-    const answer = await get(port, path)
-    expect(answer.status).toBe(status)
-    expect(JSON.parse(answer.body)).toMatchObject({ errors: [{ status: String(status) }] })
+    const response = await get(port, path)
+    expect(response.status).toBe(status)
+    expect(JSON.parse(response.body)).toMatchObject({ errors: [{ status: String(status) }] })
     expect(tenant.seen).toEqual([])
   })
 
@@ -107,8 +107,8 @@ describe('methods', () => {
   it.each(['TRACE', 'PROPFIND', 'PURGE', 'LINK'])('refuse %s and name the allowed ones', async method => {
     const tenant = await echoingTenant()
     const { port } = await proxyTo(tenant.origin)
-    const answer = await get(port, '/qlik/api/v1/x', fromOurPage, method)
-    expect(answer).toMatchObject({ status: 405, headers: { allow: 'GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS' } })
+    const response = await get(port, '/qlik/api/v1/x', fromOurPage, method)
+    expect(response).toMatchObject({ status: 405, headers: { allow: 'GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS' } })
     expect(tenant.seen).toEqual([])
   })
 
@@ -159,9 +159,9 @@ describe('requests of other sites', () => {
   ])('%s %s', async (method, _title, headers, status) => {
     const tenant = await echoingTenant()
     const { port } = await proxyTo(tenant.origin)
-    const answer = await get(port, '/qlik/api/v1/x', headers, method)
-    expect(answer.status).toBe(status)
-    expect(Object.keys(answer.headers).filter(name => name.startsWith('access-control-'))).toEqual([])
+    const response = await get(port, '/qlik/api/v1/x', headers, method)
+    expect(response.status).toBe(status)
+    expect(Object.keys(response.headers).filter(name => name.startsWith('access-control-'))).toEqual([])
     expect(tenant.seen).toHaveLength(status === 200 ? 1 : 0)
   })
 })
@@ -247,20 +247,20 @@ describe('headers of the client', () => {
   ])('%s is refused', async (_title, rest) => {
     const tenant = await echoingTenant()
     const { port } = await proxyTo(tenant.origin)
-    const answer = await send(
+    const response = await send(
       port,
       `POST /qlik/api/v1/x HTTP/1.1\r\nhost: a\r\nsec-fetch-site: same-origin\r\nconnection: close\r\n${rest}`,
     )
-    expect(answer.status).toBe(400)
+    expect(response.status).toBe(400)
     expect(tenant.seen).toEqual([])
   })
 
-  it('a body where none belongs is refused', async () => {
+  it('refuse a body of GET', async () => {
     const tenant = await echoingTenant()
     const { port } = await proxyTo(tenant.origin)
     const smuggled = 'GET /qlik/api/v1/smuggled HTTP/1.1\r\nhost: a\r\n\r\n'
-    const answer = await get(port, '/qlik/api/v1/x', { 'content-length': String(smuggled.length) }, 'GET', smuggled)
-    expect(answer.status).toBe(400)
+    const response = await get(port, '/qlik/api/v1/x', { 'content-length': String(smuggled.length) }, 'GET', smuggled)
+    expect(response.status).toBe(400)
     expect(tenant.seen).toEqual([])
   })
 
@@ -270,7 +270,7 @@ describe('headers of the client', () => {
     expect((await get(port, '/qlik/api/v1/x', { 'x-long': 'x'.repeat(24 * 1024) })).status).toBe(431)
   })
 
-  it('hundreds of them are no reason to refuse', async () => {
+  it('are accepted by the hundreds', async () => {
     const tenant = await echoingTenant()
     const { port } = await proxyTo(tenant.origin)
     const many = Object.fromEntries(Array.from({ length: 200 }, (_, index) => [`x-${index}`, 'y']))
@@ -279,17 +279,17 @@ describe('headers of the client', () => {
 })
 
 describe('bodies of the client', () => {
-  it('that are announced as too long are refused before the tenant is asked', async () => {
+  it('with a Content-Length above the limit get 413 before a request is sent to the tenant', async () => {
     const tenant = await echoingTenant()
     const { port } = await proxyTo(tenant.origin, { limits: { bodyBytes: 1000 } })
-    const answer = await get(
+    const response = await get(
       port,
       '/qlik/api/v1/x',
       { ...fromOurPage, 'content-length': '1001' },
       'POST',
       'x'.repeat(1001),
     )
-    expect(answer).toMatchObject({ status: 413, complete: true })
+    expect(response).toMatchObject({ status: 413, complete: true })
     expect(tenant.seen).toEqual([])
   })
 
@@ -297,23 +297,23 @@ describe('bodies of the client', () => {
     const tenant = await echoingTenant()
     const { port } = await proxyTo(tenant.origin, { limits: { bodyBytes: 1000 } })
     const chunk = `200\r\n${'x'.repeat(512)}\r\n`
-    const answer = await get(
+    const response = await get(
       port,
       '/qlik/api/v1/x',
       { ...fromOurPage, 'transfer-encoding': 'chunked' },
       'POST',
       `${chunk}${chunk}0\r\n\r\n`,
     )
-    expect(answer).toMatchObject({ status: 413, complete: true })
+    expect(response).toMatchObject({ status: 413, complete: true })
     expect(tenant.seen).toEqual([])
   })
 
-  it('that stall are given up, here and at the tenant', async () => {
+  it('that stall get 408 and are aborted at the tenant', async () => {
     const { port: tenantPort, left } = await readingTenant()
     const { port } = await proxyTo(`http://127.0.0.1:${tenantPort}`, { timeouts: { clientMs: 100 } })
-    const answer = await get(port, '/qlik/api/v1/x', { ...fromOurPage, 'content-length': '10' }, 'POST', 'abc')
-    expect(answer).toMatchObject({ status: 408, complete: true })
-    expect(JSON.parse(answer.body)).toMatchObject({ errors: [{ code: 'body_timeout' }] })
+    const response = await get(port, '/qlik/api/v1/x', { ...fromOurPage, 'content-length': '10' }, 'POST', 'abc')
+    expect(response).toMatchObject({ status: 408, complete: true })
+    expect(JSON.parse(response.body)).toMatchObject({ errors: [{ code: 'body_timeout' }] })
     expect(await left).toBe('incomplete')
   })
 

@@ -9,11 +9,11 @@ import { closeAll, get, httpServer, open, rawServer, read, responseOf, until } f
 afterEach(closeAll)
 
 /** A tenant that responds with these bytes to every request. */
-async function saying(answer: string | ((origin: string) => string), andThen: 'ends' | 'stays' | 'resets' = 'ends') {
+async function saying(response: string | ((origin: string) => string), andThen: 'ends' | 'stays' | 'resets' = 'ends') {
   const heads: string[] = []
   const tenant = await rawServer((socket, head) => {
     heads.push(head)
-    const bytes = typeof answer === 'string' ? answer : answer(tenant.origin)
+    const bytes = typeof response === 'string' ? response : response(tenant.origin)
     socket.write(bytes, () => {
       if (andThen === 'ends') socket.end()
       if (andThen === 'resets') socket.resetAndDestroy()
@@ -129,9 +129,9 @@ describe('headers of the tenant', () => {
     ['a megabyte', `x: ${'x'.repeat(1024 * 1024)}\r\n`],
   ])('%s is a 502', async (_title, headers) => {
     const { port } = await proxyTo((await saying(ok(headers))).origin)
-    const answer = await get(port, '/qlik/api/v1/x')
-    expect(answer).toMatchObject({ status: 502, complete: true })
-    expect(codeOf(answer.body)).toMatch(/^tenant_/)
+    const response = await get(port, '/qlik/api/v1/x')
+    expect(response).toMatchObject({ status: 502, complete: true })
+    expect(codeOf(response.body)).toMatch(/^tenant_/)
   })
 })
 
@@ -156,9 +156,9 @@ describe('redirects', () => {
       origin => `HTTP/1.1 307 x\r\nlocation: ${location(origin)}\r\ncontent-length: 0\r\n\r\n`,
     )
     const { port } = await proxyTo(tenant.origin)
-    const answer = await get(port, '/qlik/api/v1/users/me')
-    expect(answer.status).toBe(307)
-    expect(answer.headers.location).toBe(expected)
+    const response = await get(port, '/qlik/api/v1/users/me')
+    expect(response.status).toBe(307)
+    expect(response.headers.location).toBe(expected)
     expect(tenant.heads).toHaveLength(1)
   })
 
@@ -172,7 +172,7 @@ describe('redirects', () => {
     expect((await get(port, headers.location ?? '')).body).toBe('/api/v1/users/1 Bearer token-1')
   })
 
-  it('are no product information', async () => {
+  it('of product-info.json become 404', async () => {
     const { port } = await proxyTo(
       (await saying('HTTP/1.1 302 x\r\nlocation: /login\r\ncontent-length: 0\r\n\r\n')).origin,
     )
@@ -257,11 +257,11 @@ describe('JSON', () => {
       response.end(body)
     })
     const { port } = await proxyTo(tenant.origin)
-    const answer = await get(port, '/qlik/api/v1/items', { 'accept-encoding': encoding ?? 'identity' })
-    expect(answer).toMatchObject({ status: 200, complete: true, headers: { etag: 'W/"strong"' } })
-    expect(answer.headers['content-encoding']).toBe(encoding)
-    expect(answer.headers).not.toHaveProperty('digest')
-    expect(JSON.parse(decode(bytes(answer.body)).toString())).toEqual(expected(tenant.origin))
+    const response = await get(port, '/qlik/api/v1/items', { 'accept-encoding': encoding ?? 'identity' })
+    expect(response).toMatchObject({ status: 200, complete: true, headers: { etag: 'W/"strong"' } })
+    expect(response.headers['content-encoding']).toBe(encoding)
+    expect(response.headers).not.toHaveProperty('digest')
+    expect(JSON.parse(decode(bytes(response.body)).toString())).toEqual(expected(tenant.origin))
   })
 
   it.each<[string, string, (origin: string) => string]>([
@@ -279,9 +279,9 @@ describe('JSON', () => {
   ])('%s passes byte for byte', async (_title, headers, body) => {
     const tenant = await saying(origin => ok(headers, body(origin)))
     const { port } = await proxyTo(tenant.origin)
-    const answer = await get(port, '/qlik/api/v1/items')
-    expect(answer.raw).toBe(body(tenant.origin).replace('ü', 'Ã¼'))
-    expect(answer.headers['content-length']).toBe(String(answer.raw.length))
+    const response = await get(port, '/qlik/api/v1/items')
+    expect(response.raw).toBe(body(tenant.origin).replace('ü', 'Ã¼'))
+    expect(response.headers['content-length']).toBe(String(response.raw.length))
   })
 
   it('in part passes byte for byte', async () => {
@@ -307,8 +307,8 @@ describe('JSON', () => {
         .end(bomb),
     )
     const { port, events } = await proxyTo(tenant.origin, { limits: { decompressedBytes: 4 * 1024 * 1024 } })
-    const answer = await get(port, '/qlik/api/v1/items')
-    expect(answer.complete).toBe(false)
+    const response = await get(port, '/qlik/api/v1/items')
+    expect(response.complete).toBe(false)
     expect(events).toMatchObject([{ type: 'failed', code: 'ERR_TENANT_RESPONSE' }])
   })
 })
@@ -321,8 +321,8 @@ describe('responses without a body', () => {
     ['DELETE', 'HTTP/1.1 204 x\r\n\r\n', 204, undefined],
     ['DELETE', 'HTTP/1.1 204 x\r\ncontent-length: 5\r\n\r\nhello', 204, undefined],
     ['GET', 'HTTP/1.1 200 x\r\ncontent-type: application/json\r\ncontent-length: 0\r\n\r\n', 200, '0'],
-  ])('%s %j', async (method, answer, status, length) => {
-    const { port } = await proxyTo((await saying(answer)).origin)
+  ])('%s %j', async (method, response, status, length) => {
+    const { port } = await proxyTo((await saying(response)).origin)
     const seen = await get(port, '/qlik/api/v1/x', fromOurPage, method)
     expect(seen).toMatchObject({ status, raw: '' })
     expect(seen.headers['content-length']).toBe(length)
@@ -351,26 +351,26 @@ describe('a tenant that fails', () => {
     ],
   ])('%s', async (_title, origin, status, code) => {
     const { port, events } = await proxyTo(await origin())
-    const answer = await get(port, '/qlik/api/v1/x?token=secret')
-    expect(answer).toMatchObject({ status, complete: true })
-    const { errors, traceId } = JSON.parse(answer.body)
+    const response = await get(port, '/qlik/api/v1/x?token=secret')
+    expect(response).toMatchObject({ status, complete: true })
+    const { errors, traceId } = JSON.parse(response.body)
     expect(errors).toMatchObject([{ code, status: String(status) }])
-    expect(answer.body).not.toMatch(/127\.0\.0\.1|tenant\.invalid|ECONN|node:/)
+    expect(response.body).not.toMatch(/127\.0\.0\.1|tenant\.invalid|ECONN|node:/)
     expect(events).toMatchObject([
       { type: 'failed', code: `ERR_${code.toUpperCase()}`, path: '/qlik/api/v1/x', traceId },
     ])
     expect(JSON.stringify(events)).not.toContain('token')
   })
 
-  it('without a response is given up in time', async () => {
+  it('without a response gets 504', async () => {
     const tenant = await saying('', 'stays')
     const { port } = await proxyTo(tenant.origin, { timeouts: { headersMs: 100 } })
-    const answer = await get(port, '/qlik/api/v1/x')
-    expect(answer).toMatchObject({ status: 504, complete: true })
-    expect(codeOf(answer.body)).toBe('tenant_timeout')
+    const response = await get(port, '/qlik/api/v1/x')
+    expect(response).toMatchObject({ status: 504, complete: true })
+    expect(codeOf(response.body)).toBe('tenant_timeout')
   })
 
-  it('without a free connection is given up in time', async () => {
+  it('without a free connection gets 503', async () => {
     const tenant = await saying(ok('').slice(0, -1), 'stays')
     const { port } = await proxyTo(tenant.origin, {
       connections: 1,
@@ -405,7 +405,7 @@ describe('a tenant that fails', () => {
     expect(events).toMatchObject([{ type: 'failed' }])
   })
 
-  it('that responds early does not cut off its own response', async () => {
+  it('that responds early delivers its whole response', async () => {
     const tenant = await rawServer(socket => void socket.write('HTTP/1.1 413 x\r\ncontent-length: 4\r\n\r\nlong'))
     const { port } = await proxyTo(tenant.origin)
     const request = `POST /qlik/api/v1/x HTTP/1.1\r\nhost: a\r\nsec-fetch-site: same-origin\r\ncontent-length: ${2 ** 31}\r\n\r\n${'x'.repeat(100_000)}`
@@ -439,9 +439,9 @@ describe('an access token that the tenant refuses', () => {
     const tenant = await refusing('never')
     const tokens = tokenSource(tenant.origin)
     const { port } = await proxyTo(tenant.origin, { tokens })
-    const answer = await get(port, '/qlik/api/v1/x')
-    expect(answer).toMatchObject({ status: 401, body: '{"errors":[{"code":"AUTHN-1"}]}' })
-    expect(answer.headers['www-authenticate']).toBe('Session realm="application"')
+    const response = await get(port, '/qlik/api/v1/x')
+    expect(response).toMatchObject({ status: 401, body: '{"errors":[{"code":"AUTHN-1"}]}' })
+    expect(response.headers['www-authenticate']).toBe('Session realm="application"')
     expect(tokens.rejected).toEqual(['token-1'])
   })
 
@@ -469,9 +469,9 @@ describe('an access token that the tenant refuses', () => {
       },
     }
     const { port } = await proxyTo(tenant.origin, { tokens })
-    const answer = await get(port, '/qlik/api/v1/x')
-    expect(answer.status).toBe(status)
-    expect(codeOf(answer.body)).toBe(code)
+    const response = await get(port, '/qlik/api/v1/x')
+    expect(response.status).toBe(status)
+    expect(codeOf(response.body)).toBe(code)
   })
 })
 
@@ -494,10 +494,10 @@ describe('authentication', () => {
       '/qlik/qlik-embed/main.js',
       '/qlik/resources/autogenerated/product-info.json',
     ]) {
-      const answer = await get(port, path, { accept: 'text/html', 'user-agent': 'kube-probe/1.0' })
-      expect(answer.status).toBe(status)
-      expect(codeOf(answer.body)).toBe(code)
-      expect(answer.headers).not.toHaveProperty('location')
+      const response = await get(port, path, { accept: 'text/html', 'user-agent': 'kube-probe/1.0' })
+      expect(response.status).toBe(status)
+      expect(codeOf(response.body)).toBe(code)
+      expect(response.headers).not.toHaveProperty('location')
     }
     expect(tenant.heads).toEqual([])
   })

@@ -41,10 +41,10 @@ describe('streaming', () => {
       },
     })
     const { port, events } = await proxyTo(tenant.origin, { authenticate: access })
-    const answer = get(port, '/qlik/api/v1/x')
+    const response = get(port, '/qlik/api/v1/x')
     const endLogin = await watching.promise
     endLogin()
-    expect(await answer).toMatchObject({ status: 200, complete: false })
+    expect(await response).toMatchObject({ status: 200, complete: false })
     expect(events).toMatchObject([{ type: 'refused', code: 'ERR_SESSION_EXPIRED' }])
   })
 
@@ -155,23 +155,23 @@ describe('streaming', () => {
 })
 
 describe('leaving', () => {
-  it('of the client ends the request at the tenant, before and after the response has begun', async () => {
-    for (const answer of ['', 'HTTP/1.1 200 OK\r\ncontent-length: 100000\r\n\r\nx']) {
+  it('of the client ends the request at the tenant, before and during the response', async () => {
+    for (const response of ['', 'HTTP/1.1 200 OK\r\ncontent-length: 100000\r\n\r\nx']) {
       const asked = deferred<Socket>()
       const tenant = await rawServer(socket => {
-        socket.write(answer)
+        socket.write(response)
         asked.resolve(socket)
       })
       const { port } = await proxyTo(tenant.origin)
       const browser = open(port, asking())
       const left = once(await asked.promise, 'close')
-      if (answer !== '') await until(browser, '\r\n\r\nx')
+      if (response !== '') await until(browser, '\r\n\r\nx')
       browser.destroy()
       await left
     }
   })
 
-  it('of a client that reads nothing is noticed, and nothing more is read from the tenant', async () => {
+  it('of a client that reads nothing is detected, and reading from the tenant stops', async () => {
     const tenant = await rawServer(socket => {
       socket.write('HTTP/1.1 200 OK\r\nconnection: close\r\n\r\n')
       const chunk = Buffer.alloc(256 * 1024)
@@ -226,7 +226,7 @@ describe('large bodies', () => {
     return { bytes, mostMemory }
   }
 
-  it('go up and down in constant memory', async () => {
+  it('use constant memory in both directions', async () => {
     const received: { bytes: number }[] = []
     const tenant = await httpServer(async (request, response) => {
       if (request.method === 'PUT') {
@@ -240,8 +240,8 @@ describe('large bodies', () => {
     const up = httpRequest({ port, path: '/qlik/api/v1/x', method: 'PUT', headers: fromOurPage })
     const uploaded = once(up, 'response') as Promise<[IncomingMessage]>
     await pipeline(Readable.from(blocks()), up)
-    const [answer] = await uploaded
-    answer.resume()
+    const [response] = await uploaded
+    response.resume()
     expect(received).toMatchObject([{ bytes: megabytes * block.length }])
 
     const [down] = (await once(httpRequest({ port, path: '/qlik/api/v1/x' }).end(), 'response')) as [IncomingMessage]

@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import type { Socket } from 'node:net'
 import { setTimeout as pause } from 'node:timers/promises'
-import { describe, expect, it } from '@jest/globals'
+import { describe, expect, it, jest } from '@jest/globals'
 import { promptly } from 'test-support/until'
 import { endOf, handshakeText, type RawPeer, rawPeer, setup, socketSuite } from './support/socket-setup.ts'
 
@@ -227,7 +227,8 @@ describe('connections', () => {
     await setup.allClosed()
   })
 
-  it('survive an event listener that throws', async () => {
+  it('survive an event listener that throws, which is reported as a process warning', async () => {
+    const warn = jest.spyOn(process, 'emitWarning').mockImplementation(() => {})
     await start({
       onEvent: () => {
         throw new Error('listener')
@@ -236,6 +237,8 @@ describe('connections', () => {
     const { browser, tenant } = await setup.connect()
     browser.send('hello')
     expect((await tenant.message()).data).toBe('hello')
+    expect(warn.mock.calls[0]?.[0]).toBe('A listener of the application threw an error: listener')
+    warn.mockRestore()
   })
 })
 

@@ -64,7 +64,7 @@ describe('a tenant over TLS', () => {
   })
 
   it.each([
-    ['its certificate is of an unknown authority', () => `https://localhost:${port}`, {}],
+    ['its certificate is from an unknown authority', () => `https://localhost:${port}`, {}],
     ['its certificate is that of another host', () => `https://127.0.0.1:${port}`, undefined],
   ])(
     'gets no token where %s, and the client 502',
@@ -78,9 +78,9 @@ describe('a tenant over TLS', () => {
         expect({ status, code }).toEqual({ status: 502, code: 'tenant_unreachable' })
         expect(text).not.toMatch(/localhost|127\.0\.0\.1|self-signed/)
       }
-      const answer = await get(proxy, '/qlik/api/v1/users/me')
-      expect(answer.status).toBe(502)
-      expect(await answer.text()).not.toMatch(/localhost|127\.0\.0\.1|self-signed/)
+      const response = await get(proxy, '/qlik/api/v1/users/me')
+      expect(response.status).toBe(502)
+      expect(await response.text()).not.toMatch(/localhost|127\.0\.0\.1|self-signed/)
       expect(requests).toEqual([])
       expect(await (await fetch(proxy.origin)).text()).toBe('alive')
       expect(proxy.events).toMatchObject(

@@ -44,16 +44,16 @@ export const sessionSecret = 'a-session-secret-for-tests'
  * Starts an application that is mounted as in the README, on a free port, with a client registered at the simulated
  * tenant.
  *
- * @param given Options, or a function that makes them for the port.
+ * @param initial Options, or a function that makes them for the port.
  */
 export async function startApplication(
   tenant: SimulatedTenant,
-  given: ApplicationOptions | ((port: number) => ApplicationOptions) = {},
+  initial: ApplicationOptions | ((port: number) => ApplicationOptions) = {},
 ): Promise<Application> {
   const server = createServer()
   await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve))
   const { port } = server.address() as AddressInfo
-  const options = typeof given === 'function' ? given(port) : given
+  const options = typeof initial === 'function' ? initial(port) : initial
   const {
     session: sessionOptions = {},
     extend,

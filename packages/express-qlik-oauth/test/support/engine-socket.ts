@@ -25,7 +25,7 @@ export async function engineSocket(
   closed.catch(() => {})
   const refused = once(socket, 'unexpected-response').then(([request, response]) => {
     request.destroy()
-    throw new Error(`The upgrade was answered with ${response.statusCode}`)
+    throw new Error(`The upgrade got ${response.statusCode}`)
   })
   await Promise.race([once(socket, 'message'), refused, closed])
   let id = 0

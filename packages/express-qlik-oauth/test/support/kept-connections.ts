@@ -13,7 +13,7 @@ export interface KeptRequest {
 
 /** A tenant that keeps its connections, and responds by hand. */
 export async function keptConnections(
-  answer: (request: KeptRequest) => void,
+  respond: (request: KeptRequest) => void,
 ): Promise<{ origin: string; requests: KeptRequest[] }> {
   const requests: KeptRequest[] = []
   const sockets = new Set<Socket>()
@@ -37,7 +37,7 @@ export async function keptConnections(
           nth += 1
           const request = { head, socket, connection, nth }
           requests.push(request)
-          answer(request)
+          respond(request)
         }
       })
   })

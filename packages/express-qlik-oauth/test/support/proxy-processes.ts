@@ -54,9 +54,9 @@ export async function startProxyProcess(
     events,
     output: () => written.join(''),
     residentBytes() {
-      const answer = told(child, ({ residentBytes }) => residentBytes)
+      const response = told(child, ({ residentBytes }) => residentBytes)
       child.send('memory')
-      return answer
+      return response
     },
     async stop() {
       child.kill('SIGTERM')
