@@ -43,6 +43,16 @@ async function idleEnd(store: LoginStore, key: string): Promise<void> {
 }
 
 describe('a process whose keys are wrong', () => {
+  it('does not keep extending the idle time of a foreign login', async () => {
+    const [right, wrong] = [storeWith(a), storeWith(b)]
+    await right.createLogin('key', sampleLogin(), 60)
+    await expect(wrong.readLogin('key', 60)).rejects.toMatchObject(unavailable)
+    await redis.pexpire('qlik:{key}:idle', 30_000)
+    for (let times = 0; times < 3; times++)
+      await expect(wrong.readLogin('key', 1800)).rejects.toMatchObject(unavailable)
+    expect(await redis.pttl('qlik:{key}:idle')).toBeLessThanOrEqual(30_000)
+  })
+
   it('leaves every record as it is, reports each once, and fails where the caller needs it', async () => {
     const [right, wrong] = [storeWith(a), storeWith(b)]
     const record = sampleLogin()

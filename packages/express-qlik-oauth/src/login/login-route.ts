@@ -48,7 +48,7 @@ export async function startTransaction(
 ): Promise<void> {
   const previous = transactionCookies.all(request)[0] ?? transactionCookies.create()
   // A logged-in user who logs in again, perhaps as another user, is not in a loop.
-  const isLoggedIn = (await peekLogin(request)) !== undefined
+  const isLoggedIn = (await peekLogin(request).catch(isUnreadable)) !== undefined
   const cookie = isLoggedIn ? { ...previous, loops: 0, completed: 0 } : countLoop(previous)
   const cookieHash = transactionCookieHash(cookie)
   const state = states.seal({ returnTo, cookieHash, restarts })
@@ -66,6 +66,9 @@ export async function startTransaction(
   response.append('set-cookie', transactionCookies.set(cookie))
   response.redirect(302, url)
 }
+
+/** A login that cannot be read, such as one sealed with an unknown key, must not prevent a new one. */
+function isUnreadable(): undefined {}
 
 const transactionSeconds = 600
 

@@ -123,7 +123,8 @@ export function createLogins(options: LoginsOptions): Logins {
 
   async function end(key: string, reason: LoginEndReason): Promise<boolean> {
     cache.delete(key)
-    const record = await store.endLogin(key)
+    // A record of another key ring is another deployment's: its session may go, the record stays.
+    const record = await store.endLogin(key).catch(ignoreForeign)
     notifier.notify(key)
     if (record === undefined) return false
     const login = { key, record }

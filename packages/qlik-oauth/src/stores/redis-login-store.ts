@@ -145,7 +145,7 @@ export function redisLoginStore(redis: RedisClient, options: RedisLoginStoreOpti
       const idleName = names.of(key, 'idle')
       const idleMs = idleSeconds === undefined ? undefined : milliseconds(idleSeconds)
       const read = send('mget', name, idleName)
-      if (idleMs !== undefined && !isExtendedRecently(name, idleMs)) {
+      if (idleMs !== undefined && !isExtendedRecently(name, idleMs) && !records.wasForeign(name)) {
         // In the same packet as the read. Without the marker, that is after the idle end, it has no effect.
         const extended = send('pexpire', idleName, idleMs)
         await Promise.all([read, extended])

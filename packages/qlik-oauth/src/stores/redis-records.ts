@@ -15,10 +15,13 @@ export interface RedisRecords {
   unsealLogin(name: string, value: string): StoredLogin | undefined
   /** Whether the value is sealed with a key of another key ring. Reports it, at most once a minute for each name. */
   isForeign(name: string, value: string): boolean
+  /** Whether a foreign value was found under this name within the last day. */
+  wasForeign(name: string): boolean
 }
 
 export function redisRecords(ring: Seal, onForeign: (name: string) => void): RedisRecords {
   const reported = expiringCache<true>({ max: 1000, lifetimeMs: 60_000 })
+  const foreign = expiringCache<true>({ max: 10_000, lifetimeMs: 24 * 60 * 60 * 1000 })
 
   function unseal<Value>(envelope: string, associatedData: string, isValue: Shape<Value>): Value | undefined {
     const value = parseJson(ring.unseal(envelope, associatedData) ?? '')
@@ -36,12 +39,14 @@ export function redisRecords(ring: Seal, onForeign: (name: string) => void): Red
     },
     isForeign(name, value) {
       if (!ring.isForeign(value.replace(/^\d+ /, ''))) return false
+      foreign.set(name, true)
       if (reported.get(name) === undefined) {
         reported.set(name, true)
         onForeign(name)
       }
       return true
     },
+    wasForeign: name => foreign.get(name) !== undefined,
   }
 }
 
