@@ -80,8 +80,9 @@ export interface ProxyServer {
 /** The REST proxy and the WebSocket proxy with the same options. */
 export function proxyServer({ proxy = {}, sockets = {}, ...shared }: QlikProxyOptions): ProxyServer {
   rejectUnknownOptions('proxy', proxy, Object.keys(proxyOptionNames))
-  rejectUnknownOptions('proxy.timeouts', proxy.timeouts ?? {}, Object.keys(timeoutNames))
-  rejectUnknownOptions('proxy.limits', proxy.limits ?? {}, Object.keys(limitNames))
+  const { timeouts = {}, limits = {} } = proxy
+  rejectUnknownOptions('proxy.timeouts', timeouts, Object.keys(timeoutNames))
+  rejectUnknownOptions('proxy.limits', limits, Object.keys(limitNames))
   rejectUnknownOptions('sockets', sockets, Object.keys(socketOptionNames))
   const rest = restProxy({ ...proxy, ...shared })
   const webSockets = socketProxy({ ...sockets, ...shared })
@@ -156,8 +157,9 @@ export function mountedProxy(mount: string, proxy: ProxyServer): QlikProxy {
       if (!servers.has(server)) servers.set(server, onUpgrade(server, { isBelow, upgrade: proxy.upgrade }))
       return server
     },
-    async close({ graceMs } = {}) {
-      closed ??= drain(wholeNumber('graceMs', graceMs, 5000, 0))
+    async close(closing = {}) {
+      rejectUnknownOptions('close', closing, ['graceMs'])
+      closed ??= drain(wholeNumber('graceMs', closing.graceMs, 5000, 0))
       await closed
     },
   }

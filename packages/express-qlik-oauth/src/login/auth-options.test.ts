@@ -37,6 +37,16 @@ describe('qlikAuth', () => {
     [{ proxy: { alow: [] } }, /^proxy has no option alow\. Did you mean allow\?$/],
     [{ proxy: { timeouts: { headerMs: 5 } } }, /^proxy\.timeouts has no option headerMs\. Did you mean headersMs\?$/],
     [{ proxy: { limits: { bodybytes: 5 } } }, /^proxy\.limits has no option bodybytes\. Did you mean bodyBytes\?$/],
+    [{ proxy: { timeouts: null } }, /^proxy\.timeouts must be an object with options, got null\.$/],
+    [{ proxy: { limits: null } }, /^proxy\.limits must be/],
+    [{ proxy: { allow: [null] } }, /^allow\[0\] must be an object/],
+    [{ proxy: { allow: [{ path: '/api/**' }] } }, /^allow\[0\]\.methods must be some of/],
+    [
+      { proxy: { allow: [{ path: '/api/**', methods: ['GET'], method: 'POST' }] } },
+      /^allow\[0\] has no option method\./,
+    ],
+    [{ proxy: { timeouts: { clientMs: 2 ** 31 } } }, /at most 2147483647, got 2147483648\.$/],
+    [{ absoluteSeconds: 9e15 }, /^absoluteSeconds must be a whole number of at least 1 and at most/],
     [{ colour: 'red' }, /^qlikAuth has no option colour\. Its options are absoluteSeconds, /],
   ])('refuses an option that does not exist: %j', (wrong, message) =>
     refuses({ ...common(), ...client, ...wrong }, message),

@@ -271,7 +271,8 @@ function checkCookie(session: SessionOptions, publicUrl: string): void {
   const name = sessionName(session)
   if (cookie === undefined || typeof cookie === 'function') return
   if (!isObject(cookie)) throw invalidOption('session.cookie', 'an object with cookie options, or a function', cookie)
-  const { path = '/', secure, sameSite, domain } = cookie as CookieOptions
+  const { path = '/', secure, sameSite: givenSameSite, domain, maxAge, partitioned } = cookie as CookieOptions
+  const sameSite = typeof givenSameSite === 'string' ? givenSameSite.toLowerCase() : givenSameSite
   if (path !== '/') {
     throw configurationError(
       `session.cookie.path must be "/", got ${quoted(path)}: the browser would not send the cookie to /auth and to the proxy.`,
@@ -283,8 +284,15 @@ function checkCookie(session: SessionOptions, publicUrl: string): void {
       `session.cookie.secure needs an https publicUrl, got ${quoted(publicUrl)}: use sessionCookie(publicUrl), or secure: "auto".`,
     )
   }
-  if (sameSite === 'none' && secure !== true && secure !== 'auto')
+  if (secure !== undefined && typeof secure !== 'boolean' && secure !== 'auto')
+    throw invalidOption('session.cookie.secure', 'true, false or "auto"', secure)
+  const isSecure = secure === true || secure === 'auto'
+  if (sameSite === 'none' && !isSecure)
     throw configurationError('session.cookie.sameSite "none" needs secure: true, or browsers refuse the cookie.')
+  if (partitioned === true && !isSecure)
+    throw configurationError('session.cookie.partitioned needs secure: true, or browsers refuse the cookie.')
+  if (typeof maxAge === 'number' && !(maxAge > 0))
+    throw invalidOption('session.cookie.maxAge', 'a number of milliseconds above 0', maxAge)
   if (/^__(?:Host|Secure)-/.test(name) && secure !== true)
     throw configurationError(`The name ${name} needs session.cookie.secure: true, or browsers refuse the cookie.`)
   if (name.startsWith('__Host-') && domain !== undefined)

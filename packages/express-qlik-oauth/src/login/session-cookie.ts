@@ -91,7 +91,7 @@ export function sessionIdReader(session: SessionOptions): (request: IncomingMess
 const none: readonly SessionId[] = []
 const maxCookieLength = 4096
 /** Each value costs an HMAC, and each valid one a read of the login store. */
-const maxCookies = 8
+const maxCookies = 32
 
 /** The values of all cookies with a name, in order, parsed like the `cookie` package that express-session uses. */
 export function cookieValues(header: string, name: string): string[] {

@@ -30,6 +30,7 @@ export const credentialPaths: readonly CredentialPath[] = [
   { path: '/api/connectivity/data-credentials', reason: 'returns user names of data sources, takes their passwords' },
   { path: '/api/v1/data-connections', reason: 'returns `qConnectionSecret`, takes passwords' },
   { path: '/api/connectivity/data-connections', reason: 'returns `qConnectionSecret`, takes passwords' },
+  { path: '/api/connectivity/data-sources/endpoints', reason: 'returns connections with their passwords' },
   { path: '/api/v1/dcaas', reason: 'creates data connections with their credentials' },
   { path: '/api/v1/automations$', reason: 'returns `executionToken`, which starts an automation without a login' },
   { path: '/api/v1/automations/*$', reason: 'returns `executionToken`, which starts an automation without a login' },

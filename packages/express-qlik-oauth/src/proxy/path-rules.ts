@@ -1,5 +1,5 @@
 import { httpError } from '../http/error-response.ts'
-import { configurationError } from '../http/option-checks.ts'
+import { configurationError, rejectUnknownOptions } from '../http/option-checks.ts'
 import { barePath, pathReadings } from '../http/path-syntax.ts'
 import { credentialPath, namesCredentialPath } from './credential-paths.ts'
 
@@ -66,8 +66,13 @@ interface CompiledRule {
   readonly methods: ReadonlySet<string>
 }
 
+function ruleObject(rule: Exclude<PathRule, string>, index: number): Exclude<PathRule, string> {
+  rejectUnknownOptions(`allow[${index}]`, rule, ['path', 'methods'])
+  return rule
+}
+
 function compiled(rule: PathRule, index: number): CompiledRule {
-  const { path, methods } = typeof rule === 'string' ? { path: rule, methods: defaultMethods } : rule
+  const { path, methods } = typeof rule === 'string' ? { path: rule, methods: defaultMethods } : ruleObject(rule, index)
   if (typeof path !== 'string' || !/^\/[\w\-.~/*]*$/.test(path) || /\*\*(?!$)|[^/]\*\*$|\*[^/*]|[^/*]\*/.test(path)) {
     throw configurationError(
       `allow[${index}] must be a path such as "/api/**" or "/api/v1/items/*", where "*" is a whole segment and "**" ` +
@@ -75,7 +80,7 @@ function compiled(rule: PathRule, index: number): CompiledRule {
     )
   }
   const unknown = Array.isArray(methods) ? methods.filter(method => !defaultMethods.includes(method)) : [methods]
-  if (methods.length === 0 || unknown.length > 0) {
+  if (unknown.length > 0 || methods.length === 0) {
     throw configurationError(
       `allow[${index}].methods must be some of ${defaultMethods.join(', ')}, got ${JSON.stringify(methods)}.`,
     )

@@ -109,9 +109,9 @@ export interface RestProxySettings extends ProxySettings<RestProxyEvent> {
 /** @throws ERR_CONFIGURATION */
 export function restProxySettings(options: RestProxyOptions): RestProxySettings {
   rejectUnknownOptions('proxy', options, optionNames)
-  rejectUnknownOptions('proxy.timeouts', options.timeouts ?? {}, timeoutNames)
-  rejectUnknownOptions('proxy.limits', options.limits ?? {}, limitNames)
   const { allow = defaultAllow, timeouts = {}, limits = {} } = options
+  rejectUnknownOptions('proxy.timeouts', timeouts, timeoutNames)
+  rejectUnknownOptions('proxy.limits', limits, limitNames)
   if (!Array.isArray(allow) || allow.length === 0)
     throw invalidOption('allow', 'a list of paths such as ["/api/**"]', allow)
 

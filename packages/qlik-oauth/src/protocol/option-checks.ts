@@ -35,12 +35,19 @@ export function hasMethods(value: unknown, names: readonly string[]): value is R
   return isObject(value) && names.every(name => typeof value[name] === 'function')
 }
 
-/** A whole number of at least `least`; `fallback` for `undefined`. */
+/**
+ * A whole number of at least `least`; `fallback` for `undefined`. Names that end in `Ms` or `Seconds` also have an upper
+ * bound: what Node's timers can wait for, and ten years.
+ */
 export function wholeNumber(name: string, value: unknown, fallback: number, least = 1): number {
   if (value === undefined) return fallback
-  if (typeof value === 'number' && Number.isSafeInteger(value) && value >= least) return value
-  throw invalidOption(name, `a whole number of at least ${least}`, value)
+  const most = name.endsWith('Ms') ? 2 ** 31 - 1 : name.endsWith('Seconds') ? tenYears : Number.MAX_SAFE_INTEGER
+  if (typeof value === 'number' && Number.isSafeInteger(value) && value >= least && value <= most) return value
+  const bound = most === Number.MAX_SAFE_INTEGER ? '' : ` and at most ${most}`
+  throw invalidOption(name, `a whole number of at least ${least}${bound}`, value)
 }
+
+const tenYears = 10 * 365 * 24 * 60 * 60
 
 /** A string that is not empty. */
 export function nonEmptyString(name: string, value: unknown): string {
