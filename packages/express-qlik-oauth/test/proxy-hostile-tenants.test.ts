@@ -26,6 +26,29 @@ const ok = (headers: string, body = 'ok'): string =>
   `HTTP/1.1 200 OK\r\n${headers}content-length: ${Buffer.byteLength(body)}\r\n\r\n${body}`
 const codeOf = (body: string): unknown => JSON.parse(body).errors[0].code
 
+describe('a file name beyond ASCII', () => {
+  it.each([
+    ['UTF-8', 'content-length: 2\r\n', Buffer.from('日本.pdf').toString('latin1'), '__.pdf', '%E6%97%A5%E6%9C%AC.pdf'],
+    ['UTF-8', 'connection: close\r\n', Buffer.from('日本.pdf').toString('latin1'), '__.pdf', '%E6%97%A5%E6%9C%AC.pdf'],
+    ['ISO 8859-1', 'content-length: 2\r\n', 'Ums\xe4tze.pdf', 'Ums_tze.pdf', 'Ums%C3%A4tze.pdf'],
+    ['ISO 8859-1', 'connection: close\r\n', 'Ums\xe4tze.pdf', 'Ums_tze.pdf', 'Ums%C3%A4tze.pdf'],
+  ])('in %s arrives with %j', async (_title, framing, name, fallback, extended) => {
+    const tenant = await rawServer(socket =>
+      socket.end(
+        `HTTP/1.1 200 OK\r\ncontent-type: application/pdf\r\n${framing}content-disposition: attachment; filename="${name}"\r\n\r\nok`,
+        'latin1',
+      ),
+    )
+    const { port, events } = await proxyTo(tenant.origin)
+    const response = await get(port, '/qlik/api/v1/x', fromOurPage, 'POST')
+    expect([response.status, response.body, response.complete]).toEqual([200, 'ok', true])
+    expect(response.headers['content-disposition']).toBe(
+      `attachment; filename="${fallback}"; filename*=UTF-8''${extended}`,
+    )
+    expect(events).toEqual([])
+  })
+})
+
 describe('headers of the tenant', () => {
   it('reach the client by an allow-list', async () => {
     const tenant = await saying(

@@ -3,6 +3,7 @@ import { type IncomingHttpHeaders, type ServerResponse, STATUS_CODES } from 'nod
 import type { Readable } from 'node:stream'
 import { type ErrorCode, type ErrorDetails, QlikOAuthError } from 'qlik-oauth'
 import { messageOf } from 'qlik-oauth/internal'
+import { abortResponse } from './response-end.ts'
 
 /**
  * An error whose message is sent to the client.
@@ -67,12 +68,14 @@ export const challenge = 'Session realm="application"'
  */
 export function sendError(response: ServerResponse, error: unknown, traceId?: string): void {
   if (response.headersSent) {
-    destroy(response)
+    abortResponse(response)
     return
   }
   const { status, headers, body } = errorResponse(error, traceId)
   const { req: request } = response
-  response.statusMessage = STATUS_CODES[status] ?? ''
+  // HTTP/2 has neither a reason phrase nor `Connection`.
+  const isHttp1 = request.httpVersionMajor === 1
+  if (isHttp1) response.statusMessage = STATUS_CODES[status] ?? ''
   for (const [name, value] of Object.entries(headers)) response.setHeader(name, value)
   if (request.complete || (!request.readableDidRead && isShort(request.headers))) {
     // Node reads the rest of a short body by itself, and takes what follows for the next request.
@@ -81,7 +84,7 @@ export function sendError(response: ServerResponse, error: unknown, traceId?: st
   }
 
   // The client gets the whole response and a moment to stop sending. A long upload is not read to its end.
-  response.setHeader('connection', 'close')
+  if (isHttp1) response.setHeader('connection', 'close')
   response.writeHead(status)
   if (request.method !== 'HEAD') response.write(body)
   const end = (): void => void response.end()
@@ -98,13 +101,6 @@ export function sendError(response: ServerResponse, error: unknown, traceId?: st
 export function discardInput(stream: Readable, onTimeout: () => void): void {
   const timer = setTimeout(onTimeout, 1000)
   stream.once('close', () => clearTimeout(timer)).resume()
-}
-
-/** Without chunks or a length, the end of the connection would be taken for the end of the response. */
-function destroy(response: ServerResponse): void {
-  const { socket, req: request } = response
-  if (request.httpVersionMinor === 0 && socket !== null && !('encrypted' in socket)) socket.resetAndDestroy()
-  response.destroy()
 }
 
 /** Identifies one failure, in the form of a W3C trace id. */

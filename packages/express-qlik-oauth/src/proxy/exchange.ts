@@ -1,6 +1,7 @@
 import type { QlikOAuthError } from 'qlik-oauth'
 import { withAccessToken } from 'qlik-oauth/internal'
 import { httpError } from '../http/error-response.ts'
+import { abortResponse } from '../http/response-end.ts'
 import { busy, type LoginQueue, type QueuedRequest } from './fair-queue.ts'
 import type { ProxiedRequest } from './proxied-request.ts'
 import { ClientResponse } from './response/client-response.ts'
@@ -245,7 +246,7 @@ export class Exchange implements AttemptListener, Ticking, QueuedRequest {
     const { method, response } = this.#proxied
     if (this.#attempt === undefined || this.#waits || safe.has(method)) {
       this.fail(httpError('ERR_CLOSING', 'Try again in a moment.'))
-    } else response.destroy()
+    } else abortResponse(response)
   }
 
   fail(error: unknown): void {

@@ -5,6 +5,7 @@ import { clientNetwork } from '../http/client-address.ts'
 import { describeError, httpError, newTraceId, sendError } from '../http/error-response.ts'
 import { isBelowMount, requestTarget } from '../http/mount.ts'
 import type { Authenticate } from '../http/principal.ts'
+import { hasClosed } from '../http/response-end.ts'
 import { requireSameOrigin } from '../http/same-origin.ts'
 import { Exchange } from './exchange.ts'
 import { pathRules } from './path-rules.ts'
@@ -82,12 +83,12 @@ export function restProxy(options: RestProxyOptions): RestProxy {
     target: string,
     authenticate: Authenticate,
   ): Promise<void> {
-    if (response.destroyed) return
+    if (hasClosed(response)) return
     if (state !== 'open') response.shouldKeepAlive = false
     served += 1
     try {
       const proxied = await accept(request, response, target.slice(mount.length), authenticate)
-      if (!response.destroyed) await Exchange.run(proxied, running)
+      if (!hasClosed(response)) await Exchange.run(proxied, running)
     } catch (error) {
       fail(request, response, error)
     } finally {
@@ -121,7 +122,7 @@ export function restProxy(options: RestProxyOptions): RestProxy {
     if (principal === undefined) throw new QlikOAuthError('ERR_LOGIN_REQUIRED', 'Not authenticated')
     // It may have taken longer than the grace.
     refuseWhenClosed()
-    const limitKey = principal.id ?? networkOf(request)
+    const limitKey = principal.user ?? principal.id ?? networkOf(request)
     const pool = tenants.to(principal.tokens.tenant)
     return { request, response, method, target, path, hasBody, principal, limitKey, pool, settings }
   }

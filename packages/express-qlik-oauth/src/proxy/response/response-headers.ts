@@ -1,5 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { challenge, httpError } from '../../http/error-response.ts'
+import { asciiDisposition } from './content-disposition.ts'
 import { contentPolicy } from './content-policy.ts'
 import { bodyHeaders, forwardedTrailers, headerActions, messageHeaders } from './forwarded-response-headers.ts'
 import type { TenantLinks } from './tenant-links.ts'
@@ -88,7 +89,7 @@ export function responseHead(
         requireChunked(value)
         continue
       case 'content-disposition':
-        contentDisposition = value
+        contentDisposition = asciiDisposition(value)
         continue
       case 'content-length':
         // RFC 9110, section 8.6
@@ -139,11 +140,10 @@ export function withChangedBody(head: ResponseHead): ResponseHead {
 }
 
 /** The trailers that are forwarded. */
-export function responseTrailers(received: TenantHeaders, changedBody: boolean): [name: string, value: string][] {
-  const trailers: [string, string][] = []
+export function responseTrailers(received: TenantHeaders, changedBody: boolean): Record<string, string> {
+  const trailers: Record<string, string> = {}
   for (const [name, value] of Object.entries(received)) {
-    if (forwardedTrailers.has(name) && !(changedBody && bodyHeaders.has(name)))
-      trailers.push([name, joinedValue(value)])
+    if (forwardedTrailers.has(name) && !(changedBody && bodyHeaders.has(name))) trailers[name] = joinedValue(value)
   }
   return trailers
 }
