@@ -99,6 +99,7 @@ export function qlikAuth(options: QlikAuthOptions): QlikAuth {
     let touchedAt = Date.now()
     return {
       id: login.key,
+      user: login.record.user.id,
       tokens: login,
       onEnd: listener => logins.onEnd(login, listener),
       active() {

@@ -14,7 +14,11 @@ const ask = (login: string, path = '/x', method = 'GET', headers = ''): string =
   `${method} /qlik/api/v1${path} HTTP/1.1\r\nhost: a\r\nsec-fetch-site: same-origin\r\ncookie: ${login}\r\n${headers}\r\n`
 
 /** A tenant that holds requests for `/held` until they are released, and responds to others at once. */
-async function holdingTenant(options: Partial<RestProxyOptions> = {}, authenticated = true) {
+async function holdingTenant(
+  options: Partial<RestProxyOptions> = {},
+  authenticated = true,
+  users: Readonly<Record<string, string>> = {},
+) {
   const held: ServerResponse[] = []
   const asked: string[] = []
   const tenant = await httpServer((request: IncomingMessage, response: ServerResponse) => {
@@ -27,7 +31,10 @@ async function holdingTenant(options: Partial<RestProxyOptions> = {}, authentica
   const tokens = tokenSource(tenant.origin)
   const proxy = await proxyTo(tenant.origin, {
     ...options,
-    authenticate: async ({ headers }) => ({ tokens, ...(authenticated ? { id: headers.cookie ?? '' } : {}) }),
+    async authenticate({ headers: { cookie = '' } }) {
+      const user = users[cookie]
+      return { tokens, ...(authenticated ? { id: cookie } : {}), ...(user === undefined ? {} : { user }) }
+    },
   })
   return { ...proxy, held, asked }
 }
@@ -81,7 +88,7 @@ describe('one login', () => {
   })
 
   it('has a limit of event streams, apart from requests', async () => {
-    const { port } = await holdingTenant({ connections: 2, limits: { eventStreamsPerLogin: 2 } })
+    const { port } = await holdingTenant({ connections: 4, limits: { eventStreamsPerLogin: 2 } })
     const streams: Socket[] = []
     for (const _ of [1, 2]) {
       const stream = open(port, ask('mallory', '/events'))
@@ -90,12 +97,13 @@ describe('one login', () => {
     }
     const third = await get(port, '/qlik/api/v1/events', { cookie: 'mallory' })
     expect(third.status).toBe(429)
-    // Two connections for requests, and two for streams.
+    // Four connections for requests, and four for streams.
     expect((await get(port, '/qlik/api/v1/x', { cookie: 'mallory' })).status).toBe(200)
-    expect((await get(port, '/qlik/api/v1/events', { cookie: 'ada' })).status).toBe(503)
+    for (const _ of [1, 2]) expect(await untilText(open(port, ask('ada', '/events')), '\r\n\r\n')).toContain('200 OK')
+    expect((await get(port, '/qlik/api/v1/events', { cookie: 'grace' })).status).toBe(503)
     streams[0]?.destroy()
     await until(async () => {
-      const stream = open(port, ask('ada', '/events'))
+      const stream = open(port, ask('grace', '/events'))
       return (await untilText(stream, '\r\n\r\n')).includes('200 OK')
     })
   })
@@ -114,6 +122,15 @@ describe('one login', () => {
     await until(async () => (await untilText(post('/events3'), '\r\n\r\n')).includes('200 OK'))
   })
 
+  it('has half of the event streams at most', async () => {
+    const { port } = await holdingTenant({ connections: 4 })
+    for (const _ of [1, 2])
+      expect(await untilText(open(port, ask('mallory', '/events')), '\r\n\r\n')).toContain('200 OK')
+    const third = await get(port, '/qlik/api/v1/events', { cookie: 'mallory' })
+    expect([third.status, codeOf(third.body)]).toEqual([429, 'too_many_login_requests'])
+    expect(await untilText(open(port, ask('ada', '/events')), '\r\n\r\n')).toContain('200 OK')
+  })
+
   it('is a client address when the principal has no id', async () => {
     const limits = { requestsPerLogin: 1 }
     const { port, held } = await holdingTenant({ connections: 4, limits, trustProxy: 1 }, false)
@@ -123,6 +140,25 @@ describe('one login', () => {
     expect(await from('2001:db8::2:1')).toBe(429)
     expect(await from('2001:db8:0:1::1')).toBe(200)
     expect(await from('192.0.2.1')).toBe(200)
+  })
+})
+
+describe('one user with two logins', () => {
+  it('has one share of the connections', async () => {
+    const { port, asked } = await holdingTenant({ connections: 4 }, true, { phone: 'mallory', laptop: 'mallory' })
+    for (const login of ['phone', 'laptop'])
+      for (const number of [1, 2, 3]) open(port, ask(login, `/held-${login}-${number}`))
+    await until(() => asked.length === 2)
+    expect((await get(port, '/qlik/api/v1/x', { cookie: 'ada' })).status).toBe(200)
+    expect(asked.filter(url => url.includes('held'))).toHaveLength(2)
+  })
+
+  it('has one share of the event streams', async () => {
+    const { port } = await holdingTenant({ connections: 4 }, true, { phone: 'mallory', laptop: 'mallory' })
+    for (const login of ['phone', 'laptop'])
+      expect(await untilText(open(port, ask(login, '/events')), '\r\n\r\n')).toContain('200 OK')
+    expect((await get(port, '/qlik/api/v1/events', { cookie: 'phone' })).status).toBe(429)
+    expect(await untilText(open(port, ask('ada', '/events')), '\r\n\r\n')).toContain('200 OK')
   })
 })
 

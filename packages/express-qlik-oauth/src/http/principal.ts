@@ -8,6 +8,11 @@ export interface Principal {
    * client address. Not sent to clients.
    */
   readonly id?: string
+  /**
+   * The same for all logins of one user of the tenant: limits of requests and event streams are counted by it, so that
+   * further logins give no further share. Not sent to clients. @default `id`
+   */
+  readonly user?: string
   readonly tokens: TokenSource
   /**
    * Calls `listener` once when the login has ended in any process: by logout, an administrator, its idle or its

@@ -9,7 +9,7 @@ export interface ProxiedRequest extends ForwardedRequest {
   readonly target: string
   readonly hasBody: boolean
   readonly principal: Principal
-  /** The key that limits are counted by: the id of the principal, or the network of the client. */
+  /** The key that limits are counted by: the user or the id of the principal, or the network of the client. */
   readonly limitKey: string
   readonly pool: TenantPool
   readonly settings: RestProxySettings

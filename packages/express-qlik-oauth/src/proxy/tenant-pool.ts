@@ -39,7 +39,9 @@ export function tenantPools(settings: RestProxySettings, isOpen: (path: string) 
   function open(tenant: string): TenantPool {
     const origin = tenantOrigin(tenant)
     const connect = buildConnector({ timeout: settings.connectMs })
-    const streamsOf = connectionLimiter(settings.eventStreamsPerLogin)
+    // As for requests: no user can have the connections of all.
+    const streamShare = Math.max(1, Math.floor(settings.connections / 2))
+    const streamsOf = connectionLimiter(Math.min(settings.eventStreamsPerLogin, streamShare))
     let streams = 0
     return {
       dispatcher: new Pool(origin, {
