@@ -100,6 +100,7 @@ describe('a response over HTTP/2', () => {
       asked.resolve()
     })
     const stream = client.request({ ':path': '/qlik/api/v1/x', ':method': method, ...fromOurPage })
+    stream.end()
     const responding = responseOf(stream)
     await (status === undefined ? asked.promise : once(stream, 'data'))
     await proxy.close({ graceMs: 0 })
