@@ -87,7 +87,10 @@ export async function serve(environment: Environment): Promise<RunningDemo> {
   return { close }
 }
 
-/** A second proxy, for visitors without a login: one principal for all of them, read-only REST, limits by client address. */
+/**
+ * A second proxy, for visitors without a login: one principal for all of them, read-only REST, limits by client
+ * address.
+ */
 function createAnonymousProxy(tokens: TokenSource, { publicUrl, trustedHops }: Environment): QlikProxy {
   const allow = ['/api/**', '/resources/**', '/assets/**', '/qlik-embed/**'].map(path => ({
     path,

@@ -162,7 +162,9 @@ const charts = [
   'Fertility and life expectancy',
 ]
 
-/** By label, not by role: during a selection the toolbar of the chart hides everything else from assistive technology. */
+/**
+ * By label, not by role: during a selection the toolbar of the chart hides everything else from assistive technology.
+ */
 function tile(name: string) {
   return page.locator(`section[aria-label="${name}"]`)
 }

@@ -5,8 +5,8 @@ import proxyAddr from 'proxy-addr'
 import { invalidOption } from './option-checks.ts'
 
 /**
- * Trusted proxies in front of the application, as in Express's "trust proxy": their number, their addresses and subnets,
- * or a function. `true` trusts every address, so clients can choose theirs.
+ * Trusted proxies in front of the application, as in Express's "trust proxy": their number, their addresses and
+ * subnets, or a function. `true` trusts every address, so clients can choose theirs.
  */
 export type TrustProxy = boolean | number | string | readonly string[] | ((address: string, hop: number) => boolean)
 
