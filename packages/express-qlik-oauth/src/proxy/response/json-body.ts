@@ -100,12 +100,15 @@ const fastGzip = { level: 1 }
 const fastBrotli = { params: { [constants.BROTLI_PARAM_QUALITY]: 1 } }
 
 function rewrittenText(text: Buffer, links: TenantLinks, path: string): Buffer {
-  if (!text.includes('"href"') && !text.includes('"location"')) return text
-  // Without a slash after a quote or another slash, escaped or not, no link can lead to the tenant.
-  if (!text.includes('//') && !text.includes('"/') && !text.includes('\\/')) return text
+  if (!linkNames.some(name => text.includes(name)) || !linkStarts.some(start => text.includes(start))) return text
   const rewriter = jsonRewriter(links, path)
   const changed = rewriter.push(text)
   const rest = rewriter.end()
   const whole = rest.length === 0 ? changed : Buffer.concat([changed, rest])
   return whole.equals(text) ? text : whole
 }
+
+/** Without one of these, a document has no links; Buffers, since a search for a string encodes it each time. */
+const linkNames = ['"href"', '"location"'].map(name => Buffer.from(name))
+/** How a link to the tenant begins, also with escaped slashes. */
+const linkStarts = ['//', '"/', '\\/'].map(start => Buffer.from(start))
