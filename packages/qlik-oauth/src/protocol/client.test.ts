@@ -26,7 +26,7 @@ describe('the options of qlikClient', () => {
     [{ issuer: 'acme' }, 'issuer must be a URL'],
     [{ scope: '' }, 'scope must be names separated by spaces'],
     [{ scope: ['a'] }, 'scope must be names separated by spaces'],
-    [{ timeoutMs: '5' }, 'timeoutMs must be a whole number of at least 1, got "5"'],
+    [{ timeoutMs: '5' }, 'timeoutMs must be a whole number of at least 1 and at most 2147483647, got "5"'],
     [{ timeoutMs: Number.POSITIVE_INFINITY }, 'timeoutMs must be a whole number'],
     [{ tenant: 'acme.eu.qlikcloud.com' }, 'Did you mean "https://acme.eu.qlikcloud.com"?'],
     [{ tenant: 'https://acme.eu.qlikcloud.com/api' }, 'Did you mean "https://acme.eu.qlikcloud.com"?'],

@@ -348,7 +348,7 @@ describe('the options of a token source', () => {
     ['machineTokens', { scopes: 'a' }, 'machineTokens has no option scopes. Did you mean scope?'],
     ['machineTokens', { refreshLeeway: 5 }, 'Did you mean refreshLeewaySeconds?'],
     ['machineTokens', { accessCode: 'x' }, 'machineTokens has no option accessCode. Its options are client, leaseMs'],
-    ['machineTokens', { leaseMs: 0 }, 'leaseMs must be a whole number of at least 1, got 0'],
+    ['machineTokens', { leaseMs: 0 }, 'leaseMs must be a whole number of at least 1 and at most 2147483647, got 0'],
     ['machineTokens', { refreshLeewaySeconds: '60' }, 'refreshLeewaySeconds must be a whole number'],
     [
       'machineTokens',

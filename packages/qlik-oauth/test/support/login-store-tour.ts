@@ -76,7 +76,8 @@ export async function tour(store: LoginStore): Promise<void> {
   expectEqual((await store.loginKeys(tenant, user.id)).join(), key)
   expectEqual((await store.endLogin(key))?.user.id, user.id)
   expectEqual(await store.readLogin(key), undefined)
-  expectEqual((await store.loginKeys(tenant, user.id)).join(), '')
+  // The list may still name logins that have ended, for instance after a failover.
+  for (const listed of await store.loginKeys(tenant, user.id)) expectEqual(await store.readLogin(listed), undefined)
   await store.saveTokens(key, sampleTokens())
   expectEqual((await store.readTokens(key))?.accessToken, accessToken)
   expectEqual(await store.increment(key, 60), 1)
