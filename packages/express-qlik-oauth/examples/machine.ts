@@ -31,5 +31,5 @@ const app = express()
 app.use('/qlik', qlik.proxy())
 app.get('/', (_req, res) => void res.type('text').send('The tenant is at /qlik, read-only.'))
 
-const server = qlik.attach(app.listen(port, 'localhost'))
+const server = qlik.attach(app.listen(port, '127.0.0.1'))
 announce(server)
