@@ -11,6 +11,7 @@ export {
   createAuthorizationRequest,
   validateAuthorizationResponse,
 } from './protocol/authorization.ts'
+export { clientOptionNames } from './protocol/client.ts'
 export { messageOf } from './protocol/errors.ts'
 export { sha256 } from './protocol/hash.ts'
 export { escapeHtml } from './protocol/html.ts'

@@ -1,7 +1,7 @@
 import type { IncomingMessage } from 'node:http'
 import type { SessionOptions, Store } from 'express-session'
 import type { LoginStore, QlikClientOptions } from 'qlik-oauth'
-import { defaultRefreshLeewaySeconds, hasMethods, isObject, quoted } from 'qlik-oauth/internal'
+import { clientOptionNames, defaultRefreshLeewaySeconds, hasMethods, isObject, quoted } from 'qlik-oauth/internal'
 import {
   configurationError,
   invalidOption,
@@ -109,18 +109,6 @@ export const loginPath = '/auth/login'
 export const callbackPath = '/auth/callback'
 export const logoutPath = '/auth/logout'
 export const sessionPath = '/auth/session'
-
-/** Names of the options that belong to one OAuth client. */
-export const clientOptionNames = [
-  'tenant',
-  'clientId',
-  'clientSecret',
-  'authentication',
-  'scope',
-  'tier',
-  'issuer',
-  'timeoutMs',
-] as const satisfies readonly (keyof QlikClientOptions)[]
 
 /** @throws ERR_CONFIGURATION for an option that is unknown, invalid, or contradicts another. */
 export function authSettings(options: QlikAuthOptions): AuthSettings {

@@ -1,10 +1,10 @@
 import type { IncomingMessage } from 'node:http'
 import { type QlikClient, type QlikClientOptions, qlikClient } from 'qlik-oauth'
-import { isObject, messageOf, quoted, tenantOrigin } from 'qlik-oauth/internal'
+import { clientOptionNames, isObject, messageOf, quoted, tenantOrigin } from 'qlik-oauth/internal'
 import { configurationError, invalidOption, publicOrigin, rejectUnknownOptions } from '../http/option-checks.ts'
 import type { ProxyOptions } from '../proxy/rest-proxy-options.ts'
 import type { SocketOptions } from '../socket/socket-proxy-options.ts'
-import { callbackPath, clientOptionNames, type QlikAuthOptions, type TenantOptions } from './auth-options.ts'
+import { callbackPath, type QlikAuthOptions, type TenantOptions } from './auth-options.ts'
 
 export interface TenantConfiguration {
   readonly client: QlikClient

@@ -81,7 +81,7 @@ export interface QlikClient {
  * const client = qlikClient({ tenant: 'https://acme.eu.qlikcloud.com', clientId, clientSecret })
  */
 export function qlikClient(options: QlikClientOptions): QlikClient {
-  rejectUnknownOptions('qlikClient', options, optionNames)
+  rejectUnknownOptions('qlikClient', options, clientOptionNames)
   const tenant = tenantOrigin(options.tenant)
   const clientId = nonEmptyString('clientId', options.clientId)
   const authentication = authenticationOf(options)
@@ -93,7 +93,8 @@ export function qlikClient(options: QlikClientOptions): QlikClient {
   return { tenant, clientId, tier, authentication, scope, http, metadata, close: () => http.close() }
 }
 
-const optionNames = [
+/** The names of the options, for checks of objects that contain them. */
+export const clientOptionNames = [
   'tenant',
   'clientId',
   'clientSecret',
