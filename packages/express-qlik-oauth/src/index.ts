@@ -3,6 +3,7 @@ export { type ExposeAccessTokensOptions, exposeAccessTokens } from './expose-acc
 export type { TrustProxy } from './http/client-address.ts'
 export { type ErrorResponse, errorResponse, sendError } from './http/error-response.ts'
 export type { Authenticate, Principal } from './http/principal.ts'
+export type { RequestContext } from './http/request-context.ts'
 export { requireSameOrigin } from './http/same-origin.ts'
 export type { IncomingRequest, QlikAuthOptions, TenantOptions } from './login/auth-options.ts'
 export type { QlikEventName, QlikEvents } from './login/events.ts'

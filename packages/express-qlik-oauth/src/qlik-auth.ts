@@ -1,14 +1,14 @@
-import { EventEmitter } from 'node:events'
 import type { IncomingMessage } from 'node:http'
 import type { RequestHandler } from 'express'
 import { createLogins, type Login } from 'qlik-oauth/internal'
-import { callApplication } from './http/call-application.ts'
 import type { Principal } from './http/principal.ts'
 import type { AuthContext } from './login/auth-context.ts'
 import { authSettings, type QlikAuthOptions } from './login/auth-options.ts'
 import { authorizationStates } from './login/authorization-state.ts'
+import { eventEmitter } from './login/event-emitter.ts'
 import type { QlikEventName, QlikEvents } from './login/events.ts'
 import { guards, type LoginGuards } from './login/guards.ts'
+import { tokensFor } from './login/request-login.ts'
 import { loginRoutes } from './login/routes.ts'
 import { sessionIdReader } from './login/session-cookie.ts'
 import { bindSessionStore } from './login/session-store.ts'
@@ -62,9 +62,13 @@ export function qlikAuth(options: QlikAuthOptions): QlikAuth {
   const settings = authSettings(options)
   const tenants = tenantRegistry(options)
   const { session, store, idleSeconds } = settings
-  const events = new EventEmitter()
-  const emit = emitter(events)
-  const logins = createLogins({ ...settings, clientOf: record => tenants.ofRecord(record)?.client, emit })
+  const events = eventEmitter(options.proxy?.trustProxy)
+  const { emit } = events
+  const logins = createLogins({
+    ...settings,
+    clientOf: record => tenants.ofRecord(record)?.client,
+    emit,
+  })
   bindSessionStore(settings.sessionStore, logins, store)
 
   const sessionIds = sessionIdReader(session)
@@ -100,7 +104,7 @@ export function qlikAuth(options: QlikAuthOptions): QlikAuth {
     return {
       id: login.key,
       user: login.record.user.id,
-      tokens: login,
+      tokens: tokensFor(login, request),
       onEnd: listener => logins.onEnd(login, listener),
       active() {
         if (Date.now() - touchedAt < touchMs) return
@@ -152,15 +156,4 @@ export function qlikAuth(options: QlikAuthOptions): QlikAuth {
     },
   }
   return qlik
-}
-
-function emitter(events: EventEmitter) {
-  const warned = new Set<string>()
-  return (name: QlikEventName, event: QlikEvents[QlikEventName]): void => {
-    if (name === 'warning' && 'message' in event) {
-      if (warned.has(event.message)) return
-      warned.add(event.message)
-    }
-    callApplication(() => events.emit(name, event))
-  }
 }

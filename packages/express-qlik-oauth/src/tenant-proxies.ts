@@ -1,7 +1,8 @@
 import type { IncomingMessage } from 'node:http'
-import { httpError, newTraceId, sendError } from './http/error-response.ts'
+import { httpError, sendError } from './http/error-response.ts'
 import { ignoreErrors, refuseUpgrade } from './http/http-server.ts'
 import type { Authenticate } from './http/principal.ts'
+import { traceIdOf } from './http/request-context.ts'
 import type { AuthSettings, QlikAuthOptions } from './login/auth-options.ts'
 import type { Emit } from './login/events.ts'
 import { forTenant, type TenantConfiguration, type TenantRegistry } from './login/tenant-registry.ts'
@@ -89,7 +90,11 @@ export function tenantProxies(context: TenantProxiesContext): ProxyServer {
       const proxy = named(request)
       ignoreErrors(socket)
       if (proxy === undefined)
-        refuseUpgrade(socket, httpError('ERR_SOCKET_NOT_FOUND', 'No tenant is configured for this host.'), newTraceId())
+        refuseUpgrade(
+          socket,
+          httpError('ERR_SOCKET_NOT_FOUND', 'No tenant is configured for this host.'),
+          traceIdOf(request),
+        )
       else if (proxy !== 'login') proxy.upgrade(request, socket, head)
       else
         void byLogin(request).then(

@@ -1,8 +1,8 @@
-import { randomBytes } from 'node:crypto'
 import { type IncomingHttpHeaders, type ServerResponse, STATUS_CODES } from 'node:http'
 import type { Readable } from 'node:stream'
 import { type ErrorCode, type ErrorDetails, QlikOAuthError } from 'qlik-oauth'
 import { messageOf } from 'qlik-oauth/internal'
+import { newTraceId, traceIdOf } from './request-context.ts'
 import { abortResponse } from './response-end.ts'
 
 /**
@@ -66,7 +66,7 @@ export const challenge = 'Session realm="application"'
  * A response that has begun is destroyed, so that it does not look complete. Cookies that were set on the response are
  * sent.
  */
-export function sendError(response: ServerResponse, error: unknown, traceId?: string): void {
+export function sendError(response: ServerResponse, error: unknown, traceId = traceIdOf(response.req)): void {
   if (response.headersSent) {
     abortResponse(response)
     return
@@ -101,11 +101,6 @@ export function sendError(response: ServerResponse, error: unknown, traceId?: st
 export function discardInput(stream: Readable, onTimeout: () => void): void {
   const timer = setTimeout(onTimeout, 1000)
   stream.once('close', () => clearTimeout(timer)).resume()
-}
-
-/** Identifies one failure, in the form of a W3C trace id. */
-export function newTraceId(): string {
-  return randomBytes(16).toString('hex')
 }
 
 const longestUnread = 64 * 1024

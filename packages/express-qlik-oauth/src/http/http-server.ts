@@ -2,7 +2,8 @@ import { type IncomingMessage, type Server, ServerResponse, STATUS_CODES } from 
 import { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { Server as TlsServer } from 'node:tls'
-import { discardInput, errorResponse, httpError, newTraceId } from './error-response.ts'
+import { discardInput, errorResponse, httpError } from './error-response.ts'
+import { newTraceId } from './request-context.ts'
 
 export interface UpgradeHandler {
   isBelow(request: IncomingMessage): boolean

@@ -25,7 +25,7 @@ export async function callbackRoute(context: AuthContext, request: Request, resp
   } catch (error) {
     // A server error says nothing about the request.
     if (error instanceof QlikOAuthError && error.status < 500 && error.code !== 'ERR_RATE_LIMIT')
-      context.emit('denied', { code: error.code, message: error.message })
+      context.emit('denied', { code: error.code, message: error.message }, request)
     throw error
   }
 }
@@ -51,7 +51,7 @@ async function callback(context: AuthContext, request: Request, response: Respon
     throw new QlikOAuthError('ERR_CALLBACK_INVALID', 'The authorization response belongs to another tenant or client')
   }
   const code = await validateAuthorizationResponse(tenant.client, parameters, text)
-  await createLogin(context, request, tenant, await redeemCode(context, tenant, code, transaction))
+  await createLogin(context, request, tenant, await redeemCode(context, request, tenant, code, transaction))
 
   response.append('set-cookie', transactionCookies.set({ ...cookie, completed: Math.floor(Date.now() / 1000) }))
   response.redirect(302, transaction.returnTo || settings.home)

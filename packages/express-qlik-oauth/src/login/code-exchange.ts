@@ -3,6 +3,7 @@ import {
   type AuthorizationTransaction,
   authorizationCodeGrant,
   currentUser,
+  type QlikClient,
   QlikOAuthError,
   type QlikUser,
   requestTokens,
@@ -27,6 +28,7 @@ export interface AuthorizedUser {
  */
 export async function redeemCode(
   { emit }: AuthContext,
+  request: Request,
   { client }: TenantConfiguration,
   code: string,
   { redirectUri, codeVerifier }: AuthorizationTransaction,
@@ -38,7 +40,7 @@ export async function redeemCode(
   try {
     return { tokens, user: await currentUser(client, tokens.accessToken) }
   } catch (error) {
-    await revokeUnused(emit, client, tokens)
+    await revokeUnused(emit, request, client, tokens)
     throw error
   }
 }
@@ -70,19 +72,19 @@ export async function createLogin(
   try {
     if (request.session === undefined)
       throw configurationError('req.session is missing: mount session() before qlik.routes().')
-    for (const { login } of sessionIds(request)) await logins.end(login, 'replaced')
+    for (const { login } of sessionIds(request)) await logins.end(login, 'replaced', request)
     await new Promise<void>((resolve, reject) =>
       request.session.regenerate(error => (error ? reject(sessionStoreError(error)) : resolve())),
     )
-    await logins.create(loginKey(request.sessionID), { client, user, tokens })
+    await logins.create(loginKey(request.sessionID), { client, user, tokens }, request)
   } catch (error) {
-    await revokeUnused(emit, client, tokens)
+    await revokeUnused(emit, request, client, tokens)
     throw error
   }
 }
 
-function revokeUnused(emit: AuthContext['emit'], client: TenantConfiguration['client'], tokens: TokenSet) {
+function revokeUnused(emit: AuthContext['emit'], request: Request, client: QlikClient, tokens: TokenSet) {
   return revokeTokens(client, tokens, message =>
-    emit('revocationFailed', { login: '', tenant: client.tenant, message }),
+    emit('revocationFailed', { login: '', tenant: client.tenant, message }, request),
   )
 }

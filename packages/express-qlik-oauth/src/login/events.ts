@@ -1,9 +1,15 @@
 import type { LoginEvents } from 'qlik-oauth/internal'
+import type { RequestContext } from '../http/request-context.ts'
 import type { RestProxyEvent } from '../proxy/rest-proxy-options.ts'
 import type { SocketEvent } from '../socket/socket-proxy-options.ts'
 
-/** The events of `qlikAuth`. No event carries a token, code, secret, cookie or `state`. */
-export interface QlikEvents extends LoginEvents {
+/**
+ * The events of `qlikAuth`, each with the request that caused it, if one did. No event carries a token, code, secret,
+ * cookie or `state`.
+ */
+export type QlikEvents = { [Name in keyof Events]: Events[Name] & RequestContext }
+
+export interface Events extends LoginEvents {
   /** A login, a callback or a session cookie was refused. */
   denied: { code: string; message: string }
   /**
@@ -18,4 +24,5 @@ export interface QlikEvents extends LoginEvents {
 }
 
 export type QlikEventName = keyof QlikEvents
-export type Emit = <Name extends QlikEventName>(name: Name, event: QlikEvents[Name]) => void
+/** Raises an event; with an IncomingMessage as `request`, the event gets its address and trace id. */
+export type Emit = <Name extends QlikEventName>(name: Name, event: Events[Name], request?: unknown) => void

@@ -50,7 +50,7 @@ export function guards(context: AuthContext): LoginGuards {
           .then(login => login && setLogin(request, response, login))
           .catch((error: unknown) => {
             if (!(error instanceof QlikOAuthError)) throw error
-            context.emit('denied', { code: error.code, message: error.message })
+            context.emit('denied', { code: error.code, message: error.message }, request)
           })
           .then(() => next(), next)
       },
@@ -85,7 +85,7 @@ function fail(request: Request, response: Response, next: NextFunction): (error:
 }
 
 function setLogin(request: Request, response: Response, login: Login): void {
-  request.qlik = requestLogin(login)
+  request.qlik = requestLogin(login, request)
   // The page may show data of its user, so no shared cache may store it.
   if (!response.hasHeader('cache-control')) response.set('cache-control', 'private, no-cache')
   response.vary('cookie')

@@ -100,7 +100,7 @@ function refuseInsecure({ settings: { session }, emit }: AuthContext, request: R
   const message =
     'The session cookie is Secure, but Express received this request over http. ' +
     "Behind a load balancer that terminates TLS, set app.set('trust proxy', 1) (TRUST_PROXY=1 in the demo)."
-  emit('warning', { code: 'ERR_CONFIGURATION', message })
+  emit('warning', { code: 'ERR_CONFIGURATION', message }, request)
   throw configurationError(message)
 }
 
@@ -114,7 +114,8 @@ export async function limitLogins({ settings, emit }: AuthContext, request: Requ
   if (loginRateLimit === 0) return
   const key = transactionKey(`login rate ${clientNetwork(request.ip)}`)
   if ((await store.increment(key, rateWindowSeconds)) <= loginRateLimit) return
-  emit('denied', { code: 'ERR_RATE_LIMIT', message: 'Too many logins were started from one client network' })
+  const message = 'Too many logins were started from one client network'
+  emit('denied', { code: 'ERR_RATE_LIMIT', message }, request)
   throw new QlikOAuthError('ERR_RATE_LIMIT', `More than ${loginRateLimit} logins were started within a minute`, {
     retryAfterSeconds: rateWindowSeconds,
   })

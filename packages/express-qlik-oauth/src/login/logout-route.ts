@@ -21,7 +21,7 @@ export async function logoutRoute(context: AuthContext, request: Request, respon
   requireSameOrigin(request, publicUrl)
   response.set('cache-control', 'no-store')
   const cookie = expiredSessionCookie(context, request)
-  for (const { login } of sessionIds(request)) await logins.end(login, 'logout')
+  for (const { login } of sessionIds(request)) await logins.end(login, 'logout', request)
   // The login has ended; losing the application's own session data is not worth an error.
   if (request.session !== undefined) await new Promise<void>(resolve => request.session.destroy(() => resolve()))
 

@@ -1,4 +1,5 @@
-import type { QlikUser } from 'qlik-oauth'
+import type { IncomingMessage } from 'node:http'
+import type { QlikUser, TokenSource } from 'qlik-oauth'
 import { type Login, pathOnTenant, withAccessToken } from 'qlik-oauth/internal'
 import { httpError } from '../http/error-response.ts'
 
@@ -38,26 +39,40 @@ declare global {
   }
 }
 
-export function requestLogin(login: Login): RequestLogin {
-  const { user, tenant, tokens, endsAt } = login.record
+export function requestLogin(login: Login, request: IncomingMessage): RequestLogin {
+  const tokens = tokensFor(login, request)
+  const {
+    user,
+    tenant,
+    endsAt,
+    tokens: { scope },
+  } = login.record
   return {
     id: login.key,
     // A copy, because other requests of the login share the record.
     user: { ...user },
-    scope: tokens.scope ?? '',
+    scope: scope ?? '',
     tenant,
     expiresAt: new Date(endsAt),
-    accessToken: () => login.accessToken(),
+    accessToken: () => tokens.accessToken(),
     async fetch(path, init = {}) {
       const target = path.startsWith('/') ? pathOnTenant(path, tenant) : undefined
       if (target === undefined)
         throw httpError('ERR_PATH_REFUSED', 'req.qlik.fetch takes a path on the tenant, such as "/api/v1/items".')
       const isRepeatable = init.body === undefined || init.body === null || typeof init.body === 'string'
-      return await withAccessToken(login, accessToken => send(tenant + target, init, accessToken), {
+      return await withAccessToken(tokens, accessToken => send(tenant + target, init, accessToken), {
         isRejected: response => isRepeatable && response.status === 401,
         discard: response => response.body?.cancel(),
       })
     },
+  }
+}
+
+/** The token source of a login, whose events name the request. */
+export function tokensFor(login: Login, request: IncomingMessage): TokenSource {
+  return {
+    tenant: login.tenant,
+    accessToken: options => login.accessToken({ ...options, context: request }),
   }
 }
 

@@ -2,9 +2,10 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import { QlikOAuthError } from 'qlik-oauth'
 import { callApplication } from '../http/call-application.ts'
 import { clientNetwork } from '../http/client-address.ts'
-import { describeError, httpError, newTraceId, sendError } from '../http/error-response.ts'
+import { describeError, httpError, sendError } from '../http/error-response.ts'
 import { isBelowMount, requestTarget } from '../http/mount.ts'
 import type { Authenticate } from '../http/principal.ts'
+import { traceIdOf } from '../http/request-context.ts'
 import { hasClosed } from '../http/response-end.ts'
 import { requireSameOrigin } from '../http/same-origin.ts'
 import { Exchange } from './exchange.ts'
@@ -167,10 +168,3 @@ export function restProxy(options: RestProxyOptions): RestProxy {
 }
 
 const notVisibleAscii = /[^\x21-\x7e]|#/
-
-function traceIdOf({ headers }: IncomingMessage): string {
-  const { traceparent } = headers
-  const [, traceId] =
-    typeof traceparent === 'string' ? (/^[\da-f]{2}-([\da-f]{32})-[\da-f]{16}-[\da-f]{2}$/.exec(traceparent) ?? []) : []
-  return traceId ?? newTraceId()
-}

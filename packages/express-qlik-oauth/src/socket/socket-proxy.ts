@@ -6,9 +6,10 @@ import { unlessAborted, withAccessToken } from 'qlik-oauth/internal'
 import { callApplication } from '../http/call-application.ts'
 import { clientNetwork } from '../http/client-address.ts'
 import { connectionLimiter } from '../http/connection-limiter.ts'
-import { describeError, httpError, newTraceId } from '../http/error-response.ts'
+import { describeError, httpError } from '../http/error-response.ts'
 import { refuseUpgrade } from '../http/http-server.ts'
 import type { Authenticate } from '../http/principal.ts'
+import { traceIdOf } from '../http/request-context.ts'
 import { requireOrigin } from '../http/same-origin.ts'
 import { heartbeat } from './heartbeat.ts'
 import { watchPendingClient } from './pending-client.ts'
@@ -80,7 +81,7 @@ export function socketProxy(options: SocketProxyOptions): SocketProxy {
       if (error === browserLeft) {
         browser.destroy()
       } else {
-        const traceId = newTraceId()
+        const traceId = traceIdOf(request)
         emit(refused(request, error, traceId))
         refuseUpgrade(browser, error, traceId)
       }

@@ -23,11 +23,12 @@ export async function loggedIn(
   origin: string,
   user = 'ada',
   publicUrl = origin,
+  headers: Record<string, string> = {},
 ): Promise<Visitor> {
   const visitor = visits(browser(), origin, publicUrl)
-  const login = await visitor.browser.get(`${origin}/auth/login`)
+  const login = await visitor.browser.get(`${origin}/auth/login`, headers)
   const callback = new URL(await tenant.authorize(login.headers.get('location') ?? '', user))
-  const back = await visitor.browser.get(origin + callback.pathname + callback.search)
+  const back = await visitor.browser.get(origin + callback.pathname + callback.search, headers)
   if (back.status !== 302) throw new Error(`The callback responded ${back.status}: ${await back.text()}`)
   return visitor
 }

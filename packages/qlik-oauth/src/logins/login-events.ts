@@ -24,4 +24,9 @@ export interface LoginEvents {
   saveFailed: { login: string; tenant: string; message: string }
 }
 
-export type EmitLoginEvent = <Name extends keyof LoginEvents>(name: Name, event: LoginEvents[Name]) => void
+/** @param context What the caller of `Logins` passed: the request that caused the event, for instance. */
+export type EmitLoginEvent = <Name extends keyof LoginEvents>(
+  name: Name,
+  event: LoginEvents[Name],
+  context?: unknown,
+) => void

@@ -5,7 +5,7 @@ import { revokeTokens } from '../protocol/revocation.ts'
 import { defaultRefreshLeewaySeconds, needsRefresh, type TokenSet } from '../protocol/token-set.ts'
 import type { ExpiredLogin, LoginRecord, LoginStore, StoredLogin } from '../stores/login-store.ts'
 import { ForeignRecordError } from '../stores/redis-records.ts'
-import type { TokenSource } from '../tokens/token-source.ts'
+import type { AccessTokenOptions, TokenSource } from '../tokens/token-source.ts'
 import { expirySweep } from './expiry-sweep.ts'
 import { loginCache } from './login-cache.ts'
 import { loginEndNotifier } from './login-end-notifier.ts'
@@ -40,6 +40,8 @@ export interface LoginsOptions {
 
 /** A login that is valid now. As a token source it refreshes its tokens once over all processes. */
 export interface Login extends TokenSource {
+  /** @param options `context` is passed to `emit` with the events of a refresh that this call starts. */
+  accessToken(options?: AccessTokenOptions & { readonly context?: unknown }): Promise<string>
   /** Name of the login in the store: a hash, no secret. */
   readonly key: string
   readonly record: LoginRecord
@@ -51,9 +53,19 @@ export interface Logins {
   find(key: string): Promise<Login | undefined>
   /** Returns the login without extending its idle time. */
   peek(key: string): Promise<Login | undefined>
-  create(key: string, login: { client: QlikClient; user: QlikUser; tokens: TokenSet }): Promise<Login>
-  /** Ends a login in every process and revokes its tokens at the tenant. @returns False when it had ended already. */
-  end(key: string, reason: LoginEndReason): Promise<boolean>
+  /** @param context Passed to `emit` with the event. */
+  create(
+    key: string,
+    login: { client: QlikClient; user: QlikUser; tokens: TokenSet },
+    context?: unknown,
+  ): Promise<Login>
+  /**
+   * Ends a login in every process and revokes its tokens at the tenant.
+   *
+   * @param context Passed to `emit` with the events.
+   * @returns False when it had ended already.
+   */
+  end(key: string, reason: LoginEndReason, context?: unknown): Promise<boolean>
   /** Lists the logins of a user. Those that are sealed with an unknown key are left out; the store reports them. */
   list(tenant: string, userId: string): Promise<readonly Login[]>
   /** Calls `listener` once when the login ends, in any process. @returns A function that removes the listener. */
@@ -85,7 +97,7 @@ export function createLogins(options: LoginsOptions): Logins {
     store,
     accepts: record => clientOf(record) !== undefined,
     onExpired: login => reportEnd(login, 'expired'),
-    revoke,
+    revoke: login => revoke(login),
     intervalMs: options.sweepIntervalMs ?? 15_000,
   })
 
@@ -112,39 +124,39 @@ export function createLogins(options: LoginsOptions): Logins {
       get record() {
         return stored.record
       },
-      async accessToken({ rejected } = {}) {
+      async accessToken({ rejected, context } = {}) {
         const { tokens } = stored.record
         if (tokens.accessToken === rejected || needsRefresh(tokens, now(), leewayMs))
-          stored = await refresh(key, stored, rejected)
+          stored = await refresh(key, stored, rejected, context)
         return stored.record.tokens.accessToken
       },
     }
   }
 
-  async function end(key: string, reason: LoginEndReason): Promise<boolean> {
+  async function end(key: string, reason: LoginEndReason, context?: unknown): Promise<boolean> {
     cache.delete(key)
     // A record of another key ring is another deployment's: its session may go, the record stays.
     const record = await store.endLogin(key).catch(ignoreForeign)
     notifier.notify(key)
     if (record === undefined) return false
     const login = { key, record }
-    reportEnd(login, record.endsAt <= now() ? 'expired' : reason)
-    await revoke(login)
+    reportEnd(login, record.endsAt <= now() ? 'expired' : reason, context)
+    await revoke(login, context)
     return true
   }
 
   /** Called with each record once over all processes: the store gives it to one of them. */
-  function reportEnd({ key, record }: ExpiredLogin, reason: LoginEndReason): void {
+  function reportEnd({ key, record }: ExpiredLogin, reason: LoginEndReason, context?: unknown): void {
     cache.delete(key)
     notifier.notify(key)
-    emit('loginEnded', { login: key, user: record.user, tenant: record.tenant, reason })
+    emit('loginEnded', { login: key, user: record.user, tenant: record.tenant, reason }, context)
   }
 
-  async function revoke({ key, record }: ExpiredLogin): Promise<void> {
+  async function revoke({ key, record }: ExpiredLogin, context?: unknown): Promise<void> {
     const client = clientOf(record)
     if (client === undefined) return
     await revokeTokens(client, record.tokens, message =>
-      emit('revocationFailed', { login: key, tenant: record.tenant, message }),
+      emit('revocationFailed', { login: key, tenant: record.tenant, message }, context),
     )
   }
 
@@ -159,7 +171,7 @@ export function createLogins(options: LoginsOptions): Logins {
       return login
     },
     peek: key => read(key),
-    async create(key, { client, user, tokens }) {
+    async create(key, { client, user, tokens }, context) {
       const createdAt = now()
       const record: LoginRecord = {
         tenant: client.tenant,
@@ -171,7 +183,7 @@ export function createLogins(options: LoginsOptions): Logins {
         endsAt: createdAt + absoluteSeconds * 1000,
       }
       await store.createLogin(key, record, idleSeconds)
-      emit('login', { login: key, user, tenant: client.tenant })
+      emit('login', { login: key, user, tenant: client.tenant }, context)
       return toLogin(key, { record, version: 1 })
     },
     end,

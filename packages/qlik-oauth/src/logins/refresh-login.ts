@@ -13,7 +13,7 @@ export interface RefreshOptions {
   readonly store: LoginStore
   readonly clientOf: (record: Pick<LoginRecord, 'tenant' | 'clientId'>) => QlikClient | undefined
   readonly emit: EmitLoginEvent
-  readonly end: (key: string, reason: LoginEndReason) => Promise<unknown>
+  readonly end: (key: string, reason: LoginEndReason, context?: unknown) => Promise<unknown>
   readonly leewayMs: number
   readonly leaseMs: number
   readonly now: () => number
@@ -35,13 +35,13 @@ export interface RefreshOptions {
  */
 export function refreshLogins(
   options: RefreshOptions,
-): (key: string, seen: StoredLogin, rejected?: string) => Promise<StoredLogin> {
+): (key: string, seen: StoredLogin, rejected?: string, context?: unknown) => Promise<StoredLogin> {
   const { store, clientOf, emit, end, leewayMs, leaseMs, now } = options
   const once = singleFlight<StoredLogin>({ store, leaseMs, waitMs: maxRefreshMs })
   /** Refreshed logins that the store did not accept yet. */
   const unsaved = new Map<string, StoredLogin>()
 
-  return async (key, seen, rejected) => {
+  return async (key, seen, rejected, context) => {
     const isUsable = (login: StoredLogin) => {
       const { tokens } = login.record
       if (!canRefresh(login)) return tokens.expiresAt > now()
@@ -55,7 +55,7 @@ export function refreshLogins(
         const current = unsaved.get(key) ?? (await readCurrent(key))
         return isUsable(current) ? current : undefined
       },
-      execute: async () => refresh(key, unsaved.get(key) ?? (await readCurrent(key))),
+      execute: async () => refresh(key, unsaved.get(key) ?? (await readCurrent(key)), context),
     }
     try {
       const stored = await once(key, task)
@@ -84,12 +84,12 @@ export function refreshLogins(
     return current
   }
 
-  async function refresh(key: string, current: StoredLogin): Promise<StoredLogin> {
+  async function refresh(key: string, current: StoredLogin, context: unknown): Promise<StoredLogin> {
     const { record } = current
     const client = clientOf(record)
     const refreshToken = record.tokens.refreshToken
     if (client === undefined || refreshToken === undefined) {
-      await end(key, 'refresh_refused')
+      await end(key, 'refresh_refused', context)
       throw sessionExpired()
     }
 
@@ -98,19 +98,19 @@ export function refreshLogins(
     try {
       tokens = await requestTokens(client, refreshTokenGrant(refreshToken), { now })
     } catch (error) {
-      return await failed(key, current, error)
+      return await failed(key, current, error, context)
     }
     const refreshed = {
       record: { ...record, tokens: refreshedTokens(record.tokens, tokens), refreshedAt: now() },
       version: current.version + 1,
     }
-    const stored = await save(key, refreshed, client)
-    emit('refresh', { login: key, tenant: record.tenant, tookMs: now() - startedAt })
+    const stored = await save(key, refreshed, client, context)
+    emit('refresh', { login: key, tenant: record.tenant, tookMs: now() - startedAt }, context)
     return stored
   }
 
   /** Only `invalid_grant` ends the login: the other failures do not concern this login. */
-  async function failed(key: string, current: StoredLogin, error: unknown): Promise<StoredLogin> {
+  async function failed(key: string, current: StoredLogin, error: unknown, context: unknown): Promise<StoredLogin> {
     const { tenant } = current.record
     const grantRefused = isGrantRefused(error)
     if (grantRefused) {
@@ -121,19 +121,28 @@ export function refreshLogins(
         if (latest.version !== current.version) return latest
       }
     }
-    emit('refreshFailed', {
-      login: key,
-      tenant,
-      code: error instanceof QlikOAuthError ? error.code : 'unknown',
-      ...(error instanceof TokenResponseError ? { error: error.error } : {}),
-      message: messageOf(error),
-    })
+    emit(
+      'refreshFailed',
+      {
+        login: key,
+        tenant,
+        code: error instanceof QlikOAuthError ? error.code : 'unknown',
+        ...(error instanceof TokenResponseError ? { error: error.error } : {}),
+        message: messageOf(error),
+      },
+      context,
+    )
     if (!grantRefused) throw error
-    await end(key, 'refresh_refused')
+    await end(key, 'refresh_refused', context)
     throw sessionExpired()
   }
 
-  async function save(key: string, refreshed: StoredLogin, client: QlikClient): Promise<StoredLogin> {
+  async function save(
+    key: string,
+    refreshed: StoredLogin,
+    client: QlikClient,
+    context?: unknown,
+  ): Promise<StoredLogin> {
     const { record, version } = refreshed
     try {
       const outcome = await store.replaceLogin(key, version - 1, record)
@@ -143,7 +152,7 @@ export function refreshLogins(
       // A write that succeeded without a response looks like a change to what was written.
       if (current?.record.tokens.accessToken === record.tokens.accessToken) return current
       await revokeTokens(client, current === undefined ? record.tokens : withoutRefreshToken(record.tokens), message =>
-        emit('revocationFailed', { login: key, tenant: record.tenant, message }),
+        emit('revocationFailed', { login: key, tenant: record.tenant, message }, context),
       )
       if (current === undefined) throw sessionExpired()
       return current
@@ -151,7 +160,7 @@ export function refreshLogins(
       if (isSessionExpired(error)) throw error
       if (!unsaved.has(key)) {
         unsaved.set(key, refreshed)
-        emit('saveFailed', { login: key, tenant: record.tenant, message: messageOf(error) })
+        emit('saveFailed', { login: key, tenant: record.tenant, message: messageOf(error) }, context)
         void retrySaving(key, client)
       }
       return refreshed
