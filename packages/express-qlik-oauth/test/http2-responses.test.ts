@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto'
 import { once } from 'node:events'
 import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http'
 import {
@@ -8,6 +9,7 @@ import {
   createSecureServer,
   type IncomingHttpHeaders,
 } from 'node:http2'
+import { gzipSync } from 'node:zlib'
 import { afterEach, describe, expect, it } from '@jest/globals'
 import { restProxy } from '../src/proxy/rest-proxy.ts'
 import type { RestProxyOptions } from '../src/proxy/rest-proxy-options.ts'
@@ -57,7 +59,7 @@ async function responseOf(stream: ClientHttp2Stream) {
   return { status: headers[':status'], headers, body, trailers, code: stream.rstCode }
 }
 
-const get = (client: ClientHttp2Session) => responseOf(client.request({ ':path': '/qlik/api/v1/x' }))
+const get = (client: ClientHttp2Session, path = '/qlik/api/v1/x') => responseOf(client.request({ ':path': path }))
 
 describe('a response over HTTP/2', () => {
   it('is complete, with its trailers', async () => {
@@ -89,6 +91,18 @@ describe('a response over HTTP/2', () => {
     expect(codes).toEqual(['ERR_TENANT_RESET'])
   })
 
+  it('of compressed JSON that the tenant cuts off does not look complete', async () => {
+    const items = Array.from({ length: 20_000 }, () => ({ id: randomUUID(), links: { self: { href: '/api/v1/x' } } }))
+    const compressed = gzipSync(JSON.stringify({ data: items }))
+    const { client, codes } = await proxyOverHttp2((request, response) => {
+      response.writeHead(200, { 'content-type': 'application/json', 'content-encoding': 'gzip' })
+      response.write(compressed.subarray(0, -1000), () => setTimeout(() => request.socket.resetAndDestroy(), 80))
+    })
+    const stream = client.request({ ':path': '/qlik/api/v1/x', 'accept-encoding': 'gzip' })
+    expect(await responseOf(stream)).toMatchObject({ status: 200, code: constants.NGHTTP2_INTERNAL_ERROR })
+    expect(codes).toEqual(['ERR_TENANT_RESET'])
+  })
+
   it.each([
     ['GET', 200],
     ['POST', 200],
@@ -105,6 +119,30 @@ describe('a response over HTTP/2', () => {
     await (status === undefined ? asked.promise : once(stream, 'data'))
     await proxy.close({ graceMs: 0 })
     expect(await responding).toMatchObject({ status, code: constants.NGHTTP2_INTERNAL_ERROR })
+  })
+
+  it.each([
+    ['POST', undefined],
+    ['PUT', '3'],
+  ])('to %s whose body never begins is 503 after the grace, since the tenant has not received it', async (...asked) => {
+    const [method, length] = asked
+    const requests: unknown[] = []
+    const { client, proxy, codes } = await proxyOverHttp2(({ url }) => requests.push(url))
+    const stream = client.request({
+      ':path': '/qlik/api/v1/x',
+      ':method': method,
+      ...(length === undefined ? {} : { 'content-length': length }),
+      ...fromOurPage,
+    })
+    const responding = responseOf(stream)
+    await get(client, '/qlik/other')
+    await proxy.close({ graceMs: 50 })
+    // The rest of the request is awaited for a moment, so that the client gets the whole response.
+    stream.end(length === undefined ? undefined : 'abc')
+    const { status, body } = await responding
+    expect([status, JSON.parse(body).errors[0].code]).toEqual([503, 'closing'])
+    expect(requests).toEqual([])
+    expect(codes).toEqual(['ERR_PATH_NOT_ALLOWED', 'ERR_CLOSING'])
   })
 
   it('is not requested when the client left during authentication', async () => {

@@ -3,7 +3,7 @@ import type { Readable } from 'node:stream'
 import { type ErrorCode, type ErrorDetails, QlikOAuthError } from 'qlik-oauth'
 import { messageOf } from 'qlik-oauth/internal'
 import { newTraceId, traceIdOf } from './request-context.ts'
-import { abortResponse } from './response-end.ts'
+import { abortResponse, closeStream } from './response-end.ts'
 
 /**
  * An error whose message is sent to the client.
@@ -77,6 +77,12 @@ export function sendError(response: ServerResponse, error: unknown, traceId = tr
   const isHttp1 = request.httpVersionMajor === 1
   if (isHttp1) response.statusMessage = STATUS_CODES[status] ?? ''
   for (const [name, value] of Object.entries(headers)) response.setHeader(name, value)
+  if (!isHttp1) {
+    response.writeHead(status).end(body)
+    // A stream whose request is not read never closes, and its session neither.
+    if (!request.complete) discardInput(request, () => closeStream(response))
+    return
+  }
   if (request.complete || (!request.readableDidRead && isShort(request.headers))) {
     // Node reads the rest of a short body by itself, and takes what follows for the next request.
     response.writeHead(status).end(body)
@@ -84,7 +90,7 @@ export function sendError(response: ServerResponse, error: unknown, traceId = tr
   }
 
   // The client gets the whole response and a moment to stop sending. A long upload is not read to its end.
-  if (isHttp1) response.setHeader('connection', 'close')
+  response.setHeader('connection', 'close')
   response.writeHead(status)
   if (request.method !== 'HEAD') response.write(body)
   const end = (): void => void response.end()

@@ -18,6 +18,14 @@ export function abortResponse(response: ServerResponse): void {
   response.destroy()
 }
 
+/**
+ * Closes the HTTP/2 stream of a response that is complete while its request is not, which asks the client to stop
+ * sending. RFC 9113, section 8.1.
+ */
+export function closeStream(response: ServerResponse): void {
+  streamOf(response)?.close(constants.NGHTTP2_NO_ERROR)
+}
+
 /** Whether the client has left or the response has ended; `destroyed` is not set for HTTP/2. */
 export function hasClosed(response: ServerResponse): boolean {
   return response.destroyed || streamOf(response)?.closed === true

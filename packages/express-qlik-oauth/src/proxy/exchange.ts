@@ -244,7 +244,7 @@ export class Exchange implements AttemptListener, Ticking, QueuedRequest {
    */
   destroy(): void {
     const { method, response } = this.#proxied
-    if (this.#attempt === undefined || this.#waits || safe.has(method)) {
+    if (this.#attempt?.mayHaveArrived !== true || safe.has(method)) {
       this.fail(httpError('ERR_CLOSING', 'Try again in a moment.'))
     } else abortResponse(response)
   }

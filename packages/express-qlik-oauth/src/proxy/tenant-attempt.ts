@@ -54,6 +54,14 @@ export class TenantAttempt implements Dispatcher.DispatchHandler {
     return requests > 1 && socket?.bytesRead === this.#bytesBefore
   }
 
+  /**
+   * Whether the tenant may have received the request. undici writes the head together with the first bytes of the body,
+   * which a client may never send.
+   */
+  get mayHaveArrived(): boolean {
+    return this.#controller !== undefined && (this.#body === undefined || this.#body.readableDidRead || this.#body.readableEnded)
+  }
+
   /** Milliseconds since the request was written. */
   get ageMs(): number {
     return Math.ceil(performance.now() - this.#startedAt)
