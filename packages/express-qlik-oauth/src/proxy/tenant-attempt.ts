@@ -59,7 +59,10 @@ export class TenantAttempt implements Dispatcher.DispatchHandler {
    * which a client may never send.
    */
   get mayHaveArrived(): boolean {
-    return this.#controller !== undefined && (this.#body === undefined || this.#body.readableDidRead || this.#body.readableEnded)
+    return (
+      this.#controller !== undefined &&
+      (this.#body === undefined || this.#body.readableDidRead || this.#body.readableEnded)
+    )
   }
 
   /** Milliseconds since the request was written. */

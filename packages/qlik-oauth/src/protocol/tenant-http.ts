@@ -25,10 +25,10 @@ export interface TenantHttp {
   /**
    * Sends the request once, and returns a redirect as it is.
    *
-   * @throws ERR_TENANT_UNREACHABLE, ERR_TENANT_TIMEOUT; the reason of the request's signal.
+   * @throws ERR_TENANT_UNREACHABLE, ERR_TENANT_TIMEOUT; ERR_CLOSING after `close`; the reason of the request's signal.
    */
   request(request: TenantRequest): Promise<TenantResponse>
-  /** Closes the connections; requests in progress fail. */
+  /** Closes the connections; requests in progress fail with ERR_CLOSING. */
   close(): Promise<void>
 }
 
@@ -42,6 +42,7 @@ export function tenantHttp(origin: string, timeoutMs = 20_000): TenantHttp {
     maxResponseSize: maxResponseBytes,
     connect: { timeout: Math.min(timeoutMs, 10_000) },
   })
+  let isClosed = false
 
   return {
     origin,
@@ -61,12 +62,16 @@ export function tenantHttp(origin: string, timeoutMs = 20_000): TenantHttp {
       } catch (cause) {
         signal?.throwIfAborted()
         const where = `${method} ${origin}${withoutQuery(path)}`
+        if (isClosed) throw new QlikOAuthError('ERR_CLOSING', `The client was closed: ${where}`, { cause })
         if (limit.aborted)
           throw new QlikOAuthError('ERR_TENANT_TIMEOUT', `No response within ${timeoutMs} ms: ${where}`, { cause })
         throw new QlikOAuthError('ERR_TENANT_UNREACHABLE', `No valid response: ${where}`, { cause })
       }
     },
-    close: () => pool.destroy(),
+    close() {
+      isClosed = true
+      return pool.destroy()
+    },
   }
 }
 
