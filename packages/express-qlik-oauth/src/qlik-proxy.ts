@@ -43,8 +43,8 @@ export interface QlikProxy {
   attach<S extends Server>(server: S): S
   /**
    * Drains: refuses new upgrades, closes sockets with 4003 so that Qlik's clients reconnect to another process, lets
-   * REST requests finish with `Connection: close`, and then ends the connections to the tenant. Call it after
-   * `server.close()`.
+   * REST requests finish with `Connection: close`, and then ends the connections to the tenant. Event streams of GET
+   * requests end at once, so that `EventSource` reconnects to another process. Call it after `server.close()`.
    *
    * @throws ERR_CONFIGURATION
    */

@@ -58,7 +58,7 @@ describe('closing', () => {
     await asked.promise
     await proxy.close({ graceMs: 0 })
     authenticated.resolve()
-    expect(await client).toMatch(/^HTTP\/1\.1 503 /)
+    expect(await client).toMatch(/^HTTP\/1\.1 503 [\s\S]*connection: close/i)
     expect(reached).toEqual([])
   })
 
@@ -77,6 +77,40 @@ describe('closing', () => {
     await untilText(download, '0\r\n\r\n')
     await closed
     expect(done).toContain('PUT /api/v1/now 6')
+  })
+
+  it('ends event streams of GET requests at once, at a complete event, and lets those of POST requests finish', async () => {
+    const streams = new Map<string | undefined, ServerResponse>()
+    const tenant = await httpServer(({ method }, response) => {
+      response.writeHead(200, { 'content-type': 'text/event-stream' }).write('data: 1\n\n')
+      streams.set(method, response)
+    })
+    const { port, proxy, events } = await proxyTo(tenant.origin)
+    const [get, post] = ['GET', 'POST'].map(method => open(port, asking('/events', method)))
+    if (get === undefined || post === undefined) throw new Error('unreachable')
+    await Promise.all([get, post].map(client => untilText(client, 'data: 1')))
+    // The last chunk: a complete response, after which EventSource connects again.
+    const response = untilText(get, '0\r\n\r\n')
+    const tenantClosed = once(streams.get('GET') ?? get, 'close')
+    const closed = proxy.close({ graceMs: 20_000 })
+    await Promise.all([response, tenantClosed])
+    streams.get('POST')?.end('data: [DONE]\n\n')
+    expect(await untilText(post, '0\r\n\r\n')).toContain('data: [DONE]')
+    await closed
+    expect(events).toEqual([])
+  })
+
+  it('ends an event stream whose response begins during the grace', async () => {
+    const { port, proxy, held } = await patientTenant()
+    const [stream, other] = [open(port, asking('/held')), open(port, asking('/held'))]
+    await until(() => held.length === 2)
+    const response = read(stream)
+    const closed = proxy.close({ graceMs: 20_000 })
+    held[0]?.writeHead(200, { 'content-type': 'text/event-stream' }).write('data: 1\n\n')
+    expect(await response).toMatch(/^HTTP\/1\.1 200 OK[\s\S]*connection: close[\s\S]*0\r\n\r\n$/i)
+    held[1]?.end('done')
+    await untilText(other, 'done')
+    await closed
   })
 
   it('serves new requests on open connections during the grace, and ends those connections', async () => {

@@ -157,6 +157,7 @@ export class Exchange implements AttemptListener, Ticking, QueuedRequest {
       fail: error => this.fail(error instanceof Error ? tenantError(error) : error),
     })
     this.#response.start()
+    if (this.#running.draining) this.#endStream()
   }
 
   /** An event stream may last for hours: it has a limit of its own and ends with the login. */
@@ -233,9 +234,21 @@ export class Exchange implements AttemptListener, Ticking, QueuedRequest {
   }
 
   /** The server shuts down: the client must open a new connection for its next request. */
-  disableKeepAlive(): void {
+  drain(): void {
     const { response } = this.#proxied
     if (!response.headersSent) response.shouldKeepAlive = false
+    this.#endStream()
+  }
+
+  /**
+   * Ends an event stream of a GET, which would last for the whole grace: `EventSource` takes the end of the stream as
+   * the request to connect again, here to another process. The stream of a POST, such as an answer that is being
+   * generated, ends by itself.
+   */
+  #endStream(): void {
+    if (!this.#isStream || this.#proxied.method !== 'GET') return
+    this.#attempt?.abort()
+    this.#response?.complete({})
   }
 
   /**

@@ -69,7 +69,8 @@ export function restProxy(options: RestProxyOptions): RestProxy {
 
   async function drain(graceMs: number): Promise<void> {
     state = 'draining'
-    for (const exchange of running.all()) exchange.disableKeepAlive()
+    running.draining = true
+    for (const exchange of running.all()) exchange.drain()
     if (served > 0) await settled(graceMs)
     state = 'closed'
     // Waiting requests first: they would start when others end.
@@ -150,6 +151,7 @@ export function restProxy(options: RestProxyOptions): RestProxy {
 
   function fail(request: IncomingMessage, response: ServerResponse, error: unknown): void {
     const traceId = traceIdOf(request)
+    if (state !== 'open') response.shouldKeepAlive = false
     sendError(response, error, traceId)
     if (settings.onEvent === undefined) return
     const { code, status, message } = describeError(error)

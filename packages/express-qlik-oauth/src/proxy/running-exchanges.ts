@@ -13,6 +13,8 @@ export class RunningExchanges<Exchange extends Ticking> {
   #timer: NodeJS.Timeout | undefined
   /** Milliseconds of the last tick. */
   now = performance.now()
+  /** Whether the server shuts down. */
+  draining = false
 
   add(exchange: Exchange): void {
     exchange.index = this.#running.push(exchange) - 1
