@@ -55,6 +55,20 @@ describe('a token response', () => {
     expect(tokens).toMatchObject({ accessToken: 'token', refreshToken: 'refresh' })
   })
 
+  it.each([
+    { id_token: null },
+    { id_token: '' },
+    { expires_at: null, auth_time: null },
+    { token_type: 'BEARER' },
+    { token_type: 'bearer', example_parameter: { nested: [1] }, issued_token_type: '' },
+    { expires_in: '3600' },
+    { expires_in: 3600.5 },
+  ])('with %j is accepted', async fields => {
+    endpoint.respond(() => ({ body: { ...issued, ...fields } }))
+    const { accessToken, issuedAt, expiresAt } = await request()
+    expect([accessToken, Math.floor((expiresAt - issuedAt) / 1000)]).toEqual(['token', 3600])
+  })
+
   it.each([{ expires_in: '' }, { expires_in: null }, { expires_in: -1 }, { expires_in: 'soon' }, { expires_in: [60] }])(
     'with %j has the default lifetime',
     async lifetime => {
@@ -67,7 +81,12 @@ describe('a token response', () => {
   it.each<[string, unknown]>([
     ['an empty access token', { ...issued, access_token: '' }],
     ['no access token', { token_type: 'Bearer' }],
+    ['null as access token', { ...issued, access_token: null }],
     ['another token type', { ...issued, token_type: 'mac' }],
+    ['the token type DPoP', { ...issued, token_type: 'DPoP' }],
+    ['no token type', { ...issued, token_type: null }],
+    ['a scope that is no string', { ...issued, scope: ['a'] }],
+    ['an ID token that is no JWT', { ...issued, id_token: 'x' }],
     ['a list', [issued]],
     ['HTML', '<h1>Proxy</h1>'],
     ['nothing', ''],

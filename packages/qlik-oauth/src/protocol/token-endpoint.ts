@@ -87,6 +87,8 @@ async function readTokens(
 ): Promise<oauth.TokenEndpointResponse> {
   try {
     const tokens = await oauth.processGenericTokenEndpointResponse(server, { client_id: client.clientId }, response)
+    // oauth4webapi knows DPoP too, whose tokens are no bearer tokens.
+    if (tokens.token_type !== 'bearer') throw new Error('unsupported `token_type` value')
     // An ID token is not requested and not used. One that was not signed by the tenant makes the response invalid.
     if (tokens.id_token !== undefined) {
       await oauth.validateApplicationLevelSignature(server, response, {

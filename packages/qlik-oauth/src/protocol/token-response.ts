@@ -3,8 +3,9 @@ import type { TenantResponse } from './tenant-http.ts'
 import { parsePositiveNumber } from './token-set.ts'
 
 /**
- * Turns a token response of Qlik Cloud into one of RFC 6749. `errors[]` become `error` and `error_description`. An
- * `expires_in` that is not a positive number and an empty `refresh_token` or `scope` count as absent.
+ * Turns a token response of Qlik Cloud into one of RFC 6749. `errors[]` become `error` and `error_description`. A
+ * field that is `null`, an optional field that is empty, and an `expires_in` that is not a positive number count as
+ * absent; whatever else is there must be valid.
  *
  * The meaning of Qlik's error codes is known in part: OAUTH-14 and OAUTH-22 concern the client, and Qlik's reference
  * says that a 401 concerns "login, tokens, code or credentials". An error that names the client becomes
@@ -17,21 +18,16 @@ export function toRfcTokenResponse(response: TenantResponse, grantType: string):
   if (status >= 400 && typeof json.error !== 'string')
     return fetchResponse(status, JSON.stringify(rfcError(json, status, grantType)))
 
-  const { expires_in, refresh_token, scope, ...rest } = json
+  const { expires_in, ...rest } = json
+  const present = Object.entries(rest).filter(([name, value]) => value !== null && !(value === '' && isOptional(name)))
   const lifetime = parsePositiveNumber(expires_in)
-  return fetchResponse(
-    status,
-    JSON.stringify({
-      ...rest,
-      ...(isAbsent(refresh_token) ? {} : { refresh_token }),
-      ...(isAbsent(scope) ? {} : { scope }),
-      ...(lifetime === undefined ? {} : { expires_in: lifetime }),
-    }),
-  )
+  const fields = { ...Object.fromEntries(present), ...(lifetime === undefined ? {} : { expires_in: lifetime }) }
+  return fetchResponse(status, JSON.stringify(fields))
 }
 
-function isAbsent(value: unknown): boolean {
-  return value === undefined || value === null || value === ''
+/** The optional fields of a token response that are read. RFC 6749, section 5.1. */
+function isOptional(name: string): boolean {
+  return name === 'refresh_token' || name === 'scope' || name === 'id_token'
 }
 
 function rfcError(json: Record<string, unknown>, status: number, grantType: string): Record<string, unknown> {
