@@ -41,6 +41,15 @@ export interface SimulatedTenant {
   registerClient(registration: ClientRegistration): ClientRegistration
   /** Adds a user or replaces the one with the same id. */
   registerUser(user: TenantUser): TenantUser
+  /**
+   * Disables or enables a user. A disabled user is refused everywhere: at the login page, and with a 403 by the token
+   * endpoint, the REST API and the engine.
+   *
+   * @param tokens - Whether the tenant also revokes the user's tokens, as it does when an administrator disables a user
+   *   through the REST API. @default 'keep'
+   * @throws TypeError for an unknown user
+   */
+  setUserStatus(userId: string, status: 'active' | 'disabled', tokens?: 'keep' | 'revoke'): void
   /** Every access token, refresh token, code and client secret ever issued. Search your logs and responses for them. */
   issuedSecrets(): string[]
   /** Makes all access tokens expire now. */
@@ -151,6 +160,14 @@ async function start(
     waitForRequest: match => log.waitFor(match),
     registerClient: registration => registrationOf(clients.register(registration)),
     registerUser: user => users.put(user),
+    setUserStatus(userId, status, tokensThen = 'keep') {
+      const user = users.find(userId)
+      if (user === undefined) throw new TypeError(`Unknown user ${JSON.stringify(userId)}`)
+      users.put({ ...user, status })
+      if (tokensThen === 'keep') return
+      tokens.revokeRefreshTokens(token => token.userId === userId)
+      tenant.state.closeSockets(tokens.revokeAccessTokens(token => token.userId === userId))
+    },
     issuedSecrets: () => [
       ...new Set([
         ...secrets,

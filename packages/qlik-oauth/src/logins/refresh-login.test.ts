@@ -200,7 +200,6 @@ describe('a refresh that fails', () => {
       'wrong credentials of the client',
       { status: 401, body: { errors: [{ code: 'OAUTH-22', title: 'Invalid client_secret' }] } },
     ],
-    ['a disabled user', { status: 403, body: { errors: [{ code: 'OAUTH-30', title: 'Too many tokens' }] } }],
     ['an outage', { status: 503, body: 'away' }],
     ['a limit', { status: 429, headers: { 'retry-after': '7' }, body: {} }],
     ['garbage', { status: 200, body: '<html>' }],
@@ -215,6 +214,28 @@ describe('a refresh that fails', () => {
     endpoint.respond(() => undefined)
     clock += 40_000
     expect(await token(process())).toMatch(/^token-/)
+  })
+
+  it('keeps the login of a user who is refused for another reason than being disabled, with 403 once the token expired', async () => {
+    await loggedIn()
+    const errors = [{ code: 'OAUTH-30', title: 'User is disabled or has reached the maximum number of tokens' }]
+    endpoint.respond(() => ({ status: 403, body: { errors } }))
+    clock += hour - 20_000
+    expect(await token(process())).toBe('first')
+    clock += 25_000
+    await expect(token(process())).rejects.toMatchObject({ code: 'ERR_USER_REFUSED', status: 403 })
+    expect(names().filter(name => name !== 'refreshFailed')).toEqual([])
+    endpoint.respond(() => undefined)
+    clock += 40_000
+    expect(await token(process())).toMatch(/^token-/)
+  })
+
+  it('ends the login of a disabled user', async () => {
+    await loggedIn()
+    endpoint.respond(() => ({ status: 403, body: { errors: [{ code: 'OAUTH-30', title: 'User is disabled' }] } }))
+    clock += hour
+    await expect(token(process())).rejects.toMatchObject({ code: 'ERR_SESSION_EXPIRED' })
+    expect(events.map(({ event }) => event)).toContainEqual(expect.objectContaining({ reason: 'user_disabled' }))
   })
 
   it('starts a backoff in all processes', async () => {

@@ -1,6 +1,13 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import type { QlikClient } from '../protocol/client.ts'
-import { isGrantRefused, messageOf, QlikOAuthError, TokenResponseError } from '../protocol/errors.ts'
+import {
+  isGrantRefused,
+  isUserDisabled,
+  isUserRefused,
+  messageOf,
+  QlikOAuthError,
+  TokenResponseError,
+} from '../protocol/errors.ts'
 import { refreshTokenGrant } from '../protocol/grants.ts'
 import { revokeTokens } from '../protocol/revocation.ts'
 import { requestTokens } from '../protocol/token-endpoint.ts'
@@ -30,8 +37,8 @@ export interface RefreshOptions {
  * of a refresh within the last minute in any process: then the login is returned as it is, so that a resource that
  * rejects every token neither ends the login nor costs a token request each time. When the refresh fails and the access
  * token has not expired, the login is returned as it is.
- * @throws ERR_SESSION_EXPIRED when the login has ended; ERR_TOKEN_UNAVAILABLE when there is no valid token now;
- * ERR_STORE_UNAVAILABLE.
+ * @throws ERR_SESSION_EXPIRED when the login has ended; ERR_USER_REFUSED while the tenant refuses the user;
+ * ERR_TOKEN_UNAVAILABLE when there is no valid token now; ERR_STORE_UNAVAILABLE.
  */
 export function refreshLogins(
   options: RefreshOptions,
@@ -109,7 +116,7 @@ export function refreshLogins(
     return stored
   }
 
-  /** Only `invalid_grant` ends the login: the other failures do not concern this login. */
+  /** Only `invalid_grant` and a disabled user end the login: the other failures do not concern this login. */
   async function failed(key: string, current: StoredLogin, error: unknown, context: unknown): Promise<StoredLogin> {
     const { tenant } = current.record
     const grantRefused = isGrantRefused(error)
@@ -132,8 +139,9 @@ export function refreshLogins(
       },
       context,
     )
-    if (!grantRefused) throw error
-    await end(key, 'refresh_refused', context)
+    const userDisabled = isUserDisabled(error)
+    if (!grantRefused && !userDisabled) throw error
+    await end(key, userDisabled ? 'user_disabled' : 'refresh_refused', context)
     throw sessionExpired()
   }
 
@@ -198,6 +206,9 @@ function isSessionExpired(error: unknown): boolean {
 }
 
 function unavailable(error: unknown): QlikOAuthError {
+  const refused = error instanceof QlikOAuthError && error.code === 'ERR_TOKEN_UNAVAILABLE' ? error.cause : error
+  if (isUserRefused(refused))
+    return new QlikOAuthError('ERR_USER_REFUSED', 'The tenant refuses the user an access token', { cause: refused })
   if (
     error instanceof QlikOAuthError &&
     (error.code === 'ERR_TOKEN_UNAVAILABLE' || error.code === 'ERR_STORE_UNAVAILABLE')

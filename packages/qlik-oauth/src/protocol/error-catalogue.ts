@@ -36,6 +36,11 @@ export const errorCatalogue = {
     advice:
       "The user or the tenant refused. Check consent, the client's scopes and redirect URIs, and whether the user is enabled.",
   },
+  ERR_USER_REFUSED: {
+    status: 403,
+    title: 'User refused by the tenant',
+    advice: 'The user is disabled or has too many tokens: enable the user, or revoke unused tokens. A login is kept.',
+  },
   ERR_LOGIN_LOOP: {
     status: 508,
     title: 'Login loop detected',

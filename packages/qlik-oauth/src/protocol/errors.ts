@@ -98,6 +98,23 @@ export function isGrantRefused(error: unknown): boolean {
   return error instanceof TokenResponseError && error.error === 'invalid_grant'
 }
 
+/**
+ * Whether the tenant refuses the user. Qlik documents a 403 of the token endpoint for a disabled user and for one with
+ * too many tokens.
+ */
+export function isUserRefused(error: unknown): error is TokenResponseError {
+  return error instanceof TokenResponseError && error.error === 'access_denied'
+}
+
+/** Whether the tenant says that the user is disabled. Qlik publishes no list of its codes, so its words count. */
+export function isUserDisabled(error: unknown): boolean {
+  if (!isUserRefused(error)) return false
+  const { errorDescription = '' } = error
+  return (
+    /disabled|deactivated|deleted|inactive/i.test(errorDescription) && !/token|limit|maximum/i.test(errorDescription)
+  )
+}
+
 export interface TenantErrorDetail {
   /** Such as `HTTP-403` or `TENANTS-8`. */
   readonly code: string

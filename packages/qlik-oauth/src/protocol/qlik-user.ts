@@ -16,7 +16,8 @@ export interface QlikUser {
  * Requests the user that an access token belongs to. Access tokens are opaque and carry no identity. Qlik documents a
  * redirect to `/api/v1/users/{id}`, which is followed on the tenant's host.
  *
- * @throws ERR_TENANT_RESPONSE for anything but a user; ERR_TENANT_UNREACHABLE, ERR_TENANT_TIMEOUT.
+ * @throws ERR_USER_REFUSED when the user is disabled or may not be read; ERR_TENANT_RESPONSE for anything else but a
+ * user; ERR_TENANT_UNREACHABLE, ERR_TENANT_TIMEOUT.
  */
 export async function currentUser(client: QlikClient, accessToken: string, signal?: AbortSignal): Promise<QlikUser> {
   const headers = { authorization: `Bearer ${accessToken}` }
@@ -25,6 +26,11 @@ export async function currentUser(client: QlikClient, accessToken: string, signa
   )
   const json = response.status === 200 ? parseJson(response.text) : undefined
   const id = field(json?.id)
+  const isDisabled = json?.status === 'disabled' || json?.status === 'deleted'
+  if (response.status === 401 || response.status === 403 || isDisabled) {
+    const reason = isDisabled ? `is ${String(json?.status)}` : `may not be read (${response.status})`
+    throw new QlikOAuthError('ERR_USER_REFUSED', `The user of the access token ${reason} at ${client.tenant}`)
+  }
   if (json === undefined || id === undefined) {
     throw new QlikOAuthError(
       'ERR_TENANT_RESPONSE',
