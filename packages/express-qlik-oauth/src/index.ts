@@ -1,4 +1,4 @@
-export type { LoginEndReason } from 'qlik-oauth/internal'
+export type { LoginEndReason } from 'qlik-oauth'
 export { type ExposeAccessTokensOptions, exposeAccessTokens } from './expose-access-tokens.ts'
 export type { TrustProxy } from './http/client-address.ts'
 export { type ErrorResponse, errorResponse, sendError } from './http/error-response.ts'

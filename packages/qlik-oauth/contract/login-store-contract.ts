@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { randomUUID } from 'node:crypto'
-import type { AuthorizationTransaction, LoginChange, LoginRecord, LoginStore, TokenSet } from 'qlik-oauth'
+import type { AuthorizationTransaction, LoginChange, LoginEnding, LoginRecord, LoginStore, TokenSet } from 'qlik-oauth'
 
 /** `describe` and `it` of node:test, jest, vitest, mocha or another runner. */
 export interface TestRunner {
@@ -69,7 +69,7 @@ const cases: Record<string, (store: LoginStore, key: string) => Promise<void>> =
   async 'returns nothing for a login that was never created'(store, key) {
     assert.equal(await store.readLogin(key), undefined)
     assert.equal(await store.readLogin(key, 60), undefined)
-    assert.equal(await store.endLogin(key), undefined)
+    assert.equal(await store.endLogin(key, 'logout'), undefined)
     assert.equal(await store.idleLeft(key), 0)
     assert.equal(await store.replaceLogin(key, 1, login()), 'gone')
   },
@@ -104,7 +104,7 @@ const cases: Record<string, (store: LoginStore, key: string) => Promise<void>> =
   },
   async 'does not bring an ended login back'(store, key) {
     await store.createLogin(key, login(), 60)
-    await store.endLogin(key)
+    await store.endLogin(key, 'logout')
     assert.equal(await store.replaceLogin(key, 1, login()), 'gone')
     assert.equal(await store.readLogin(key, 60), undefined)
     assert.equal(await store.idleLeft(key), 0)
@@ -112,14 +112,65 @@ const cases: Record<string, (store: LoginStore, key: string) => Promise<void>> =
   async 'ends a login and gives its record to exactly one of many concurrent callers'(store, key) {
     const record = login()
     await store.createLogin(key, record, 60)
-    const ended = await Promise.all(Array.from({ length: 10 }, () => store.endLogin(key)))
-    assert.deepEqual(ended.filter(Boolean), [record])
+    const ended = await Promise.all(Array.from({ length: 10 }, () => store.endLogin(key, 'logout')))
+    const endings = ended.filter(ending => ending !== undefined)
+    assert.deepEqual(endings, [{ ...endings[0], key, record, reason: 'logout', reported: false }])
     assert.equal(await store.readLogin(key), undefined)
+  },
+  async 'gives an ending to one other caller when its lease runs out, and again until it is completed'(store, key) {
+    const record = login()
+    const isOurs = ({ user }: LoginRecord) => user.id === record.user.id
+    await store.createLogin(key, record, 60)
+    const ending = ended(await store.endLogin(key, 'administrator', 200))
+    assert.deepEqual(await store.takeEnded(isOurs), [])
+    const taken: LoginEnding[] = []
+    await eventually(async () => taken.push(...(await store.takeEnded(isOurs, 200))) > 0)
+    assert.deepEqual(taken, [ending])
+    await store.markReported(ending)
+    const again: LoginEnding[][] = []
+    await eventually(async () => {
+      again.push(
+        ...(await Promise.all(Array.from({ length: 5 }, async () => [...(await store.takeEnded(isOurs, 200))]))),
+      )
+      return again.flat().length > 0
+    })
+    assert.deepEqual(again.flat(), [{ ...ending, reported: true }])
+    await store.completeEnding(ending)
+    await new Promise(resolve => setTimeout(resolve, 300))
+    assert.deepEqual(await store.takeEnded(isOurs), [])
+  },
+  async 'leaves an ending to its owner while the lease is renewed'(store, key) {
+    const record = login()
+    const isOurs = ({ user }: LoginRecord) => user.id === record.user.id
+    await store.createLogin(key, record, 60)
+    const ending = ended(await store.endLogin(key, 'logout', 1200))
+    for (const end = Date.now() + 1500; Date.now() < end; ) {
+      await store.renewEndings([ending], 1200)
+      assert.deepEqual(await store.takeEnded(isOurs), [])
+    }
+    await store.completeEnding(ending)
+  },
+  async 'completes the ending of a login and leaves a newer login with the same key'(store, key) {
+    const record = login()
+    const isOurs = ({ user }: LoginRecord) => user.id === record.user.id
+    await store.createLogin(key, record, 60)
+    const first = ended(await store.endLogin(key, 'logout', 1))
+    const newer = { ...record, endsAt: record.endsAt + 1 }
+    await store.createLogin(key, newer, 60)
+    await store.completeEnding(first)
+    assert.deepEqual(await store.readLogin(key), { record: newer, version: 1 })
+    assert.deepEqual(await store.loginKeys(record.tenant, record.user.id), [key])
+    const second = ended(await store.endLogin(key, 'replaced', 1))
+    assert.notEqual(second.id, first.id)
+    const taken: LoginEnding[] = []
+    await eventually(async () => taken.push(...(await store.takeEnded(isOurs))) > 0)
+    assert.deepEqual(taken, [{ ...second, record: newer, reason: 'replaced' }])
+    await store.completeEnding(second)
   },
   async 'leaves no login behind when it is replaced and ended concurrently'(store, key) {
     for (let version = 1; version <= 20; version++) {
       await store.createLogin(key, login(), 60)
-      await Promise.all([store.replaceLogin(key, 1, login()), store.endLogin(key)])
+      await Promise.all([store.replaceLogin(key, 1, login()), store.endLogin(key, 'logout')])
       assert.equal(await store.readLogin(key), undefined)
     }
   },
@@ -131,43 +182,40 @@ const cases: Record<string, (store: LoginStore, key: string) => Promise<void>> =
     const record = login()
     await store.createLogin(key, record, 0.3)
     await store.createLogin(`${key}-active`, login(), 60)
-    const ended: string[] = []
+    const announced: string[] = []
     const subscription = store.subscribe(
-      change => change.key === key && ended.push(change.type),
+      change => change.key === key && announced.push(change.type),
       () => {},
     )
     await eventually(async () => subscription.confirmed)
     await eventually(async () => (await store.idleLeft(key)) === 0)
     assert.equal(await store.readLogin(key, 60), undefined)
     assert.equal(await store.replaceLogin(key, 1, login()), 'gone')
-    assert.equal(await store.endLogin(key), undefined)
+    assert.equal(await store.endLogin(key, 'logout'), undefined)
     assert.equal(await store.readLogin(key), undefined)
     const taken = await Promise.all(
-      Array.from({ length: 10 }, () => store.takeExpired(({ user }) => user.id === record.user.id)),
+      Array.from({ length: 10 }, () => store.takeEnded(({ user }) => user.id === record.user.id)),
     )
+    const expired = taken.flat().filter(ending => ending.key === key)
+    assert.deepEqual(expired, [{ ...expired[0], key, record, reason: 'expired', reported: false }])
     assert.deepEqual(
-      taken.flat().filter(expired => expired.key === key),
-      [{ key, record }],
-    )
-    assert.deepEqual(
-      (await store.takeExpired(({ user }) => user.id === record.user.id)).filter(expired =>
-        expired.key.startsWith(key),
-      ),
+      (await store.takeEnded(({ user }) => user.id === record.user.id)).filter(ending => ending.key.startsWith(key)),
       [],
     )
     assert.equal((await store.readLogin(`${key}-active`))?.version, 1)
+    await store.completeEnding(ended(expired[0]))
     assert.deepEqual(await store.loginKeys(record.tenant, record.user.id), [])
-    await eventually(async () => ended.length > 0)
-    assert.deepEqual(ended, ['ended'])
+    await eventually(async () => announced.length > 0)
+    assert.deepEqual(announced, ['ended'])
   },
   async 'ends a login at its absolute end, however active it is'(store, key) {
     const record = { ...login(), endsAt: Date.now() + 300 }
     await store.createLogin(key, record, 60)
-    assert.deepEqual(await store.takeExpired(({ user }) => user.id === record.user.id), [])
+    assert.deepEqual(await store.takeEnded(({ user }) => user.id === record.user.id), [])
     assert.equal((await store.readLogin(key, 60))?.version, 1)
-    const taken: unknown[] = []
-    await eventually(async () => taken.push(...(await store.takeExpired(({ user }) => user.id === record.user.id))) > 0)
-    assert.deepEqual(taken, [{ key, record }])
+    const taken: LoginEnding[] = []
+    await eventually(async () => taken.push(...(await store.takeEnded(({ user }) => user.id === record.user.id))) > 0)
+    assert.deepEqual(taken, [{ ...taken[0], key, record, reason: 'expired', reported: false }])
     assert.ok(Date.now() >= record.endsAt)
     assert.equal(await store.readLogin(key, 60), undefined)
   },
@@ -176,7 +224,7 @@ const cases: Record<string, (store: LoginStore, key: string) => Promise<void>> =
     await store.createLogin(key, record, 0.2)
     await store.readLogin(key, 60)
     await new Promise(resolve => setTimeout(resolve, 300))
-    assert.deepEqual(await store.takeExpired(({ user }) => user.id === record.user.id), [])
+    assert.deepEqual(await store.takeEnded(({ user }) => user.id === record.user.id), [])
     assert.equal((await store.readLogin(key))?.version, 1)
   },
   async 'leaves an expired login to a caller that accepts it'(store, key) {
@@ -184,12 +232,12 @@ const cases: Record<string, (store: LoginStore, key: string) => Promise<void>> =
     await store.createLogin(key, record, 0.1)
     await eventually(async () => (await store.idleLeft(key)) === 0)
     assert.deepEqual(
-      (await store.takeExpired(({ user }) => user.id !== record.user.id)).filter(expired => expired.key === key),
+      (await store.takeEnded(({ user }) => user.id !== record.user.id)).filter(ending => ending.key === key),
       [],
     )
-    const taken: unknown[] = []
-    await eventually(async () => taken.push(...(await store.takeExpired(({ user }) => user.id === record.user.id))) > 0)
-    assert.deepEqual(taken, [{ key, record }])
+    const taken: LoginEnding[] = []
+    await eventually(async () => taken.push(...(await store.takeEnded(({ user }) => user.id === record.user.id))) > 0)
+    assert.deepEqual(taken, [{ ...taken[0], key, record, reason: 'expired', reported: false }])
   },
 
   async 'lists the logins of one user at one tenant'(store, key) {
@@ -200,7 +248,7 @@ const cases: Record<string, (store: LoginStore, key: string) => Promise<void>> =
     await store.createLogin(otherUser, { ...record, user: { id: randomUUID() } }, 60)
     await store.createLogin(otherTenant, { ...record, tenant: 'https://other.example' }, 60)
     assert.deepEqual([...(await store.loginKeys(record.tenant, record.user.id))].sort(), [first, second])
-    await store.endLogin(first)
+    await store.completeEnding(ended(await store.endLogin(first, 'logout')))
     assert.deepEqual(await store.loginKeys(record.tenant, record.user.id), [second])
     assert.deepEqual(await store.loginKeys(record.tenant, randomUUID()), [])
   },
@@ -297,8 +345,8 @@ const cases: Record<string, (store: LoginStore, key: string) => Promise<void>> =
     await store.readLogin(key, 60)
     await store.replaceLogin(key, 7, login())
     await store.replaceLogin(key, 1, login())
-    await store.endLogin(key)
-    await store.endLogin(key)
+    await store.endLogin(key, 'logout')
+    await store.endLogin(key, 'logout')
     await eventually(async () => changes.length >= 2)
     assert.deepEqual(changes, [
       { type: 'changed', key },
@@ -321,7 +369,7 @@ const cases: Record<string, (store: LoginStore, key: string) => Promise<void>> =
     await first.close()
     assert.equal(second.confirmed, true)
     await store.createLogin(key, login(), 60)
-    await store.endLogin(key)
+    await store.endLogin(key, 'logout')
     await eventually(async () => notified.length > 0)
     assert.deepEqual(notified, ['second'])
   },
@@ -348,6 +396,11 @@ function login(): LoginRecord {
   const now = Date.now()
   const identity = { tenant: 'https://acme.example', clientId: 'client', user: { id: randomUUID() }, tokens: tokens() }
   return { ...identity, createdAt: now, refreshedAt: now, endsAt: now + 3_600_000 }
+}
+
+function ended(ending: LoginEnding | undefined): LoginEnding {
+  assert.ok(ending !== undefined, 'The login was not ended')
+  return ending
 }
 
 function acquired(lock: Awaited<ReturnType<LoginStore['lock']>>) {

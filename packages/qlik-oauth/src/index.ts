@@ -63,9 +63,10 @@ export type { RedisClient, RedisSubscriber } from './stores/redis-commands.ts'
 export type {
   AuthorizationTransaction,
   LoginChangeSubscription,
-  ExpiredLogin,
   StoreLock,
   LoginChange,
+  LoginEnding,
+  LoginEndReason,
   LoginRecord,
   LoginStore,
   StoredLogin,

@@ -2,7 +2,7 @@
  * What express-qlik-oauth needs beyond the public names. Not covered by semantic versioning: applications must not
  * import it.
  */
-export type { EmitLoginEvent, LoginEndReason, LoginEvents } from './logins/login-events.ts'
+export type { EmitLoginEvent, LoginEvents } from './logins/login-events.ts'
 export { createLogins, type Login, type Logins, type LoginsOptions, loginKey } from './logins/logins.ts'
 export { unlessAborted } from './protocol/abort.ts'
 export {

@@ -4,8 +4,15 @@ import { Redis } from 'ioredis'
 import { startChild } from 'test-support/child'
 import { type RedisServer, startRedis } from 'test-support/redis-server'
 import { until } from 'test-support/until'
-import { type LoginStore, memoryLoginStore, type QlikClient, qlikClient, redisLoginStore } from '../src/index.ts'
-import { createLogins, type LoginEndReason, type Logins, type LoginsOptions } from '../src/internal.ts'
+import {
+  type LoginEndReason,
+  type LoginStore,
+  memoryLoginStore,
+  type QlikClient,
+  qlikClient,
+  redisLoginStore,
+} from '../src/index.ts'
+import { createLogins, type Logins, type LoginsOptions } from '../src/internal.ts'
 import { startTokenEndpoint, type TokenEndpoint } from './support/token-endpoint.ts'
 
 const keys = [randomBytes(32).toString('base64')]

@@ -41,7 +41,9 @@ describe.each([
     await Promise.all(names.map(name => store.createLogin(name, record, 600)))
     const listed = await store.loginKeys(record.tenant, record.user.id)
     expect([...listed].sort()).toEqual(names.sort())
-    expect((await Promise.all(listed.map(store.endLogin))).every(ended => ended?.user.id === record.user.id)).toBe(true)
+    const endings = await Promise.all(listed.map(key => store.endLogin(key, 'administrator')))
+    expect(endings.every(ending => ending?.record.user.id === record.user.id)).toBe(true)
+    await Promise.all(endings.map(ending => ending && store.completeEnding(ending)))
     expect(await store.loginKeys(record.tenant, record.user.id)).toEqual([])
   })
 
@@ -71,7 +73,7 @@ describe.each([
     expect(await store.replaceLogin(name, 1, record)).toBe('replaced')
     for (const { redis } of [to, from]) await redis.cluster('SETSLOT', slot, 'NODE', to.id as string)
     expect((await store.readLogin(name))?.version).toBe(2)
-    expect(await store.endLogin(name)).toEqual(record)
+    expect(await store.endLogin(name, 'logout')).toMatchObject({ record })
     for (const { redis } of nodes) redis.disconnect()
   })
 })
@@ -144,7 +146,7 @@ describe('a Redis login store on a Cluster that loses a master', () => {
       ({ key }) => notified.add(key),
       () => gaps++,
     )
-    expect((await Promise.all(listed.map(store.endLogin))).filter(Boolean)).toHaveLength(30)
+    expect((await Promise.all(listed.map(key => store.endLogin(key, 'logout')))).filter(Boolean)).toHaveLength(30)
     // Announcements may be lost only where a gap is reported.
     await until(() => notified.size === 30 || gaps > 0)
   })

@@ -65,7 +65,7 @@ describe('a process whose keys are wrong', () => {
 
     for (let times = 0; times < 3; times++) {
       await expect(wrong.readLogin('key', 60)).rejects.toMatchObject(unavailable)
-      await expect(wrong.endLogin('key')).rejects.toMatchObject(unavailable)
+      await expect(wrong.endLogin('key', 'logout')).rejects.toMatchObject(unavailable)
       await expect(wrong.takeTransaction('key')).rejects.toMatchObject(unavailable)
       expect(await wrong.readTokens('key')).toBeUndefined()
       await wrong.saveTokens('key', sampleTokens())
@@ -84,8 +84,8 @@ describe('a process whose keys are wrong', () => {
     const record = sampleLogin()
     await right.createLogin('key', record, 0.1)
     await idleEnd(right, 'key')
-    expect(await wrong.takeExpired()).toEqual([])
-    expect(await right.takeExpired()).toEqual([{ key: 'key', record }])
+    expect(await wrong.takeEnded()).toEqual([])
+    expect(await right.takeEnded()).toMatchObject([{ key: 'key', record }])
   })
 
   it('is not mistaken for a damaged record: what fails under a known key is deleted', async () => {
@@ -111,7 +111,7 @@ describe('two deployments in one Redis', () => {
     await theirs.createLogin('theirs', record, 60)
     expect(await ours.loginKeys(record.tenant, record.user.id)).toEqual(['ours'])
     expect(await theirs.loginKeys(record.tenant, record.user.id)).toEqual(['theirs'])
-    expect(await ours.endLogin('ours')).toEqual(record)
+    expect(await ours.endLogin('ours', 'logout')).toMatchObject({ record })
     expect(await theirs.readLogin('theirs')).toEqual({ record, version: 1 })
     expect(events).toEqual([])
   })
@@ -136,13 +136,18 @@ describe('a key rotation', () => {
         expect(await writer.readLogin(key, 60)).toEqual({ record, version: 2 })
         expect(await reader.loginKeys(record.tenant, record.user.id)).toEqual([key])
         expect(await writer.loginKeys(record.tenant, record.user.id)).toEqual([key])
-        expect(await reader.endLogin(key)).toEqual(record)
+        const ending = await reader.endLogin(key, 'logout', 1)
+        expect(ending).toMatchObject({ record })
+        await until(async () => (await writer.takeEnded()).some(({ id }) => id === ending?.id))
+        if (ending !== undefined) await writer.completeEnding(ending)
         expect(await writer.loginKeys(record.tenant, record.user.id)).toEqual([])
         await writer.saveTransaction(key, sampleTransaction(), 60)
         expect(await reader.takeTransaction(key)).toEqual(sampleTransaction())
         await writer.createLogin(key, record, 0.1)
         await idleEnd(reader, key)
-        expect(await reader.takeExpired()).toEqual([{ key, record }])
+        const [expired] = await reader.takeEnded()
+        expect(expired).toMatchObject({ key, record, reason: 'expired' })
+        if (expired !== undefined) await writer.completeEnding(expired)
       }
     }
     expect(events).toEqual([])
@@ -159,7 +164,7 @@ describe('a key rotation', () => {
     // The index of the new key looks at it a minute after the write.
     const indexes = await redis.keys('*:due')
     for (const index of indexes) await redis.zadd(index, 'XX', 0, `${record.endsAt} key`)
-    expect(await after.takeExpired()).toEqual([{ key: 'key', record }])
+    expect(await after.takeEnded()).toMatchObject([{ key: 'key', record }])
   })
 
   it('skips what a dropped key has sealed', async () => {
@@ -193,9 +198,9 @@ describe('a restored backup', () => {
     await store.createLogin('key', record, 60)
     const backup = await dump()
     const taken: unknown[] = []
-    await until(async () => taken.push(...(await store.takeExpired())) > 0)
+    await until(async () => taken.push(...(await store.takeEnded())) > 0)
     for (const [key, value] of backup) await redis.restore(key, 60_000, value, 'REPLACE')
-    expect([...taken, ...(await store.takeExpired())]).toEqual([
+    expect([...taken, ...(await store.takeEnded())]).toMatchObject([
       { key: 'key', record },
       { key: 'key', record },
     ])

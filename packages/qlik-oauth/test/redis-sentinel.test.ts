@@ -61,7 +61,7 @@ describe('a Redis login store behind Sentinel', () => {
     await until(() => subscription.confirmed)
     expect(gaps).toBeGreaterThanOrEqual(gapsBefore + 2)
     const change = new Promise(resolve => store.subscribe(resolve, () => {}))
-    await store.endLogin('before')
+    await store.endLogin('before', 'logout')
     expect(await change).toEqual({ type: 'ended', key: 'before' })
     await store.close()
   })

@@ -38,6 +38,11 @@ describe('STORAGE.md', () => {
     if (typeof failed === 'object') await failed.release(1000)
     const counter = randomUUID()
     for (let count = 0; count < 3; count++) await store.increment(counter, 60)
+    for (const key of [randomUUID(), randomUUID()]) {
+      await store.createLogin(key, sampleLogin(user), 1800)
+      const ending = await store.endLogin(key, 'logout')
+      if (ending !== undefined) await store.markReported(ending)
+    }
     for (const call of Object.values(everyCall(store))) await call()
 
     const documented = patterns(

@@ -49,7 +49,7 @@ describe.each([
     await until(() => subscription.confirmed)
     await here.createLogin('key', sampleLogin(), 60)
     await here.replaceLogin('key', 1, sampleLogin())
-    await here.endLogin('key')
+    await here.endLogin('key', 'logout')
     await until(() => changes.length === 2)
     expect(changes).toEqual([
       { type: 'changed', key: 'key' },

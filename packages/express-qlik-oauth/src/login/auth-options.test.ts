@@ -56,11 +56,7 @@ describe('qlikAuth', () => {
     ['no store', { store: undefined }, /^store must be redisLoginStore.*got undefined\.$/],
     ['a store without methods', { store: {} }, /got an object without saveTransaction/],
     ['part of a store', { store: { ...memoryLoginStore(), lock: 5 } }, /got an object without lock\.$/],
-    [
-      'a store of an older release',
-      { store: { ...memoryLoginStore(), takeExpired: undefined } },
-      /without takeExpired\.$/,
-    ],
+    ['a store of an older release', { store: { ...memoryLoginStore(), takeEnded: undefined } }, /without takeEnded\.$/],
     ['a Redis client as store', { store: new Redis({ lazyConnect: true }) }, /Wrap it: redisLoginStore/],
     ['no session', { session: undefined }, /^session must be/],
     ['a session without a store', { session: { secret } }, /^session\.store must be/],

@@ -1,17 +1,5 @@
 import type { QlikUser } from '../protocol/qlik-user.ts'
-
-/**
- * Why a login ended. `expired` is the idle or the absolute end, `refresh_refused` a refresh token that is no longer
- * valid, `user_disabled` a refresh that the tenant refused because the user is disabled.
- */
-export type LoginEndReason =
-  | 'logout'
-  | 'administrator'
-  | 'replaced'
-  | 'session_destroyed'
-  | 'refresh_refused'
-  | 'user_disabled'
-  | 'expired'
+import type { LoginEndReason } from '../stores/login-store.ts'
 
 /** Events in the life of a login. None contains a token, code, secret, cookie or `state`. */
 export interface LoginEvents {

@@ -3,13 +3,20 @@ import { sha256 } from '../protocol/hash.ts'
 import type { QlikUser } from '../protocol/qlik-user.ts'
 import { revokeTokens } from '../protocol/revocation.ts'
 import { defaultRefreshLeewaySeconds, needsRefresh, type TokenSet } from '../protocol/token-set.ts'
-import type { ExpiredLogin, LoginRecord, LoginStore, StoredLogin } from '../stores/login-store.ts'
+import {
+  defaultEndingLeaseMs,
+  type LoginEnding,
+  type LoginEndReason,
+  type LoginRecord,
+  type LoginStore,
+  type StoredLogin,
+} from '../stores/login-store.ts'
 import { ForeignRecordError } from '../stores/redis-records.ts'
 import type { AccessTokenOptions, TokenSource } from '../tokens/token-source.ts'
-import { expirySweep } from './expiry-sweep.ts'
+import { endingSweep } from './ending-sweep.ts'
 import { loginCache } from './login-cache.ts'
 import { loginEndNotifier } from './login-end-notifier.ts'
-import type { EmitLoginEvent, LoginEndReason } from './login-events.ts'
+import type { EmitLoginEvent } from './login-events.ts'
 import { refreshLogins } from './refresh-login.ts'
 
 export interface LoginsOptions {
@@ -32,8 +39,10 @@ export interface LoginsOptions {
   readonly cacheSeconds?: number
   /** Lease of the refresh lock; renewed while the token endpoint is slow. @default 5000 */
   readonly refreshLeaseMs?: number
-  /** Interval between sweeps for expired logins, in milliseconds. @default 15000 */
+  /** Interval between sweeps for expired logins and abandoned endings, in milliseconds. @default 15000 */
   readonly sweepIntervalMs?: number
+  /** After this time another process takes over what this one left unfinished, in milliseconds. @default 30000 */
+  readonly endingLeaseMs?: number
   /** @default Date.now */
   readonly now?: () => number
 }
@@ -93,11 +102,14 @@ export function createLogins(options: LoginsOptions): Logins {
     onExpired: expireInBackground,
   })
   if (caches) notifier.subscribe()
-  const stopSweeping = expirySweep({
+  const endingLeaseMs = options.endingLeaseMs ?? defaultEndingLeaseMs
+  const accepts = (record: LoginRecord) => clientOf(record) !== undefined
+  const stopSweeping = endingSweep({
     store,
-    accepts: record => clientOf(record) !== undefined,
-    onExpired: login => reportEnd(login, 'expired'),
-    revoke: login => revoke(login),
+    accepts,
+    report: ending => report(ending),
+    revoke: ending => revoke(ending),
+    leaseMs: endingLeaseMs,
     intervalMs: options.sweepIntervalMs ?? 15_000,
   })
 
@@ -136,23 +148,29 @@ export function createLogins(options: LoginsOptions): Logins {
   async function end(key: string, reason: LoginEndReason, context?: unknown): Promise<boolean> {
     cache.delete(key)
     // A record of another key ring is another deployment's: its session may go, the record stays.
-    const record = await store.endLogin(key).catch(ignoreForeign)
+    const ending = await store.endLogin(key, reason, endingLeaseMs).catch(ignoreForeign)
     notifier.notify(key)
-    if (record === undefined) return false
-    const login = { key, record }
-    reportEnd(login, record.endsAt <= now() ? 'expired' : reason, context)
-    await revoke(login, context)
+    if (ending === undefined) return false
+    report(ending.record.endsAt <= now() ? { ...ending, reason: 'expired' } : ending, context)
+    // Otherwise a process that has the client takes it over.
+    if (accepts(ending.record)) {
+      await revoke(ending, context)
+      await store.completeEnding(ending).catch(() => {})
+    }
     return true
   }
 
-  /** Called with each record once over all processes: the store gives it to one of them. */
-  function reportEnd({ key, record }: ExpiredLogin, reason: LoginEndReason, context?: unknown): void {
+  /** Reports each ending once over all processes. When a process dies in between, another may report it again. */
+  function report(ending: LoginEnding, context?: unknown): void {
+    const { key, record, reason, reported } = ending
     cache.delete(key)
     notifier.notify(key)
+    if (reported) return
     emit('loginEnded', { login: key, user: record.user, tenant: record.tenant, reason }, context)
+    store.markReported(ending).catch(() => {})
   }
 
-  async function revoke({ key, record }: ExpiredLogin, context?: unknown): Promise<void> {
+  async function revoke({ key, record }: LoginEnding, context?: unknown): Promise<void> {
     const client = clientOf(record)
     if (client === undefined) return
     await revokeTokens(client, record.tokens, message =>

@@ -12,9 +12,9 @@ import { refreshTokenGrant } from '../protocol/grants.ts'
 import { revokeTokens } from '../protocol/revocation.ts'
 import { requestTokens } from '../protocol/token-endpoint.ts'
 import { needsRefresh, refreshedTokens, type TokenSet } from '../protocol/token-set.ts'
-import type { LoginRecord, LoginStore, StoredLogin } from '../stores/login-store.ts'
+import type { LoginEndReason, LoginRecord, LoginStore, StoredLogin } from '../stores/login-store.ts'
 import { singleFlight } from '../stores/single-flight.ts'
-import type { EmitLoginEvent, LoginEndReason } from './login-events.ts'
+import type { EmitLoginEvent } from './login-events.ts'
 
 export interface RefreshOptions {
   readonly store: LoginStore

@@ -4,7 +4,7 @@ import fc from 'fast-check'
 import { Redis } from 'ioredis'
 import { type RedisServer, startRedis } from 'test-support/redis-server'
 import { until } from 'test-support/until'
-import type { LoginChange, LoginRecord, LoginStore, StoreLock } from './login-store.ts'
+import type { LoginChange, LoginEnding, LoginRecord, LoginStore, StoreLock } from './login-store.ts'
 import { memoryLoginStore } from './memory-login-store.ts'
 import { redisLoginStore } from './redis-login-store.ts'
 
@@ -34,6 +34,8 @@ interface Stores {
 }
 
 interface Model {
+  /** The endings taken last. */
+  readonly endings: Map<string, { memory: LoginEnding; redis: LoginEnding }>
   /** The locks acquired last, by key. */
   readonly locks: Map<string, { memory: StoreLock; redis: StoreLock }>
 }
@@ -77,6 +79,64 @@ function useLock(title: string, key: string, use: (lock: StoreLock) => Promise<u
   }
 }
 
+function create(key: string, seconds: number, idleSeconds: number): Command {
+  return {
+    check: () => true,
+    async run(_model, stores) {
+      const record = login(key, seconds)
+      await stores.memory.createLogin(key, record, idleSeconds)
+      await stores.redis.createLogin(key, record, idleSeconds)
+    },
+    toString: () => `createLogin ${key} for ${seconds} s`,
+  }
+}
+
+/** A command that gives endings, which have a random id in each store. */
+function take(
+  title: string,
+  run: (store: LoginStore) => Promise<LoginEnding | readonly LoginEnding[] | undefined>,
+): Command {
+  return {
+    check: () => true,
+    async run({ endings }, stores) {
+      const [memory, inRedis] = [sorted(await run(stores.memory)), sorted(await run(stores.redis))]
+      expect([title, inRedis.map(withoutId)]).toEqual([title, memory.map(withoutId)])
+      for (const [at, ending] of memory.entries()) {
+        const same = inRedis[at]
+        if (same !== undefined) endings.set(ending.id, { memory: ending, redis: same })
+      }
+    },
+    toString: () => title,
+  }
+}
+
+function sorted(result: LoginEnding | readonly LoginEnding[] | undefined): LoginEnding[] {
+  const order = ({ key, record }: LoginEnding) => `${key} ${record.endsAt}`
+  return [result ?? []].flat().sort((a, b) => (order(a) < order(b) ? -1 : 1))
+}
+
+function withoutId({ id: _, ...rest }: LoginEnding): object {
+  return rest
+}
+
+/** @param at Which of the endings taken so far, newest first. */
+function useEnding(
+  title: string,
+  at: number,
+  use: (store: LoginStore, ending: LoginEnding) => Promise<unknown>,
+): Command {
+  return {
+    check: ({ endings }) => endings.size > at,
+    async run({ endings }, stores) {
+      const ending = [...endings.values()].at(-1 - at)
+      if (ending === undefined) return
+      await use(stores.memory, ending.memory)
+      await use(stores.redis, ending.redis)
+    },
+    toString: () => `${title} ${at}`,
+  }
+}
+
 function pass(seconds: number): Command {
   return {
     check: () => true,
@@ -99,28 +159,28 @@ async function move(index: string, milliseconds: number): Promise<void> {
     await redis.zadd(index, Number(entries[at + 1]) - milliseconds, entries[at] ?? '')
 }
 
+/** Of endings; runs out within most of the steps in which time passes. */
+const leaseMs = 600_000
+
 const anyKey = fc.constantFrom('a', 'b', 'c')
 
 /** @param idleSeconds The same for all reads of a deployment. */
 function commandsWith(idleSeconds: number) {
   return fc.commands(
     [
-      fc
-        .tuple(anyKey, fc.constantFrom(3050, 30_050))
-        .map(([key, seconds]) =>
-          same(`createLogin ${key} for ${seconds} s`, store =>
-            store.createLogin(key, login(key, seconds), idleSeconds),
-          ),
-        ),
+      fc.tuple(anyKey, fc.constantFrom(3050, 30_050)).map(([key, seconds]) => create(key, seconds, idleSeconds)),
       anyKey.map(key => same(`readLogin ${key}`, store => store.readLogin(key))),
       anyKey.map(key => same(`readLogin ${key} and extend`, store => store.readLogin(key, idleSeconds))),
       fc
         .tuple(anyKey, fc.integer({ min: 1, max: 3 }))
         .map(([key, version]) => same(`replaceLogin ${key} ${version}`, store => replaced(store, key, version))),
-      anyKey.map(key => same(`endLogin ${key}`, store => store.endLogin(key))),
-      fc.constant(
-        same('takeExpired', async store => [...(await store.takeExpired())].sort((a, b) => (a.key < b.key ? -1 : 1))),
-      ),
+      fc
+        .tuple(anyKey, fc.constantFrom('logout', 'replaced'))
+        .map(([key, reason]) => take(`endLogin ${key} ${reason}`, store => store.endLogin(key, reason, leaseMs))),
+      fc.constant(take('takeEnded', store => store.takeEnded(undefined, leaseMs))),
+      fc.nat(2).map(at => useEnding('markReported', at, (store, ending) => store.markReported(ending))),
+      fc.nat(2).map(at => useEnding('renewEndings', at, (store, ending) => store.renewEndings([ending], leaseMs))),
+      fc.nat(2).map(at => useEnding('completeEnding', at, (store, ending) => store.completeEnding(ending))),
       anyKey.map(key => same(`idleLeft ${key}`, async store => Math.round((await store.idleLeft(key)) / 10_000))),
       anyKey.map(key => same(`loginKeys ${key}`, store => activeKeys(store, key))),
       anyKey.map(key => same(`saveTransaction ${key}`, store => store.saveTransaction(key, transaction, 650))),
@@ -155,7 +215,7 @@ describe('the Redis login store', () => {
         try {
           const changes = { memory: changesOf(stores.memory), redis: changesOf(stores.redis) }
           await until(() => changes.redis.subscription.confirmed)
-          await fc.asyncModelRun(() => ({ model: { locks: new Map() }, real: stores }), commands)
+          await fc.asyncModelRun(() => ({ model: { endings: new Map(), locks: new Map() }, real: stores }), commands)
           await until(() => changes.redis.count() === changes.memory.count())
           expect(changes.redis.byKey).toEqual(changes.memory.byKey)
           for (const key of await redis.keys('*'))
@@ -211,8 +271,11 @@ function tokens(seconds: number) {
 function login(user: string, seconds: number): LoginRecord {
   const now = Date.now()
   const identity = { tenant: 'https://acme.example', clientId: 'client', user: { id: user }, tokens: tokens(3600) }
-  return { ...identity, createdAt: now, refreshedAt: now, endsAt: now + seconds * 1000 }
+  // The clock stands still between steps; two logins with one key never end in the same millisecond.
+  return { ...identity, createdAt: now, refreshedAt: now, endsAt: now + seconds * 1000 + ++logins }
 }
+
+let logins = 0
 
 /** Everything but Date. */
 const doNotFake = [

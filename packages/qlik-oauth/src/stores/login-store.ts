@@ -15,10 +15,36 @@ export interface LoginRecord {
   readonly endsAt: number
 }
 
-/** A login whose idle or absolute end has passed. */
-export interface ExpiredLogin {
+/**
+ * Why a login ended. `expired` is the idle or the absolute end, `replaced` another login in the same browser,
+ * `login_limit` a login beyond the limit of logins per user, `refresh_refused` a refresh token that is no longer valid,
+ * `user_disabled` a refresh that the tenant refused because the user is disabled.
+ */
+export type LoginEndReason = (typeof loginEndReasons)[number]
+
+export const loginEndReasons = [
+  'logout',
+  'administrator',
+  'replaced',
+  'login_limit',
+  'session_destroyed',
+  'refresh_refused',
+  'user_disabled',
+  'expired',
+] as const
+
+/**
+ * The end of a login, which is to be reported and whose tokens are to be revoked. It has one owner at a time: the
+ * caller that got it, until it completes it or its lease runs out.
+ */
+export interface LoginEnding {
+  /** Distinguishes endings of the same key. */
+  readonly id: string
   readonly key: string
   readonly record: LoginRecord
+  readonly reason: LoginEndReason
+  /** Whether a former owner has reported it. */
+  readonly reported: boolean
 }
 
 export interface StoredLogin {
@@ -86,20 +112,32 @@ export interface LoginStore {
    */
   replaceLogin(key: string, version: number, record: LoginRecord): Promise<'replaced' | 'changed' | 'gone'>
   /**
-   * Deletes the login and announces its end. Of concurrent callers exactly one gets the record.
+   * Ends the login and announces it. Of concurrent callers exactly one gets the ending.
    *
-   * @returns `undefined` also for a login past its idle end: `takeExpired` ends it.
+   * @param leaseMs After this time another process takes the ending over, unless it is completed or renewed. @default
+   * 30000
+   * @returns `undefined` also for a login past its idle end: `takeEnded` ends it.
+   * @throws ERR_STORE_UNAVAILABLE also for a login that another deployment has sealed with keys of its own. After a lost
+   * response the login may have ended; `takeEnded` gives the ending to a process once the lease has run out.
    */
-  endLogin(key: string): Promise<LoginRecord | undefined>
+  endLogin(key: string, reason: LoginEndReason, leaseMs?: number): Promise<LoginEnding | undefined>
   /**
-   * Ends the logins whose idle or absolute end has passed, and announces it. Of concurrent callers exactly one gets
-   * each record. Called every few seconds by every process; the cost of a call is bounded, and a call may leave logins
-   * for the next one.
+   * Ends the logins whose idle or absolute end has passed, announces it, and takes over the endings whose lease has run
+   * out. Of concurrent callers exactly one gets each ending. Called every few seconds by every process; the cost of a
+   * call is bounded, and a call may leave endings for the next one. An ending that is not completed within a day is
+   * dropped.
    *
    * @param accepts Whether the caller can revoke the tokens of this login. Others are left to other processes for five
    * minutes, then taken nevertheless.
+   * @param leaseMs As for `endLogin`.
    */
-  takeExpired(accepts?: (record: LoginRecord) => boolean): Promise<readonly ExpiredLogin[]>
+  takeEnded(accepts?: (record: LoginRecord) => boolean, leaseMs?: number): Promise<readonly LoginEnding[]>
+  /** Notes that the ending was reported, for the case that another process has to take it over. */
+  markReported(ending: LoginEnding): Promise<void>
+  /** Starts the leases anew. */
+  renewEndings(endings: readonly LoginEnding[], leaseMs?: number): Promise<void>
+  /** Deletes the ending: it was reported, and its tokens were revoked as far as possible. */
+  completeEnding(ending: LoginEnding): Promise<void>
   /** Milliseconds until the idle end; 0 when the login is gone. */
   idleLeft(key: string): Promise<number>
   /** Keys of the logins of one user at one tenant. The list may contain keys of ended logins. */
@@ -126,3 +164,6 @@ export interface LoginStore {
   ping(): Promise<void>
   close(): Promise<void>
 }
+
+/** Longer than a revocation and the pause between two sweeps. */
+export const defaultEndingLeaseMs = 30_000

@@ -1,6 +1,16 @@
+import { randomUUID } from 'node:crypto'
 import { invalidOption, rejectUnknownOptions } from '../protocol/option-checks.ts'
 import type { TokenSet } from '../protocol/token-set.ts'
-import type { AuthorizationTransaction, ExpiredLogin, LoginChange, LoginStore, StoredLogin } from './login-store.ts'
+import {
+  type AuthorizationTransaction,
+  defaultEndingLeaseMs,
+  type LoginChange,
+  type LoginEnding,
+  type LoginEndReason,
+  type LoginRecord,
+  type LoginStore,
+  type StoredLogin,
+} from './login-store.ts'
 
 export interface MemoryLoginStoreOptions {
   /** Milliseconds since the epoch. @default Date.now */
@@ -19,6 +29,7 @@ export function memoryLoginStore(options: MemoryLoginStoreOptions = {}): LoginSt
   if (typeof now !== 'function') throw invalidOption('now', 'a function that returns milliseconds', now)
   const transactions = expiringMap<AuthorizationTransaction>(now)
   const logins = new Map<string, MemoryLogin>()
+  const endings = new Map<string, MemoryEnding>()
   const tokenSets = expiringMap<TokenSet>(now)
   const locks = expiringMap<object | 'backoff'>(now)
   const counters = expiringMap<number>(now)
@@ -32,6 +43,13 @@ export function memoryLoginStore(options: MemoryLoginStoreOptions = {}): LoginSt
   function active(key: string): MemoryLogin | undefined {
     const login = logins.get(key)
     return login === undefined || isIdle(login) ? undefined : login
+  }
+
+  function end(key: string, { stored }: MemoryLogin, reason: LoginEndReason, leaseMs: number): LoginEnding {
+    logins.delete(key)
+    const ending = { id: randomUUID(), key, record: stored.record, reason, reported: false }
+    endings.set(ending.id, { ending, endedAt: now(), leaseEndsAt: now() + leaseMs })
+    return ending
   }
 
   function announce(change: LoginChange): void {
@@ -66,24 +84,45 @@ export function memoryLoginStore(options: MemoryLoginStoreOptions = {}): LoginSt
       announce({ type: 'changed', key })
       return 'replaced'
     },
-    async endLogin(key) {
+    async endLogin(key, reason, leaseMs = defaultEndingLeaseMs) {
       const login = active(key)
       if (login === undefined) return undefined
-      logins.delete(key)
+      const ending = end(key, login, reason, leaseMs)
       announce({ type: 'ended', key })
-      return login.stored.record
+      return ending
     },
-    async takeExpired(accepts = () => true) {
-      const taken: ExpiredLogin[] = []
+    async takeEnded(accepts = () => true, leaseMs = defaultEndingLeaseMs) {
+      const isTaken = (overdueMs: number, record: LoginRecord) =>
+        overdueMs >= 0 && (overdueMs >= leftToOthersMs || accepts(record))
+      const taken: LoginEnding[] = []
+      for (const [id, held] of endings) {
+        if (now() - held.endedAt >= endingLifetimeMs) endings.delete(id)
+        else if (isTaken(now() - held.leaseEndsAt, held.ending.record)) {
+          endings.set(id, { ...held, leaseEndsAt: now() + leaseMs })
+          taken.push(held.ending)
+        }
+      }
+      const expired: LoginEnding[] = []
       for (const [key, login] of logins) {
         const { record } = login.stored
-        const overdueMs = now() - Math.min(login.idleEndsAt, record.endsAt)
-        if (overdueMs < 0 || (overdueMs < leftToOthersMs && !accepts(record))) continue
-        logins.delete(key)
-        taken.push({ key, record })
+        if (isTaken(now() - Math.min(login.idleEndsAt, record.endsAt), record))
+          expired.push(end(key, login, 'expired', leaseMs))
       }
-      for (const { key } of taken) announce({ type: 'ended', key })
-      return taken
+      for (const { key } of expired) announce({ type: 'ended', key })
+      return [...taken, ...expired]
+    },
+    async markReported({ id }) {
+      const held = endings.get(id)
+      if (held !== undefined) endings.set(id, { ...held, ending: { ...held.ending, reported: true } })
+    },
+    async renewEndings(taken, leaseMs = defaultEndingLeaseMs) {
+      for (const { id } of taken) {
+        const held = endings.get(id)
+        if (held !== undefined) endings.set(id, { ...held, leaseEndsAt: now() + leaseMs })
+      }
+    },
+    async completeEnding({ id }) {
+      endings.delete(id)
     },
     async idleLeft(key) {
       return (active(key)?.idleEndsAt ?? now()) - now()
@@ -149,6 +188,14 @@ interface MemoryLogin {
   readonly idleEndsAt: number
 }
 
+interface MemoryEnding {
+  readonly ending: LoginEnding
+  readonly endedAt: number
+  readonly leaseEndsAt: number
+}
+
+/** How long an ending is kept when it is not completed. */
+const endingLifetimeMs = 24 * 3600 * 1000
 /** How long an expired login that the caller does not accept is left to others. */
 const leftToOthersMs = 5 * 60_000
 

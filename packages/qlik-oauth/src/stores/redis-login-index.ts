@@ -2,7 +2,7 @@ import type { LoginRecord } from './login-store.ts'
 import type { RedisCommands } from './redis-commands.ts'
 import type { RedisDueIndex } from './redis-due-index.ts'
 import type { RedisNames } from './redis-names.ts'
-import { addToUserLogins } from './redis-scripts.ts'
+import { addToUserLogins, removeFromUserLogins } from './redis-scripts.ts'
 
 /** Finds logins without their session: by user, for administrators, and by time, for the end of logins. */
 export interface RedisLoginIndex {
@@ -33,12 +33,15 @@ export function redisLoginIndex({ commands, names, keyIds, dueIndex }: RedisLogi
       const leftMs = Math.max(0, endsAt - Date.now())
       await Promise.all([
         run(addToUserLogins, [names.userLogins(newest, tenant, user.id)], Date.now(), endsAt, key),
-        dueIndex.add({ key, endsAt }, Math.min(dueInMs, leftMs)),
+        dueIndex.add({ key, endsAt }, Math.min(dueInMs, leftMs), leftMs),
       ])
     },
     async remove(key, { tenant, user, endsAt }) {
       const lists = keyIds.map(keyId => names.userLogins(keyId, tenant, user.id))
-      await Promise.allSettled([...lists.map(list => send('zrem', list, key)), dueIndex.remove({ key, endsAt })])
+      await Promise.allSettled([
+        ...lists.map(list => run(removeFromUserLogins, [list], endsAt, key)),
+        dueIndex.remove({ key, endsAt }),
+      ])
     },
     async keysOf(tenant, userId) {
       const lists = keyIds.map(keyId => names.userLogins(keyId, tenant, userId))

@@ -1,14 +1,14 @@
 import { randomBytes } from 'node:crypto'
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, jest } from '@jest/globals'
 import { Redis } from 'ioredis'
 import { Redis as Redis6 } from 'ioredis-6'
 import { type RedisServer, startRedis } from 'test-support/redis-server'
 import { until } from 'test-support/until'
 import { loginStoreContract } from '../../contract/login-store-contract.ts'
 import { sampleLogin, sampleTokens, sampleTransaction } from '../../test/support/login-store-tour.ts'
-import type { LoginStore } from './login-store.ts'
+import type { LoginEnding, LoginStore } from './login-store.ts'
 import { type RedisLoginStoreEvent, redisLoginStore } from './redis-login-store.ts'
-import { deleteIfEqual } from './redis-scripts.ts'
+import { endLogin, expireLogin } from './redis-scripts.ts'
 import { keyRing } from './seal.ts'
 
 const [oldKey, newKey] = [newSealKey(), newSealKey()]
@@ -116,7 +116,7 @@ describe('redis login store', () => {
     const store = storeWith(oldKey)
     await store.createLogin('key', sampleLogin(), 60)
     await redis.append('qlik:{key}:login', 'AAAA')
-    expect(await store.endLogin('key')).toBeUndefined()
+    expect(await store.endLogin('key', 'logout')).toBeUndefined()
     expect(await redis.keys('qlik:{key}:*')).toEqual([])
     expect(events).toEqual([{ type: 'unreadableRecord', key: 'qlik:{key}:login' }])
   })
@@ -158,16 +158,66 @@ describe('redis login store', () => {
     const record = sampleLogin()
     await store.createLogin('key', record, 0.1)
     while ((await store.idleLeft('key')) > 0) await store.ping()
-    const dying = redisLoginStore(withoutScript(redis, deleteIfEqual.sha), { keys: [oldKey] })
+    const dying = redisLoginStore(withoutScript(redis, expireLogin.sha), { keys: [oldKey] })
     stores.push(dying)
-    await expect(dying.takeExpired()).rejects.toMatchObject({ code: 'ERR_STORE_UNAVAILABLE' })
-    expect(await store.takeExpired()).toEqual([])
-    const [index = ''] = await redis.keys('*:due')
-    const [, score] = await redis.zrange(index, 0, -1, 'WITHSCORES')
-    expect(Number(score) - Date.now()).toBeLessThan(20_000)
-    // The claim has run out.
-    await redis.zadd(index, 'XX', 0, `${record.endsAt} key`)
-    expect(await store.takeExpired()).toEqual([{ key: 'key', record }])
+    await expect(dying.takeEnded(undefined, 500)).rejects.toMatchObject({ code: 'ERR_STORE_UNAVAILABLE' })
+    expect(await store.takeEnded()).toEqual([])
+    const taken: LoginEnding[] = []
+    await until(async () => taken.push(...(await store.takeEnded())) > 0)
+    expect(taken).toMatchObject([{ key: 'key', record, reason: 'expired', reported: false }])
+  })
+
+  it('gives an ending to another process when the response was lost, with its reason', async () => {
+    const store = storeWith(oldKey)
+    const record = sampleLogin()
+    await store.createLogin('key', record, 60)
+    const deaf = redisLoginStore(withoutReplies(redis, endLogin.sha), { keys: [oldKey], commandTimeoutMs: 50 })
+    stores.push(deaf)
+    await expect(deaf.endLogin('key', 'administrator', 300)).rejects.toMatchObject({ code: 'ERR_STORE_UNAVAILABLE' })
+    expect(await store.readLogin('key')).toBeUndefined()
+    expect(await store.endLogin('key', 'logout')).toBeUndefined()
+    const taken: LoginEnding[] = []
+    await until(async () => taken.push(...(await store.takeEnded())) > 0)
+    expect(taken).toMatchObject([{ key: 'key', record, reason: 'administrator', reported: false }])
+    for (const ending of taken) await store.completeEnding(ending)
+    expect(await redis.keys('*')).toEqual([])
+  })
+
+  it('ends a login in a full Redis', async () => {
+    const store = storeWith(oldKey)
+    const record = sampleLogin()
+    await store.createLogin('key', record, 60)
+    await redis.config('SET', 'maxmemory', '1', 'maxmemory-policy', 'noeviction')
+    try {
+      await expect(store.createLogin('other', record, 60)).rejects.toMatchObject({ code: 'ERR_STORE_UNAVAILABLE' })
+      const ending = await store.endLogin('key', 'logout')
+      expect(ending).toMatchObject({ record })
+      if (ending === undefined) return
+      await store.markReported(ending)
+      await store.completeEnding(ending)
+      expect(await redis.keys('qlik:{key}:*')).toEqual([])
+    } finally {
+      await redis.config('SET', 'maxmemory', '0')
+    }
+  })
+
+  it('reports a login that was evicted, once', async () => {
+    const store = storeWith(oldKey)
+    await store.createLogin('key', sampleLogin(), 60)
+    await redis.del('qlik:{key}:login', 'qlik:{key}:idle')
+    await makeDue()
+    expect(await store.takeEnded()).toEqual([])
+    // The first look may have come during the end of the login.
+    expect(events).toEqual([])
+    const later = jest.spyOn(Date, 'now').mockReturnValue(Date.now() + 61_000)
+    try {
+      await makeDue()
+      for (let times = 0; times < 2; times++) expect(await store.takeEnded()).toEqual([])
+    } finally {
+      later.mockRestore()
+    }
+    expect(events).toEqual([{ type: 'lostLogin', key: 'qlik:{key}:login' }])
+    expect(await dueLogins()).toBe(0)
   })
 
   it('looks at a thousand active logins once each, in few commands', async () => {
@@ -180,13 +230,18 @@ describe('redis login store', () => {
     while ((await redis.pttl('qlik:{login-999}:idle')) < 500_000) await store.ping()
     await until(async () => (await dueLogins()) === 1000)
     calls.length = 0
-    expect(await store.takeExpired()).toEqual([])
+    expect(await store.takeEnded()).toEqual([])
     expect(calls.length).toBeLessThan(1100)
     expect(await dueLogins()).toBe(0)
     calls.length = 0
-    expect(await store.takeExpired()).toEqual([])
+    expect(await store.takeEnded()).toEqual([])
     expect(calls.length).toBe(4)
   })
+
+  async function makeDue(): Promise<void> {
+    for (const index of await redis.keys('*:due'))
+      for (const entry of await redis.zrange(index, 0, -1)) await redis.zadd(index, 0, entry)
+  }
 
   async function dueLogins(): Promise<number> {
     const counts = await Promise.all((await redis.keys('*:due')).map(index => redis.zcount(index, 0, Date.now())))
@@ -223,6 +278,20 @@ describe('redis login store', () => {
     )
   })
 })
+
+/** A client that executes this script and never gets the reply. */
+function withoutReplies(client: Redis, sha: string): Redis {
+  return new Proxy(client, {
+    get(target, name) {
+      if (name !== 'call') return Reflect.get(target, name, target)
+      return async (...args: Parameters<Redis['call']>) => {
+        // The server does not have the script at first.
+        const reply = await target.call(...args)
+        return args.flat().some(text => text === sha || text === endLogin.lua) ? new Promise(() => {}) : reply
+      }
+    },
+  })
+}
 
 /** A client whose connection breaks at this script. */
 function withoutScript(client: Redis, sha: string): Redis {

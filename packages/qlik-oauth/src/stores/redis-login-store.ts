@@ -10,10 +10,11 @@ import {
   wholeNumber,
 } from '../protocol/option-checks.ts'
 import { decryptionCache } from './decryption-cache.ts'
-import type { LoginStore, StoreLock } from './login-store.ts'
+import { defaultEndingLeaseMs, type LoginStore, type StoreLock } from './login-store.ts'
 import { type RedisClient, redisCommands } from './redis-commands.ts'
 import { redisDueIndex } from './redis-due-index.ts'
-import { redisExpiry } from './redis-expiry.ts'
+import { redisDueLogins } from './redis-due-logins.ts'
+import { redisEndings } from './redis-endings.ts'
 import { redisLoginIndex } from './redis-login-index.ts'
 import { redisNames } from './redis-names.ts'
 import { ForeignRecordError, redisRecords } from './redis-records.ts'
@@ -25,7 +26,6 @@ import {
   renewLock,
   replaceIfVersion,
   saveTokens,
-  takeLogin,
   takeTransaction,
 } from './redis-scripts.ts'
 import { announcement, redisSubscription } from './redis-subscription.ts'
@@ -51,6 +51,12 @@ export type RedisLoginStoreEvent =
    * is wrong. It was left as it is. Reported at most once a minute for each Redis key.
    */
   | { readonly type: 'unknownKey'; readonly key: string }
+  /**
+   * The index names a login that was not ended, and its record is gone: evicted under `maxmemory`, lost in a failover,
+   * deleted by hand, or never written because Redis failed during the login. It has ended without `loginEnded` and without a revocation, because the record named the user and
+   * held the tokens. Reported about a minute after the time at which its idle end was expected.
+   */
+  | { readonly type: 'lostLogin'; readonly key: string }
   /** Announcements of ended logins stopped arriving; cached logins are dropped. */
   | { readonly type: 'announcementsLost' }
 
@@ -88,7 +94,9 @@ export function redisLoginStore(redis: RedisClient, options: RedisLoginStoreOpti
   const dueIndex = redisDueIndex({ commands, names, keyIds, graceMs })
   const index = redisLoginIndex({ commands, names, keyIds, dueIndex })
   const onUnreadable = (key: string) => onEvent({ type: 'unreadableRecord', key })
-  const takeExpired = redisExpiry({ commands, names, records, dueIndex, index, deleteLogin, onUnreadable })
+  const endings = redisEndings({ commands, names, records, dueIndex, index, onUnreadable })
+  const onLost = (key: string) => onEvent({ type: 'lostLogin', key })
+  const takeEnded = redisDueLogins({ commands, names, records, dueIndex, endings, deleteLogin, onUnreadable, onLost })
   const subscription = redisSubscription(redis, channel, () => onEvent({ type: 'announcementsLost' }))
   /** When this process last extended the idle time of a login. */
   const extensions = new LRUCache<string, { readonly idleMs: number; readonly at: number }>({ max: 10_000 })
@@ -96,15 +104,6 @@ export function redisLoginStore(redis: RedisClient, options: RedisLoginStoreOpti
   function isExtendedRecently(name: string, idleMs: number): boolean {
     const last = extensions.get(name)
     return last?.idleMs === idleMs && Date.now() - last.at < idleMs / 10
-  }
-
-  /** @throws ERR_STORE_UNAVAILABLE for a foreign value, which the scripts leave and reply in an array. */
-  function takenValue(name: string, reply: unknown): string | undefined {
-    if (Array.isArray(reply)) {
-      records.isForeign(name, String(reply[0]))
-      throw new ForeignRecordError()
-    }
-    return typeof reply === 'string' ? reply : undefined
   }
 
   /** Deletes exactly the value that was read; a readable one may have replaced it since. */
@@ -122,7 +121,7 @@ export function redisLoginStore(redis: RedisClient, options: RedisLoginStoreOpti
     },
     async takeTransaction(key) {
       const name = names.of(key, 'transaction')
-      const value = takenValue(name, await run(takeTransaction, [name], knownKeyIds))
+      const value = records.taken(name, await run(takeTransaction, [name], knownKeyIds))
       if (value === undefined) return undefined
       const transaction = records.unseal(name, value, isAuthorizationTransaction)
       if (transaction === undefined) onUnreadable(name)
@@ -169,19 +168,17 @@ export function redisLoginStore(redis: RedisClient, options: RedisLoginStoreOpti
       if (outcome === 'replaced' && keyIds.length > 1) await index.add(key, record, reindexedMs).catch(() => {})
       return outcome === 'replaced' || outcome === 'changed' ? outcome : 'gone'
     },
-    async endLogin(key) {
+    async endLogin(key, reason, leaseMs = defaultEndingLeaseMs) {
       const name = names.of(key, 'login')
-      const change = announcement({ type: 'ended', key })
-      const value = takenValue(name, await run(takeLogin, [name, names.of(key, 'idle')], knownKeyIds, channel, change))
-      if (value === undefined) return undefined
+      const ending = await endings.end(key, reason, leaseMs)
       extensions.delete(name)
       decrypted.delete(name)
-      const record = records.unsealLogin(name, value)?.record
-      if (record === undefined) onUnreadable(name)
-      else await index.remove(key, record)
-      return record
+      return ending
     },
-    takeExpired,
+    takeEnded: (accepts = () => true, leaseMs = defaultEndingLeaseMs) => takeEnded(accepts, leaseMs),
+    markReported: endings.markReported,
+    renewEndings: (taken, leaseMs = defaultEndingLeaseMs) => endings.renew(taken, leaseMs),
+    completeEnding: endings.complete,
     async idleLeft(key) {
       const [exists, left] = await Promise.all([
         send('exists', names.of(key, 'login')),

@@ -7,6 +7,8 @@ import { isLoginRecord, type Shape } from './stored-values.ts'
 
 /** Seals and unseals the values of Redis keys; the name of the key is the associated data. */
 export interface RedisRecords {
+  /** Newest first. */
+  readonly keyIds: readonly string[]
   seal(name: string, value: object): string
   /** @returns `undefined` when the value is foreign, was altered, or has other fields. */
   unseal<Value>(name: string, envelope: string, isValue: Shape<Value>): Value | undefined
@@ -15,6 +17,12 @@ export interface RedisRecords {
   unsealLogin(name: string, value: string): StoredLogin | undefined
   /** Whether the value is sealed with a key of another key ring. Reports it, at most once a minute for each name. */
   isForeign(name: string, value: string): boolean
+  /**
+   * The value that a script replied, or replied in an array because it is foreign.
+   *
+   * @throws ERR_STORE_UNAVAILABLE for a foreign value.
+   */
+  taken(name: string, reply: unknown): string | undefined
   /** Whether a foreign value was found under this name within the last day. */
   wasForeign(name: string): boolean
 }
@@ -28,7 +36,18 @@ export function redisRecords(ring: Seal, onForeign: (name: string) => void): Red
     return isValue(value) ? value : undefined
   }
 
+  function isForeign(name: string, value: string): boolean {
+    if (!ring.isForeign(value.replace(/^\d+ /, ''))) return false
+    foreign.set(name, true)
+    if (reported.get(name) === undefined) {
+      reported.set(name, true)
+      onForeign(name)
+    }
+    return true
+  }
+
   return {
+    keyIds: ring.keyIds,
     seal: (name, value) => ring.seal(JSON.stringify(value), name),
     unseal: (name, envelope, isValue) => unseal(envelope, name, isValue),
     sealLogin: (name, { version, record }) => `${version} ${ring.seal(JSON.stringify(record), `${name} ${version}`)}`,
@@ -37,14 +56,13 @@ export function redisRecords(ring: Seal, onForeign: (name: string) => void): Red
       const record = unseal(envelope, `${name} ${version}`, isLoginRecord)
       return record && { version: Number(version), record }
     },
-    isForeign(name, value) {
-      if (!ring.isForeign(value.replace(/^\d+ /, ''))) return false
-      foreign.set(name, true)
-      if (reported.get(name) === undefined) {
-        reported.set(name, true)
-        onForeign(name)
+    isForeign,
+    taken(name, reply) {
+      if (Array.isArray(reply)) {
+        isForeign(name, String(reply[0]))
+        throw new ForeignRecordError()
       }
-      return true
+      return typeof reply === 'string' ? reply : undefined
     },
     wasForeign: name => foreign.get(name) !== undefined,
   }

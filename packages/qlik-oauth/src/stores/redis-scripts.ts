@@ -37,14 +37,39 @@ if isForeign(stored) then return {stored} end
 redis.call('DEL', KEYS[1])
 return stored`)
 
-/** The same for a login before its idle end. KEYS: login, idle marker. ARGV: key ids, channel, announcement. */
-export const takeLogin = redisScript(`${isForeign}
+/**
+ * Moves a login before its idle end to its ending, and replies with the value; a foreign value stays and is replied in an
+ * array. RENAME needs no memory, so that logins can be ended when Redis is full. KEYS: login, idle marker, ending. ARGV:
+ * key ids, channel, announcement, TTL of the ending in ms.
+ */
+export const endLogin = redisScript(`${isForeign}
+local own = redis.call('GET', KEYS[3])
+if own then return own end
 local stored = redis.call('GET', KEYS[1])
 if not stored or redis.call('EXISTS', KEYS[2]) == 0 then return false end
 if isForeign(stored) then return {stored} end
-redis.call('DEL', KEYS[1], KEYS[2])
+redis.call('RENAME', KEYS[1], KEYS[3])
+redis.call('PEXPIRE', KEYS[3], ARGV[4])
+redis.call('DEL', KEYS[2])
 redis.call('PUBLISH', ARGV[2], ARGV[3])
 return stored`)
+
+/**
+ * The same for a login that still has this value, also after its idle end. KEYS: login, idle marker, ending. ARGV: the
+ * value, channel, announcement, TTL of the ending in ms.
+ */
+export const expireLogin = redisScript(`
+if redis.call('GET', KEYS[3]) == ARGV[1] then return 1 end
+if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
+redis.call('RENAME', KEYS[1], KEYS[3])
+redis.call('PEXPIRE', KEYS[3], ARGV[4])
+redis.call('DEL', KEYS[2])
+redis.call('PUBLISH', ARGV[2], ARGV[3])
+return 1`)
+
+/** KEYS: ending, reported ending. */
+export const markReported = redisScript(`
+if redis.call('EXISTS', KEYS[1]) == 1 then redis.call('RENAME', KEYS[1], KEYS[2]) end`)
 
 /** Does not overwrite a foreign value. KEYS: tokens. ARGV: key ids, value, TTL in ms. */
 export const saveTokens = redisScript(`${isForeign}
@@ -65,9 +90,14 @@ redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', ARGV[1])
 redis.call('ZADD', KEYS[1], ARGV[2], ARGV[3])
 redis.call('PEXPIREAT', KEYS[1], redis.call('ZRANGE', KEYS[1], -1, -1, 'WITHSCORES')[2])`)
 
+/** Leaves the entry of a newer login with the same key. KEYS: logins of a user. ARGV: absolute end, key of the login. */
+export const removeFromUserLogins = redisScript(`
+local score = redis.call('ZSCORE', KEYS[1], ARGV[2])
+if score and tonumber(score) == tonumber(ARGV[1]) then redis.call('ZREM', KEYS[1], ARGV[2]) end`)
+
 /*
- * The due index: a sorted set of entries by the time, on the clock of Redis, at which the login may have reached its
- * end.
+ * The due index: a sorted set of entries by the time, on the clock of Redis, at which a login may have reached its end,
+ * or the lease of an ending runs out.
  */
 const now = `
 local time = redis.call('TIME')

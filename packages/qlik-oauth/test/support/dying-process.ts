@@ -76,6 +76,10 @@ export function dyingProcess(store: LoginStore, client: QlikClient, stepsToLive:
       readLogin: guarded('readLogin', store.readLogin),
       replaceLogin: guarded('replaceLogin', store.replaceLogin),
       endLogin: guarded('endLogin', store.endLogin),
+      takeEnded: guarded('takeEnded', store.takeEnded),
+      markReported: guarded('markReported', store.markReported),
+      renewEndings: guarded('renewEndings', store.renewEndings),
+      completeEnding: guarded('completeEnding', store.completeEnding),
       async lock(key, leaseMs) {
         const lock = await operation('lock', () => store.lock(key, leaseMs))
         return typeof lock === 'object' ? guardedLock(lock) : lock

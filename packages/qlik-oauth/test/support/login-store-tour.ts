@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import type { AuthorizationTransaction, LoginRecord, LoginStore } from '../../src/index.ts'
+import type { AuthorizationTransaction, LoginEnding, LoginRecord, LoginStore } from '../../src/index.ts'
 
 /** Values that must not appear in a dump, an error or an event. */
 export const secrets = {
@@ -37,6 +37,10 @@ export function sampleLogin(userId: string = randomUUID()): LoginRecord {
   return { ...identity, createdAt: now, refreshedAt: now, endsAt: now + 43_200_000 }
 }
 
+function sampleEnding(key: string): LoginEnding {
+  return { id: randomUUID(), key, record: sampleLogin(), reason: 'logout', reported: false }
+}
+
 /** One call of every method that sends a command to the store. */
 export function everyCall(store: LoginStore, key: string = randomUUID()): Record<string, () => Promise<unknown>> {
   return {
@@ -45,7 +49,11 @@ export function everyCall(store: LoginStore, key: string = randomUUID()): Record
     createLogin: () => store.createLogin(key, sampleLogin(), 1800),
     readLogin: () => store.readLogin(key, 1800),
     replaceLogin: () => store.replaceLogin(key, 1, sampleLogin()),
-    endLogin: () => store.endLogin(key),
+    endLogin: () => store.endLogin(key, 'logout'),
+    takeEnded: () => store.takeEnded(),
+    markReported: () => store.markReported(sampleEnding(key)),
+    renewEndings: () => store.renewEndings([sampleEnding(key)]),
+    completeEnding: () => store.completeEnding(sampleEnding(key)),
     idleLeft: () => store.idleLeft(key),
     loginKeys: () => store.loginKeys('https://acme.example', 'user'),
     saveTokens: () => store.saveTokens(key, sampleTokens()),
@@ -74,7 +82,11 @@ export async function tour(store: LoginStore): Promise<void> {
   expectEqual((await store.readLogin(key))?.version, 2)
   expectEqual((await store.idleLeft(key)) > 0, true)
   expectEqual((await store.loginKeys(tenant, user.id)).join(), key)
-  expectEqual((await store.endLogin(key))?.user.id, user.id)
+  const ending = await store.endLogin(key, 'logout')
+  expectEqual(ending?.record.user.id, user.id)
+  if (ending === undefined) return
+  await store.markReported(ending)
+  await store.completeEnding(ending)
   expectEqual(await store.readLogin(key), undefined)
   // The list may still name logins that have ended, for instance after a failover.
   for (const listed of await store.loginKeys(tenant, user.id)) expectEqual(await store.readLogin(listed), undefined)
