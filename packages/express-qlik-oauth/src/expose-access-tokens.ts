@@ -2,7 +2,8 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import { impersonatedTokens, type LoginStore, type QlikClient, QlikOAuthError, type UserLookup } from 'qlik-oauth'
 import { quoted, scopeList } from 'qlik-oauth/internal'
 import { httpError, sendError } from './http/error-response.ts'
-import { configurationError, invalidOption, publicOrigin, rejectUnknownOptions } from './http/option-checks.ts'
+import { configurationError, invalidOption, rejectUnknownOptions } from './http/option-checks.ts'
+import { publicLocation } from './http/public-location.ts'
 import { requireSameOrigin } from './http/same-origin.ts'
 import { loginStore } from './login/auth-options.ts'
 
@@ -13,7 +14,7 @@ export interface ExposeAccessTokensOptions {
   readonly store: LoginStore
   /** Scopes of the tokens that browsers get, separated by spaces. Scopes of administrators are refused. */
   readonly scope: string
-  /** Origin at which browsers see this application. Only its pages get tokens. */
+  /** Address at which browsers see this application. Only pages of its origin get tokens. */
   readonly publicUrl: string
   /** Finds the user of the tenant for the logged-in user of the application; `undefined` gets 401. */
   readonly userOf: (request: IncomingMessage) => UserLookup | undefined | Promise<UserLookup | undefined>
@@ -37,7 +38,7 @@ export function exposeAccessTokens(
   rejectUnknownOptions('exposeAccessTokens', options, ['client', 'store', 'scope', 'publicUrl', 'userOf'])
   const { client, userOf } = options
   const store = loginStore(options.store)
-  const publicUrl = publicOrigin(options.publicUrl)
+  const { origin } = publicLocation(options.publicUrl)
   if (typeof userOf !== 'function') throw invalidOption('userOf', 'a function that finds the user of a request', userOf)
   const scopes = scopeList(options.scope)
   const tooWide = scopes.find(scope => /^admin[._]|^offline_access$|^tenants:/.test(scope))
@@ -48,7 +49,7 @@ export function exposeAccessTokens(
   async function serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
     if (request.method !== 'POST')
       throw httpError('ERR_METHOD_NOT_ALLOWED', 'Only POST is allowed.', { allow: ['POST'] })
-    requireSameOrigin(request, publicUrl)
+    requireSameOrigin(request, origin)
     const user = await userOf(request)
     if (user === undefined) throw new QlikOAuthError('ERR_LOGIN_REQUIRED', 'Not authenticated')
     const accessToken = await tokensFor(user).accessToken()

@@ -1,6 +1,7 @@
 import type { IncomingMessage } from 'node:http'
 import type { RequestHandler } from 'express'
 import { createLogins, type Login } from 'qlik-oauth/internal'
+import { mountAt } from './http/mount.ts'
 import type { Principal } from './http/principal.ts'
 import type { AuthContext } from './login/auth-context.ts'
 import { authSettings, type QlikAuthOptions } from './login/auth-options.ts'
@@ -60,7 +61,7 @@ export interface QlikAuth extends LoginGuards, QlikProxy {
  */
 export function qlikAuth(options: QlikAuthOptions): QlikAuth {
   const settings = authSettings(options)
-  const tenants = tenantRegistry(options)
+  const tenants = tenantRegistry(options, settings)
   const { session, store, idleSeconds } = settings
   const events = eventEmitter(options.proxy?.trustProxy)
   const { emit } = events
@@ -89,7 +90,7 @@ export function qlikAuth(options: QlikAuthOptions): QlikAuth {
     tenants,
     logins,
     states: authorizationStates(settings.secrets),
-    transactionCookies: transactionCookies(settings.publicUrl),
+    transactionCookies: transactionCookies(settings.location),
     emit,
     sessionIds,
     findLogin: loginOf(logins.find),
@@ -114,7 +115,8 @@ export function qlikAuth(options: QlikAuthOptions): QlikAuth {
     }
   }
 
-  const proxies = mountedProxy(settings.mount, tenantProxies({ tenants, options, authenticate, settings, emit }))
+  const mounts = new Map(tenants.all.map(({ location }) => [location.base, mountAt(location, settings.mount)]))
+  const proxies = mountedProxy([...mounts.values()], tenantProxies({ tenants, options, authenticate, settings, emit }))
   const listed = async (userId: string, tenant: string | undefined): Promise<readonly Login[]> => {
     const origins = tenant === undefined ? tenants.all.map(({ client }) => client.tenant) : [tenant]
     const found = await Promise.all(origins.map(origin => logins.list(origin, userId)))

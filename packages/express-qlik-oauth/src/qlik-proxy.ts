@@ -1,9 +1,11 @@
 import type { IncomingMessage, RequestListener, Server, ServerResponse } from 'node:http'
 import type { Duplex } from 'node:stream'
 import { endKeepAlive, onUpgrade, serverClosed } from './http/http-server.ts'
-import { isBelowMount, requestTarget } from './http/mount.ts'
+import { type Mount, mountAt } from './http/mount.ts'
 import { mountPath, rejectUnknownOptions, wholeNumber } from './http/option-checks.ts'
 import type { Authenticate } from './http/principal.ts'
+import { publicLocation } from './http/public-location.ts'
+import { requestTarget } from './http/request-target.ts'
 import { restProxy } from './proxy/rest-proxy.ts'
 import type { ProxyOptions } from './proxy/rest-proxy-options.ts'
 import { socketProxy } from './socket/socket-proxy.ts'
@@ -15,9 +17,9 @@ export type QlikProxyHandler = (request: IncomingMessage, response: ServerRespon
 export interface QlikProxyOptions {
   /** Returns the principal of a request: a logged-in, impersonated or anonymous user, or a machine. */
   readonly authenticate: Authenticate
-  /** Origin at which browsers see this application. */
+  /** Address at which browsers see this application: an origin, and a path if it lives below one. */
   readonly publicUrl: string
-  /** Path below which the tenant appears. @default '/qlik' */
+  /** Path below which the tenant appears, below `publicUrl`. @default '/qlik' */
   readonly mount?: string
   /** Path rules, limits and timeouts of the REST proxy. */
   readonly proxy?: ProxyOptions
@@ -66,7 +68,7 @@ export interface QlikProxy {
 export function qlikProxy(options: QlikProxyOptions): QlikProxy {
   rejectUnknownOptions('qlikProxy', options, ['authenticate', 'publicUrl', 'mount', 'proxy', 'sockets'])
   const mount = mountPath(options.mount ?? '/qlik')
-  return mountedProxy(mount, proxyServer({ ...options, mount }))
+  return mountedProxy([mountAt(publicLocation(options.publicUrl), mount)], proxyServer({ ...options, mount }))
 }
 
 /** Serves requests and upgrades that are below the mount. */
@@ -131,11 +133,19 @@ const socketOptionNames: Record<keyof SocketOptions, true> = {
   onEvent: true,
 }
 
-/** Makes the public object of a proxy server: what concerns the path of requests and the HTTP server. */
-export function mountedProxy(mount: string, proxy: ProxyServer): QlikProxy {
+/**
+ * Makes the public object of a proxy server: what concerns the path of requests and the HTTP server.
+ *
+ * @param mounts One for each base path.
+ */
+export function mountedProxy(mounts: readonly Mount[], proxy: ProxyServer): QlikProxy {
   const servers = new Map<Server, () => void>()
   let closed: Promise<void> | undefined
-  const isBelow = (request: IncomingMessage) => isBelowMount(requestTarget(request), mount)
+  const isBelow = (request: IncomingMessage): boolean => {
+    const target = requestTarget(request)
+    for (const mount of mounts) if (mount.below(target) !== undefined) return true
+    return false
+  }
 
   async function drain(graceMs: number): Promise<void> {
     const until = performance.now() + graceMs

@@ -2,23 +2,24 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import { qlikClient } from 'qlik-oauth'
 import { escapeHtml, scopeList } from 'qlik-oauth/internal'
 import { httpError, sendError } from './http/error-response.ts'
-import { configurationError, mountPath, publicOrigin, rejectUnknownOptions } from './http/option-checks.ts'
+import { configurationError, mountPath, rejectUnknownOptions } from './http/option-checks.ts'
+import { publicLocation } from './http/public-location.ts'
 
 export interface SinglePageClientOptions {
   /** Origin of the tenant, such as `https://acme.eu.qlikcloud.com`. */
   readonly tenant: string
   /** A client of type `spa` with `publicUrl` among its allowed origins. */
   readonly clientId: string
-  /** Origin at which browsers see this application. */
+  /** Address at which browsers see this application. */
   readonly publicUrl: string
   /**
-   * Path of the callback page. `publicUrl` and this path are the redirect URI of the client.
+   * Path of the callback page below `publicUrl`. `publicUrl` and this path are the redirect URI of the client.
    *
    * @default '/spa/callback'
    */
   readonly callbackPath?: string
   /**
-   * Path at which the application serves `oauth-callback.js` of `@qlik/embed-web-components`.
+   * Path below `publicUrl` at which the application serves `oauth-callback.js` of `@qlik/embed-web-components`.
    *
    * @default '/qlik-embed/oauth-callback.js'
    */
@@ -72,7 +73,7 @@ export function singlePageClient(options: SinglePageClientOptions): SinglePageCl
     scope: options.scope ?? 'user_default',
   })
   const { tenant, clientId, scope } = client
-  const own = publicOrigin(options.publicUrl)
+  const location = publicLocation(options.publicUrl)
   // Qlik's library puts the redirect URI into a query without encoding it, so both must be plain paths.
   const callbackPath = mountPath(options.callbackPath ?? '/spa/callback', 'callbackPath')
   const callbackScript = mountPath(options.callbackScript ?? '/qlik-embed/oauth-callback.js', 'callbackScript')
@@ -84,7 +85,7 @@ export function singlePageClient(options: SinglePageClientOptions): SinglePageCl
     host: tenant,
     authType: 'oauth2',
     clientId,
-    redirectUri: own + callbackPath,
+    redirectUri: location.url(callbackPath),
     scope,
     accessTokenStorage: 'session',
   } as const
@@ -99,7 +100,7 @@ export function singlePageClient(options: SinglePageClientOptions): SinglePageCl
     .join(' ')
   const sources = ["'self'", tenant, ...(new URL(tenant).hostname.endsWith('.qlikcloud.com') ? [cdn] : [])]
   const connections = [...sources, tenant.replace(/^http/, 'ws')]
-  const page = callbackPage(callbackScript, attributes)
+  const page = callbackPage(location.publicPath(callbackScript), attributes)
   const headers = {
     'content-type': 'text/html; charset=utf-8',
     'content-length': String(Buffer.byteLength(page)),
@@ -120,7 +121,7 @@ export function singlePageClient(options: SinglePageClientOptions): SinglePageCl
       fontSrc: [...sources, 'data:'],
       imgSrc: [...sources, 'data:'],
       // Helmet's default would upgrade http://localhost to https, which is not served there.
-      upgradeInsecureRequests: own.startsWith('https:') ? [] : null,
+      upgradeInsecureRequests: location.isHttps ? [] : null,
     },
     callback(request, response) {
       if (request.method !== 'GET' && request.method !== 'HEAD') {

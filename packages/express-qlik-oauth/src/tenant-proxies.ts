@@ -27,10 +27,10 @@ export interface TenantProxiesContext {
 export function tenantProxies(context: TenantProxiesContext): ProxyServer {
   const { tenants, settings, options, authenticate, emit } = context
   const { mount } = settings
-  const proxyOf = ({ client: { tenant }, publicUrl, proxy, sockets }: TenantConfiguration): ProxyServer =>
+  const proxyOf = ({ client: { tenant }, location, proxy, sockets }: TenantConfiguration): ProxyServer =>
     proxyServer({
       authenticate,
-      publicUrl,
+      publicUrl: location.href,
       mount,
       proxy: { onEvent: event => emit('proxy', { ...event, tenant }), ...proxy },
       sockets: { onEvent: event => emit('socket', { ...event, tenant }), ...sockets },
@@ -40,7 +40,7 @@ export function tenantProxies(context: TenantProxiesContext): ProxyServer {
   if (first !== undefined && others.length === 0) return proxyOf(first)
 
   const { proxy = {}, sockets = {} } = options
-  const publicUrl = first?.publicUrl ?? settings.publicUrl
+  const publicUrl = (first?.location ?? settings.location).href
   // Errors in the application's own options must not be reported as errors of the first tenant.
   proxyServer({ authenticate, publicUrl, mount, proxy, sockets })
   const proxies = new Map(

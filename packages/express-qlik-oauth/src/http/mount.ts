@@ -1,16 +1,41 @@
-import type { IncomingMessage } from 'node:http'
+import { quoted } from 'qlik-oauth/internal'
+import { configurationError } from './option-checks.ts'
+import type { PublicLocation } from './public-location.ts'
 
-/**
- * The target of a request as the client sent it. Express takes the path of a router off `url`, not off `originalUrl`.
- */
-export function requestTarget(request: IncomingMessage & { readonly originalUrl?: unknown }): string {
-  const { originalUrl, url = '/' } = request
-  return typeof originalUrl === 'string' ? originalUrl : url
+/** A path below which a proxy serves the tenant. */
+export interface Mount {
+  /** The path as browsers see it, below the base path of the application. */
+  readonly path: string
+  /** @returns The target from the mount on, or `undefined` when it lies elsewhere. */
+  below(target: string): string | undefined
 }
 
-/** Whether a request target lies at or below a mount path. */
+/**
+ * @param path Path of the application, below the base path of `publicUrl`.
+ * @throws ERR_CONFIGURATION when the path repeats the base path.
+ */
+export function mountAt({ base, href }: PublicLocation, path: string): Mount {
+  if (base === '') return { path, below: target => belowMount(target, path) }
+  if (isBelowMount(path, base)) {
+    throw configurationError(
+      `mount must be a path below publicUrl (${href}), got ${quoted(path)}. Did you mean ${quoted(path.slice(base.length) || '/qlik')}?`,
+    )
+  }
+  const publicPath = base + path
+  return {
+    path: publicPath,
+    // A balancer may have removed the base path.
+    below: target => belowMount(target, publicPath) ?? belowMount(target, path),
+  }
+}
+
+/** Whether a request target lies at or below a path. */
 export function isBelowMount(target: string, mount: string): boolean {
   if (!target.startsWith(mount)) return false
   const next = target[mount.length]
   return next === '/' || next === '?' || next === undefined
+}
+
+function belowMount(target: string, mount: string): string | undefined {
+  return isBelowMount(target, mount) ? target.slice(mount.length) : undefined
 }

@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals'
-import { mountPath, publicOrigin, rejectUnknownOptions, wholeNumber } from './option-checks.ts'
+import { mountPath, rejectUnknownOptions, wholeNumber } from './option-checks.ts'
 
 const known = ['loginRateLimit', 'idleSeconds', 'publicUrl', 'mount']
 
@@ -36,21 +36,4 @@ describe('mount', () => {
   it.each(['', '/', 'qlik', '/qlik/', '//qlik', '/a/../b', '/./a', '/a?b', '/ä', 7, undefined])('refuses %p', path =>
     expect(() => mountPath(path)).toThrow(/^mount must be a path such as "\/qlik"/),
   )
-})
-
-describe('publicUrl', () => {
-  it.each([
-    ['https://app.example.com', 'https://app.example.com'],
-    ['https://app.example.com/', 'https://app.example.com'],
-    ['http://localhost:3000', 'http://localhost:3000'],
-    ['http://127.0.0.1:3000', 'http://127.0.0.1:3000'],
-  ])('accepts %s', (url, origin) => expect(publicOrigin(url)).toBe(origin))
-  it.each([
-    'http://app.example.com',
-    'https://app.example.com/portal',
-    'https://a@app.example.com',
-    'app',
-    'ftp://x',
-    7,
-  ])('refuses %p', url => expect(() => publicOrigin(url)).toThrow(/^publicUrl must be the origin/))
 })

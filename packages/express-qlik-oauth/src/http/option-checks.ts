@@ -1,4 +1,4 @@
-import { configurationError, invalidOption, isLoopback, quoted } from 'qlik-oauth/internal'
+import { invalidOption } from 'qlik-oauth/internal'
 
 /*
  * Checks of options. Each returns the valid value, and throws ERR_CONFIGURATION with what was received and what is
@@ -17,21 +17,4 @@ export function positiveNumber(name: string, value: unknown, fallback: number): 
 export function mountPath(value: unknown, name = 'mount'): string {
   if (typeof value === 'string' && /^(?:\/[\w\-.~]+)+$/.test(value) && !/\/\.{1,2}(?:\/|$)/.test(value)) return value
   throw invalidOption(name, 'a path such as "/qlik", without a slash at its end', value)
-}
-
-/** The origin at which browsers see the application. `http:` is accepted on loopback only. */
-export function publicOrigin(value: unknown, name = 'publicUrl'): string {
-  const expected = 'the origin at which browsers see the application, such as "https://app.example.com"'
-  const url = typeof value === 'string' && URL.canParse(value) ? new URL(value) : undefined
-  if (url === undefined || (url.protocol !== 'https:' && url.protocol !== 'http:'))
-    throw invalidOption(name, expected, value)
-  if (url.href !== `${url.origin}/`) {
-    throw configurationError(`${name} must be ${expected}, without a path or query. Did you mean "${url.origin}"?`)
-  }
-  if (url.protocol === 'http:' && !isLoopback(url.hostname)) {
-    throw configurationError(
-      `${name} must be ${expected}, got ${quoted(value)}. Session cookies need https; http is accepted on loopback only.`,
-    )
-  }
-  return url.origin
 }

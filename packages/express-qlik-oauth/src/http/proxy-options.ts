@@ -1,7 +1,9 @@
 import type { IncomingMessage } from 'node:http'
 import { clientAddress, type TrustProxy } from './client-address.ts'
-import { invalidOption, mountPath, publicOrigin } from './option-checks.ts'
+import { type Mount, mountAt } from './mount.ts'
+import { invalidOption, mountPath } from './option-checks.ts'
 import type { Authenticate } from './principal.ts'
+import { publicLocation } from './public-location.ts'
 
 interface ProxyOptions<Event> {
   readonly authenticate: Authenticate
@@ -18,7 +20,7 @@ export type SharedProxyOption = 'authenticate' | 'publicUrl' | 'mount'
 export interface ProxySettings<Event> {
   readonly authenticate: Authenticate
   readonly publicOrigin: string
-  readonly mount: string
+  readonly mount: Mount
   readonly clientAddress: (request: IncomingMessage) => string | undefined
   readonly onEvent: ((event: Event) => void) | undefined
 }
@@ -33,10 +35,11 @@ export function proxySettings<Event>(options: ProxyOptions<Event>): ProxySetting
   if (typeof authenticate !== 'function')
     throw invalidOption('authenticate', 'a function that finds the principal of a request', authenticate)
   if (onEvent !== undefined && typeof onEvent !== 'function') throw invalidOption('onEvent', 'a function', onEvent)
+  const location = publicLocation(options.publicUrl)
   return {
     authenticate,
-    publicOrigin: publicOrigin(options.publicUrl),
-    mount: mountPath(options.mount ?? '/qlik'),
+    publicOrigin: location.origin,
+    mount: mountAt(location, mountPath(options.mount ?? '/qlik')),
     clientAddress: clientAddress(options.trustProxy),
     onEvent,
   }

@@ -8,22 +8,26 @@ import { httpError } from './error-response.ts'
  * Browsers send session cookies with requests of any page. They set `Sec-Fetch-Site` and `Origin` themselves, and no
  * script can change them.
  *
- * @param publicOrigin Origin at which browsers see the application.
+ * @param publicUrl Address at which browsers see the application. Its path is not compared.
  * @throws ERR_CROSS_SITE
  */
-export function requireSameOrigin(request: IncomingMessage, publicOrigin: string): void {
+export function requireSameOrigin(request: IncomingMessage, publicUrl: string): void {
   const { method, headers } = request
   const site = headers['sec-fetch-site']
   if (site === 'cross-site') throw httpError('ERR_CROSS_SITE', 'Requests of other sites are refused.')
   if (method === 'GET' || method === 'HEAD') return
 
-  const sameOrigin = site === undefined ? headers.origin === publicOrigin : site === 'same-origin'
+  const sameOrigin = site === undefined ? isOriginOf(headers.origin, publicUrl) : site === 'same-origin'
   if (!sameOrigin) {
     throw httpError(
       'ERR_CROSS_SITE',
       'A state-changing request needs Sec-Fetch-Site: same-origin or the Origin of the application.',
     )
   }
+}
+
+function isOriginOf(origin: string | undefined, url: string): boolean {
+  return origin === url || (URL.canParse(url) && new URL(url).origin === origin)
 }
 
 /**

@@ -68,9 +68,39 @@ describe('qlikAuth', () => {
     ['a cache longer than idle', { idleSeconds: 10, cacheSeconds: 11 }, /^cacheSeconds \(11\) must not exceed/],
     ['a fraction of a second', { idleSeconds: 0.5 }, /^idleSeconds must be a whole number/],
     ['a number as text', { loginRateLimit: '60' }, /^loginRateLimit must be a whole number.*got "60"/],
-    ['a mount among the login routes', { mount: '/auth/qlik' }, /^mount must lie outside \/auth/],
+    [
+      'a mount above the login routes',
+      { mount: '/auth' },
+      /^routes\.login \("\/auth\/login"\) and mount \("\/auth"\) must/,
+    ],
+    ['a mount below a login route', { mount: '/auth/session/qlik' }, /^routes\.session .* and mount /],
     ['a mount with a slash at its end', { mount: '/qlik/' }, /^mount must be a path/],
-    ['a public URL with a path', { publicUrl: 'https://app.example.com/portal' }, /^publicUrl must be/],
+    ['a public URL with a query', { publicUrl: 'https://app.example.com/portal?a=1' }, /^publicUrl must be/],
+    [
+      'a mount that repeats the path of publicUrl',
+      { publicUrl: 'https://app.example.com/portal', mount: '/portal/qlik' },
+      /^mount must be a path below publicUrl.*Did you mean "\/qlik"\?$/,
+    ],
+    [
+      'a route that repeats the path of publicUrl',
+      { publicUrl: 'https://app.example.com/portal', routes: { login: '/portal/login' } },
+      /^routes\.login must be a path below publicUrl.*Did you mean "\/login"\?$/,
+    ],
+    ['an unknown route', { routes: { logn: '/login' } }, /^routes has no option logn\. Did you mean login\?$/],
+    ['a route that is no path', { routes: { login: 'login' } }, /^routes\.login must be a path/],
+    ['routes that are no object', { routes: '/login' }, /^routes must be an object/],
+    [
+      'two routes at one path',
+      { routes: { login: '/auth/logout' } },
+      /^routes\.logout .* must not equal routes\.login/,
+    ],
+    [
+      'a route below the callback, where the tenants have theirs',
+      { routes: { session: '/auth/callback/session' } },
+      /^routes\.session .* must not equal routes\.callback .* or lie below it\.$/,
+    ],
+    ['a route below the mount', { routes: { login: '/qlik/login' } }, /^routes\.login .* and mount /],
+    ['a home at a renamed route', { home: '/in', routes: { login: '/in' } }, /^home must be/],
   ])('refuses %s', (_what, wrong, message) => refuses({ ...common(), ...client, ...wrong }, message))
 
   it.each<[string, object, RegExp]>([
@@ -101,7 +131,7 @@ describe('qlikAuth', () => {
   )
 
   it.each<[string, object, RegExp]>([
-    ['a path that the proxy does not share', { cookie: { path: '/portal' } }, /^session\.cookie\.path must be "\/"/],
+    ['a path outside publicUrl', { cookie: { path: '/portal' } }, /^session\.cookie\.path must be "\/"/],
     ['SameSite=None without Secure', { cookie: { sameSite: 'none' } }, /sameSite "none" needs secure/],
     ['an unknown SameSite', { cookie: { sameSite: 'sometimes' } }, /^session\.cookie is invalid/],
     ['the prefix __Host- without Secure', { name: '__Host-sid', cookie: {} }, /needs session\.cookie\.secure/],

@@ -1,33 +1,32 @@
-import type { IncomingMessage } from 'node:http'
 import type { SessionOptions, Store } from 'express-session'
 import type { LoginStore, QlikClientOptions } from 'qlik-oauth'
 import { clientOptionNames, defaultRefreshLeewaySeconds, hasMethods, isObject, quoted } from 'qlik-oauth/internal'
+import { mountAt } from '../http/mount.ts'
 import {
   configurationError,
   invalidOption,
   mountPath,
-  publicOrigin,
   rejectUnknownOptions,
   wholeNumber,
 } from '../http/option-checks.ts'
+import { type PublicLocation, publicLocation } from '../http/public-location.ts'
+import type { IncomingRequest } from '../http/request-target.ts'
 import type { ProxyOptions } from '../proxy/rest-proxy-options.ts'
 import type { SocketOptions } from '../socket/socket-proxy-options.ts'
 import { returnPath } from './return-path.ts'
+import { type RoutePaths, routePaths } from './route-paths.ts'
 import type { SessionSecret } from './session-cookie.ts'
 import { checkedSession } from './session-options.ts'
 
 /** A tenant of an application that serves several. */
 export type TenantOptions = QlikClientOptions & {
-  /** Origin at which this tenant's users see the application. @default the application's `publicUrl` */
+  /** Address at which this tenant's users see the application. @default the application's `publicUrl` */
   readonly publicUrl?: string
   /** Replaces options of the application's `proxy` for this tenant, field by field. */
   readonly proxy?: ProxyOptions
   /** Replaces options of the application's `sockets` for this tenant, field by field. */
   readonly sockets?: SocketOptions
 }
-
-/** A request of Node or Express. Inside an Express router, `url` lacks the router's path and `originalUrl` has it. */
-export type IncomingRequest = IncomingMessage & { readonly originalUrl?: string }
 
 /** Either one tenant (`tenant`, `clientId`, …) or several (`tenants`, `tenantOf`), never both. */
 export type QlikAuthOptions = CommonOptions & (OneTenant | SeveralTenants)
@@ -38,7 +37,7 @@ type OneTenant = QlikClientOptions & {
 }
 
 type SeveralTenants = {
-  /** Several tenants, each with its own client. Their redirect URIs are `{publicUrl}/auth/callback/{tenant host}`. */
+  /** Several tenants, each with its own client. Their redirect URIs are `{publicUrl}{routes.callback}/{tenant host}`. */
   readonly tenants: readonly TenantOptions[]
   /**
    * Finds the tenant of a request: by host name, by path, or by the user's choice at `/auth/login`.
@@ -51,8 +50,11 @@ type SeveralTenants = {
 
 interface CommonOptions {
   /**
-   * Origin at which browsers see this application, such as `https://app.example.com`. It is never taken from a Host
-   * header. `http:` is accepted on loopback only.
+   * Address at which browsers see this application: an origin, such as `https://app.example.com`, and the path below
+   * which the application lives there, if any. It is never taken from a Host header. `http:` is accepted on loopback
+   * only.
+   *
+   * Routes, cookies, redirects and the proxy lie below the path, whether a balancer removes it from requests or not.
    */
   readonly publicUrl: string
   /** The object that `session()` is mounted with, including its store. */
@@ -80,8 +82,10 @@ interface CommonOptions {
    * @default 0
    */
   readonly cacheSeconds?: number
-  /** Path below which the tenant appears. @default '/qlik' */
+  /** Path below which the tenant appears, below `publicUrl`. @default '/qlik' */
   readonly mount?: string
+  /** Paths of the routes of the login, below `publicUrl`; each has a default below `/auth`. */
+  readonly routes?: Partial<RoutePaths>
   /** Path rules, limits and timeouts of the REST proxy. */
   readonly proxy?: ProxyOptions
   /** Limits and timeouts of the WebSocket proxy. */
@@ -90,7 +94,7 @@ interface CommonOptions {
 
 /** Checked options of `qlikAuth` with every default filled in; the tenants are checked by `tenantRegistry`. */
 export interface AuthSettings {
-  readonly publicUrl: string
+  readonly location: PublicLocation
   readonly session: SessionOptions
   readonly sessionStore: Store
   readonly secrets: readonly SessionSecret[]
@@ -100,20 +104,16 @@ export interface AuthSettings {
   readonly refreshLeewaySeconds: number
   readonly cacheSeconds: number
   readonly loginRateLimit: number
+  /** Below the base path of the application, as all paths here. */
   readonly home: string
   readonly mount: string
+  readonly routes: RoutePaths
 }
-
-/** Paths of the routes that `qlik.routes()` serves. */
-export const loginPath = '/auth/login'
-export const callbackPath = '/auth/callback'
-export const logoutPath = '/auth/logout'
-export const sessionPath = '/auth/session'
 
 /** @throws ERR_CONFIGURATION for an option that is unknown, invalid, or contradicts another. */
 export function authSettings(options: QlikAuthOptions): AuthSettings {
   rejectUnknownOptions('qlikAuth', options, optionNames)
-  const publicUrl = publicOrigin(options.publicUrl)
+  const location = publicLocation(options.publicUrl)
   const idleSeconds = wholeNumber('idleSeconds', options.idleSeconds, 1800)
   const absoluteSeconds = wholeNumber('absoluteSeconds', options.absoluteSeconds, 43_200)
   const cacheSeconds = wholeNumber('cacheSeconds', options.cacheSeconds, 0, 0)
@@ -127,9 +127,12 @@ export function authSettings(options: QlikAuthOptions): AuthSettings {
       `cacheSeconds (${cacheSeconds}) must not exceed idleSeconds (${idleSeconds}): cached requests do not extend the idle timeout.`,
     )
   }
-  const { sessionStore, secrets } = checkedSession(options.session, publicUrl)
+  const { sessionStore, secrets } = checkedSession(options.session, location)
+  const mount = mountPath(options.mount ?? '/qlik')
+  mountAt(location, mount)
+  const routes = routePaths(options.routes, mount, location)
   return {
-    publicUrl,
+    location,
     session: options.session,
     sessionStore,
     secrets,
@@ -144,8 +147,9 @@ export function authSettings(options: QlikAuthOptions): AuthSettings {
     ),
     cacheSeconds,
     loginRateLimit: wholeNumber('loginRateLimit', options.loginRateLimit, 60, 0),
-    home: homePath(options.home),
-    mount: mountBesideRoutes(options.mount),
+    home: homePath(options.home, location, routes),
+    mount,
+    routes,
   }
 }
 
@@ -163,6 +167,7 @@ const optionNames: readonly (keyof CommonOptions | keyof OneTenant)[] = [
   'home',
   'cacheSeconds',
   'mount',
+  'routes',
   'proxy',
   'sockets',
 ]
@@ -204,13 +209,10 @@ const storeMethods = Object.keys({
   close: true,
 } satisfies Record<keyof LoginStore, true>)
 
-function homePath(home: unknown = '/'): string {
-  if (typeof home === 'string' && home.startsWith('/') && returnPath(home, '') === home) return home
-  throw invalidOption('home', 'a path on this application outside /auth, such as "/start"', home)
-}
-
-function mountBesideRoutes(value: unknown = '/qlik'): string {
-  const mount = mountPath(value)
-  if (mount !== '/auth' && !mount.startsWith('/auth/')) return mount
-  throw configurationError(`mount must lie outside /auth, where the login routes are, got ${quoted(mount)}.`)
+function homePath(home: unknown = '/', location: PublicLocation, routes: RoutePaths): string {
+  if (typeof home === 'string' && home.startsWith('/')) {
+    const own = location.ownPath(home)
+    if (returnPath(home, { location, routes }) === location.publicPath(own)) return own
+  }
+  throw invalidOption('home', `a path on this application outside its login routes, such as "/start"`, home)
 }

@@ -8,6 +8,7 @@ import type { SessionSecret } from './session-cookie.ts'
 export interface AuthorizationState {
   /** Unique; unlike the text of `state`, whose encoding leaves room for variants. */
   readonly id: string
+  /** As browsers see it; empty for `home`. */
   readonly returnTo: string
   /** Hash of the transaction cookie. */
   readonly cookieHash: string
@@ -30,8 +31,8 @@ export function authorizationStates(secrets: readonly SessionSecret[]): Authoriz
 
   return {
     seal({ returnTo, cookieHash, restarts }) {
-      // Servers limit the length of a URL. The transaction keeps the whole path; only a restart falls back to "/".
-      const shortPath = returnTo.length <= 512 ? returnTo : '/'
+      // Servers limit the length of a URL. The transaction keeps the whole path; only a restart falls back to `home`.
+      const shortPath = returnTo.length <= 512 ? returnTo : ''
       const id = randomBytes(16).toString('base64url')
       const issuedAt = Math.floor(Date.now() / 1000)
       return ring.seal(JSON.stringify([id, shortPath, cookieHash, restarts, issuedAt]), 'state')

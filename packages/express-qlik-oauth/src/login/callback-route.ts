@@ -45,7 +45,7 @@ async function callback(context: AuthContext, request: Request, response: Respon
   if (
     tenant === undefined ||
     tenant.redirectUri !== transaction.redirectUri ||
-    new URL(tenant.redirectUri).pathname !== request.path
+    tenant.callbackPath !== callbackPathOf(context, request)
   ) {
     // Each tenant has its own redirect URI, so that a response of one is refused for a transaction with another.
     throw new QlikOAuthError('ERR_CALLBACK_INVALID', 'The authorization response belongs to another tenant or client')
@@ -54,10 +54,15 @@ async function callback(context: AuthContext, request: Request, response: Respon
   await createLogin(context, request, tenant, await redeemCode(context, request, tenant, code, transaction))
 
   response.append('set-cookie', transactionCookies.set({ ...cookie, completed: Math.floor(Date.now() / 1000) }))
-  response.redirect(302, transaction.returnTo || settings.home)
+  response.redirect(302, transaction.returnTo || tenant.location.publicPath(settings.home))
 }
 
 const maxStateLength = 4096
+
+function callbackPathOf({ tenants }: AuthContext, request: Request): string {
+  const [path = ''] = tenants.locationOf(request).pathOf(request).split('?', 1)
+  return path
+}
 
 /** Tabs that start a login before the browser has a transaction cookie get one each, so all of them count. */
 function boundCookie(
@@ -69,8 +74,9 @@ function boundCookie(
 }
 
 /** The response belongs to no transaction of this browser. No code is redeemed and nothing is written. */
-async function refuseOrGoHome({ peekLogin, settings }: AuthContext, request: Request, response: Response) {
-  if ((await peekLogin(request)) !== undefined) return response.redirect(302, settings.home)
+async function refuseOrGoHome({ peekLogin, settings, tenants }: AuthContext, request: Request, response: Response) {
+  if ((await peekLogin(request)) !== undefined)
+    return response.redirect(302, tenants.locationOf(request).publicPath(settings.home))
   throw new QlikOAuthError(
     'ERR_CALLBACK_INVALID',
     'The authorization transaction is unknown, was already used, or was started in another browser',
@@ -89,7 +95,8 @@ async function restart(
 ): Promise<void> {
   const { tenants, settings } = context
   const tenant =
-    tenants.ofRequest(request) ?? tenants.all.find(({ redirectUri }) => new URL(redirectUri).pathname === request.path)
+    tenants.ofRequest(request) ??
+    tenants.all.find(({ callbackPath }) => callbackPath === callbackPathOf(context, request))
   const mayRestart =
     restarts === 0 &&
     tenant !== undefined &&

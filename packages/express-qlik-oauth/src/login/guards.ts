@@ -4,7 +4,6 @@ import { type Login, missingScopes, scopeList } from 'qlik-oauth/internal'
 import { httpError, sendError } from '../http/error-response.ts'
 import { isNavigation } from '../http/navigation.ts'
 import type { AuthContext } from './auth-context.ts'
-import { loginPath } from './auth-options.ts'
 import { requestLogin } from './request-login.ts'
 import { returnPath } from './return-path.ts'
 
@@ -66,10 +65,11 @@ async function requiredLogin(context: AuthContext, request: Request, response: R
   }
   response.set('cache-control', 'no-store')
   if (isNavigation(request)) {
-    const returnTo = returnPath(request.originalUrl, context.settings.home)
+    const { home, routes } = context.settings
+    const location = context.tenants.locationOf(request)
+    const returnTo = returnPath(location.pathOf(request), { location, routes }) ?? location.publicPath(home)
     // Absolute: a login that begins under another name of this server ends where the browser sends its cookies.
-    const publicUrl = context.tenants.publicUrlOf(request)
-    response.redirect(302, `${publicUrl}${loginPath}?returnTo=${encodeURIComponent(returnTo)}`)
+    response.redirect(302, `${location.url(routes.login)}?returnTo=${encodeURIComponent(returnTo)}`)
   } else {
     sendError(response, new QlikOAuthError('ERR_LOGIN_REQUIRED', 'Not authenticated'))
   }

@@ -29,11 +29,12 @@ export async function loginRoute(context: AuthContext, request: Request, respons
   const tenant = context.tenants.ofRequest(request)
   if (tenant === undefined) throw httpError('ERR_REQUEST_INVALID', 'The request names no known tenant to log in at.')
 
+  const { routes } = context.settings
   clearInvalidCookie(context, request, response)
   refuseInsecure(context, request)
   await limitLogins(context, request)
   await startTransaction(context, request, response, tenant, {
-    returnTo: returnPath(returns.length === 1 ? returns[0] : undefined, context.settings.home),
+    returnTo: returnPath(returns.length === 1 ? returns[0] : undefined, { location: tenant.location, routes }) ?? '',
     restarts: 0,
   })
 }

@@ -13,12 +13,12 @@ export async function logoutRoute(context: AuthContext, request: Request, respon
   const { tenants, sessionIds, logins, transactionCookies, settings } = context
   // With several public URLs and no tenant in the request, the Origin header names the host: only a page of that origin
   // can send it.
-  const { publicUrl = '' } =
+  const { location = settings.location } =
     tenants.ofRequest(request) ??
-    tenants.all.find(tenant => tenant.publicUrl === request.headers.origin) ??
+    tenants.all.find(tenant => tenant.location.origin === request.headers.origin) ??
     tenants.all[0] ??
     {}
-  requireSameOrigin(request, publicUrl)
+  requireSameOrigin(request, location.origin)
   response.set('cache-control', 'no-store')
   const cookie = expiredSessionCookie(context, request)
   for (const { login } of sessionIds(request)) await logins.end(login, 'logout', request)
@@ -29,6 +29,6 @@ export async function logoutRoute(context: AuthContext, request: Request, respon
   for (const transaction of transactionCookies.all(request))
     response.append('set-cookie', transactionCookies.clear(transaction))
   if (request.headers['sec-fetch-mode'] === 'navigate' || request.accepts(['json', 'html']) === 'html')
-    response.redirect(303, settings.home)
+    response.redirect(303, location.publicPath(settings.home))
   else response.status(204).end()
 }

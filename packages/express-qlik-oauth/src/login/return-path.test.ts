@@ -1,8 +1,14 @@
 import { describe, expect, it } from '@jest/globals'
 import fc from 'fast-check'
-import { returnPath } from './return-path.ts'
+import { publicLocation } from '../http/public-location.ts'
+import { returnPath as returnPathIn } from './return-path.ts'
+import { routePaths } from './route-paths.ts'
 
 const own = 'https://app.example.com'
+
+const location = publicLocation(own)
+const routes = routePaths(undefined, '/qlik', location)
+const returnPath = (candidate: unknown, fallback = '/') => returnPathIn(candidate, { location, routes }) ?? fallback
 
 describe('return path', () => {
   it.each([

@@ -3,7 +3,6 @@ import { QlikOAuthError } from 'qlik-oauth'
 import { httpError, sendError } from '../http/error-response.ts'
 import { isNavigation } from '../http/navigation.ts'
 import type { AuthContext } from './auth-context.ts'
-import { callbackPath, loginPath, logoutPath, sessionPath } from './auth-options.ts'
 import { callbackRoute } from './callback-route.ts'
 import { loginRoute } from './login-route.ts'
 import { logoutRoute } from './logout-route.ts'
@@ -16,7 +15,7 @@ import { clearInvalidCookie, recoverSession } from './session-recovery.ts'
  */
 export function loginRoutes(context: AuthContext): RequestHandler {
   return function qlikRoutes(request, response, next) {
-    const entry = entryOf(request)
+    const entry = entryOf(context, request)
     if (entry === undefined) return recoverSession(context, request, response).then(() => next(), next)
     const { methods, route } = entry
     if (!methods.includes(request.method)) {
@@ -35,8 +34,12 @@ interface Entry {
   route(context: AuthContext, request: Request, response: Response): Promise<void>
 }
 
-function entryOf({ path }: Request): Entry | undefined {
-  return routes.get(path.startsWith(`${callbackPath}/`) ? callbackPath : path)
+function entryOf({ settings: { routes }, tenants }: AuthContext, request: Request): Entry | undefined {
+  const [path = ''] = tenants.locationOf(request).pathOf(request).split('?', 1)
+  if (path === routes.login) return loginEntry
+  if (path === routes.callback || path.startsWith(`${routes.callback}/`)) return callbackEntry
+  if (path === routes.logout) return logoutEntry
+  return path === routes.session ? sessionEntry : undefined
 }
 
 /** Link checkers send HEAD. It must not start a login; 405 would make many of them try GET. */
@@ -64,9 +67,7 @@ async function sessionRoute(context: AuthContext, request: Request, response: Re
   })
 }
 
-const routes = new Map<string, Entry>([
-  [loginPath, { methods: ['GET', 'HEAD'], route: loginOrHead }],
-  [callbackPath, { methods: ['GET', 'HEAD'], route: callbackRoute }],
-  [logoutPath, { methods: ['POST'], route: logoutRoute }],
-  [sessionPath, { methods: ['GET', 'HEAD'], route: sessionRoute }],
-])
+const loginEntry: Entry = { methods: ['GET', 'HEAD'], route: loginOrHead }
+const callbackEntry: Entry = { methods: ['GET', 'HEAD'], route: callbackRoute }
+const logoutEntry: Entry = { methods: ['POST'], route: logoutRoute }
+const sessionEntry: Entry = { methods: ['GET', 'HEAD'], route: sessionRoute }

@@ -6,6 +6,7 @@ import type { Request } from 'express'
 import type { CookieOptions, SessionOptions } from 'express-session'
 import { LRUCache } from 'lru-cache'
 import { loginKey } from 'qlik-oauth/internal'
+import { type PublicLocation, publicLocation } from '../http/public-location.ts'
 
 /** The session id of a request, taken from a cookie with a valid signature. */
 export interface SessionId {
@@ -25,15 +26,20 @@ export type SessionSecret = CipherKey
  * @example session({ ...sessionCookie(publicUrl), secret, store, resave: false, saveUninitialized: false })
  */
 export function sessionCookie(publicUrl: string): { name: string; cookie: CookieOptions } {
-  const { name, attributes } = hostCookie(publicUrl, 'sid')
+  const { name, attributes } = hostCookie(publicLocation(publicUrl), 'sid')
   return { name, cookie: { ...attributes } }
 }
 
-/** A cookie of this host alone, as far as the scheme of `publicUrl` allows. RFC 6265bis, section 4.1.3.2. */
-export function hostCookie(publicUrl: string, name: string) {
-  const secure = publicUrl.startsWith('https:')
-  const attributes = { path: '/', httpOnly: true, sameSite: 'lax', secure } as const
-  return { name: secure ? `__Host-${name}` : name, attributes }
+/**
+ * A cookie of this application alone, as far as its address allows. RFC 6265bis, section 4.1.3.
+ *
+ * `__Host-` demands the path "/", so below a base path the prefix is `__Secure-`. The base path is part of the name as
+ * well: an application below `/a/b` also gets the cookies of the one below `/a`.
+ */
+export function hostCookie({ base, isHttps }: PublicLocation, name: string) {
+  const attributes = { path: base === '' ? '/' : base, httpOnly: true, sameSite: 'lax', secure: isHttps } as const
+  const prefix = !isHttps ? '' : base === '' ? '__Host-' : '__Secure-'
+  return { name: prefix + name + base.replaceAll('/', '-'), attributes }
 }
 
 /** Cookie name, as express-session reads it from its options; `key` is its undocumented alias. */

@@ -2,7 +2,9 @@ import { KeyObject } from 'node:crypto'
 import { serialize } from 'cookie'
 import type { CookieOptions, SessionOptions, Store } from 'express-session'
 import { hasMethods, isObject, messageOf, quoted } from 'qlik-oauth/internal'
+import { isBelowMount } from '../http/mount.ts'
 import { configurationError, invalidOption } from '../http/option-checks.ts'
+import type { PublicLocation } from '../http/public-location.ts'
 import { cookieAttributes, type SessionSecret, sessionName, sessionSecrets } from './session-cookie.ts'
 
 /**
@@ -12,7 +14,7 @@ import { cookieAttributes, type SessionSecret, sessionName, sessionSecrets } fro
  */
 export function checkedSession(
   session: unknown,
-  publicUrl: string,
+  location: PublicLocation,
 ): { sessionStore: Store; secrets: readonly SessionSecret[] } {
   if (!isObject(session)) throw invalidOption('session', 'the options that session() is mounted with', session)
   const { store } = session as Partial<SessionOptions>
@@ -25,7 +27,7 @@ export function checkedSession(
   }
   if (typeof name !== 'string' || !/^[!#$%&'*+\-.^_`|~\w]+$/.test(name))
     throw invalidOption('session.name', 'a cookie name', name)
-  checkCookie(session as unknown as SessionOptions, publicUrl)
+  checkCookie(session as unknown as SessionOptions, location)
   return { sessionStore: store as unknown as Store, secrets: checkedSecrets(session as unknown as SessionOptions) }
 }
 
@@ -51,22 +53,21 @@ function secretBytes(secret: unknown): number | undefined {
 }
 
 /** A cookie that is a function of the request is checked at the request. */
-function checkCookie(session: SessionOptions, publicUrl: string): void {
+function checkCookie(session: SessionOptions, { base, href, isHttps }: PublicLocation): void {
   const { cookie } = session
   const name = sessionName(session)
   if (cookie === undefined || typeof cookie === 'function') return
   if (!isObject(cookie)) throw invalidOption('session.cookie', 'an object with cookie options, or a function', cookie)
   const { path = '/', secure, sameSite: givenSameSite, domain, maxAge, partitioned } = cookie as CookieOptions
   const sameSite = typeof givenSameSite === 'string' ? givenSameSite.toLowerCase() : givenSameSite
-  if (path !== '/') {
+  if (path !== '/' && !(typeof path === 'string' && isBelowMount(base, path))) {
     throw configurationError(
-      `session.cookie.path must be "/", got ${quoted(path)}: the browser would not send the cookie to /auth and to the proxy.`,
+      `session.cookie.path must be ${base === '' ? '' : `${quoted(base)} or `}"/", got ${quoted(path)}: the browser would not send the cookie to all paths below publicUrl.`,
     )
   }
-  const isHttps = publicUrl.startsWith('https:')
   if (secure === true && !isHttps) {
     throw configurationError(
-      `session.cookie.secure needs an https publicUrl, got ${quoted(publicUrl)}: use sessionCookie(publicUrl), or secure: "auto".`,
+      `session.cookie.secure needs an https publicUrl, got ${quoted(href)}: use sessionCookie(publicUrl), or secure: "auto".`,
     )
   }
   if (secure !== undefined && typeof secure !== 'boolean' && secure !== 'auto')
@@ -82,6 +83,8 @@ function checkCookie(session: SessionOptions, publicUrl: string): void {
     throw configurationError(`The name ${name} needs session.cookie.secure: true, or browsers refuse the cookie.`)
   if (name.startsWith('__Host-') && domain !== undefined)
     throw configurationError(`The name ${name} allows no session.cookie.domain, or browsers refuse the cookie.`)
+  if (name.startsWith('__Host-') && path !== '/')
+    throw configurationError(`The name ${name} needs session.cookie.path "/", or browsers refuse the cookie.`)
   try {
     serialize(name, 'value', cookieAttributes(cookie, isHttps))
   } catch (error) {

@@ -67,7 +67,7 @@ export function clearInvalidCookie(context: AuthContext, request: Request, respo
   const name = sessionName(settings.session)
   if (cookieValues(request.headers.cookie ?? '', name).length === 0 || sessionIds(request).length > 0) return
   emit('denied', { code: 'ERR_LOGIN_REQUIRED', message: 'A session cookie has no valid signature' }, request)
-  const { hostname, port } = new URL(settings.publicUrl)
+  const { hostname, port } = new URL(settings.location.origin)
   if (!name.startsWith('__Host-') || isLoopback(hostname) || port !== '') return
   response.append('set-cookie', expiredSessionCookie(context, request))
   response.set('cache-control', 'no-store')

@@ -1,41 +1,46 @@
 import type { IncomingMessage } from 'node:http'
 import { type QlikClient, type QlikClientOptions, qlikClient } from 'qlik-oauth'
 import { clientOptionNames, isObject, messageOf, quoted, tenantOrigin } from 'qlik-oauth/internal'
-import { configurationError, invalidOption, publicOrigin, rejectUnknownOptions } from '../http/option-checks.ts'
+import { configurationError, invalidOption, rejectUnknownOptions } from '../http/option-checks.ts'
+import { type PublicLocation, publicLocation } from '../http/public-location.ts'
 import type { ProxyOptions } from '../proxy/rest-proxy-options.ts'
 import type { SocketOptions } from '../socket/socket-proxy-options.ts'
-import { callbackPath, type QlikAuthOptions, type TenantOptions } from './auth-options.ts'
+import type { AuthSettings, QlikAuthOptions, TenantOptions } from './auth-options.ts'
 
 export interface TenantConfiguration {
   readonly client: QlikClient
-  readonly publicUrl: string
+  readonly location: PublicLocation
+  /** Path of the application at which the tenant's authorization responses arrive. */
+  readonly callbackPath: string
   readonly redirectUri: string
   /** The application's options, overridden by the tenant's own. */
   readonly proxy: ProxyOptions
   readonly sockets: SocketOptions
 }
 
-/** The tenants of an application, each with its client and the origin at which its users see the application. */
+/** The tenants of an application, each with its client and the address at which its users see the application. */
 export interface TenantRegistry {
   readonly all: readonly TenantConfiguration[]
   /** Whether the tenant of the login applies to requests that name none. False when tenants have their own hosts. */
   readonly tenantFromLogin: boolean
   /** The tenant that a request names; `undefined` when it names none. */
   ofRequest(request: IncomingMessage): TenantConfiguration | undefined
-  /** Origin at which browsers see the application: that of the tenant that the request names. */
-  publicUrlOf(request: IncomingMessage): string
+  /** Where browsers see the application: at the `publicUrl` of the tenant that the request names. */
+  locationOf(request: IncomingMessage): PublicLocation
   /** The tenant and client of a login or authorization transaction; `undefined` when they are no longer configured. */
   ofRecord(record: { tenant: string; clientId: string }): TenantConfiguration | undefined
 }
 
 /** @throws ERR_CONFIGURATION */
-export function tenantRegistry(options: QlikAuthOptions): TenantRegistry {
+export function tenantRegistry(options: QlikAuthOptions, { routes }: Pick<AuthSettings, 'routes'>): TenantRegistry {
   requireOptions('proxy', options.proxy)
   requireOptions('sockets', options.sockets)
-  return options.tenants === undefined ? singleTenant(options) : severalTenants(options)
+  return options.tenants === undefined
+    ? singleTenant(options, routes.callback)
+    : severalTenants(options, routes.callback)
 }
 
-function singleTenant(options: Exclude<QlikAuthOptions, { tenants: object }>): TenantRegistry {
+function singleTenant(options: Exclude<QlikAuthOptions, { tenants: object }>, callbackPath: string): TenantRegistry {
   if (options.tenantOf !== undefined)
     throw configurationError('tenantOf applies to several tenants only: pass tenants, or remove tenantOf.')
   if (options.tenant === undefined || options.clientId === undefined)
@@ -47,12 +52,12 @@ function singleTenant(options: Exclude<QlikAuthOptions, { tenants: object }>): T
     all: [only],
     tenantFromLogin: true,
     ofRequest: () => only,
-    publicUrlOf: () => only.publicUrl,
+    locationOf: () => only.location,
     ofRecord: record => (matches(only, record) ? only : undefined),
   }
 }
 
-function severalTenants(options: Extract<QlikAuthOptions, { tenants: object }>): TenantRegistry {
+function severalTenants(options: Extract<QlikAuthOptions, { tenants: object }>, callbackPath: string): TenantRegistry {
   const { tenants, tenantOf } = options
   const ofOneClient = clientOptionNames.find(name => options[name] !== undefined)
   if (ofOneClient !== undefined) {
@@ -66,14 +71,14 @@ function severalTenants(options: Extract<QlikAuthOptions, { tenants: object }>):
     throw configurationError(`tenantOf must be a function that finds the tenant of a request, got ${quoted(tenantOf)}.`)
 
   const all = tenants.map((tenant: TenantOptions, index) =>
-    forTenant(index, tenant?.tenant, () => oneOfSeveral(options, tenant)),
+    forTenant(index, tenant?.tenant, () => oneOfSeveral(options, tenant, callbackPath)),
   )
   const byOrigin = new Map(all.map(tenant => [tenant.client.tenant, tenant]))
   if (byOrigin.size < all.length) throw configurationError('tenants must name each tenant once.')
-  const publicUrl = publicOrigin(options.publicUrl)
-  const publicUrls = new Set(all.map(tenant => tenant.publicUrl))
-  const [defaultUrl = publicUrl] = publicUrls.size === 1 ? publicUrls : [publicUrl]
-  if (new Set([publicUrl, ...publicUrls].map(url => new URL(url).protocol)).size > 1)
+  const own = publicLocation(options.publicUrl)
+  const [first = own, ...others] = all.map(({ location }) => location)
+  const haveOneUrl = others.every(({ href }) => href === first.href)
+  if (all.some(({ location }) => location.isHttps !== own.isHttps))
     throw configurationError('The publicUrl of the application and of all tenants must be https, or all http.')
   const ofRequest = (request: IncomingMessage): TenantConfiguration | undefined => {
     try {
@@ -85,9 +90,9 @@ function severalTenants(options: Extract<QlikAuthOptions, { tenants: object }>):
   }
   return {
     all,
-    tenantFromLogin: publicUrls.size === 1,
+    tenantFromLogin: haveOneUrl,
     ofRequest,
-    publicUrlOf: request => ofRequest(request)?.publicUrl ?? defaultUrl,
+    locationOf: request => (haveOneUrl ? first : (ofRequest(request)?.location ?? own)),
     ofRecord: record => all.find(tenant => matches(tenant, record)),
   }
 }
@@ -105,7 +110,7 @@ export function forTenant<T>(index: number, tenant: unknown, make: () => T): T {
   }
 }
 
-function oneOfSeveral(common: QlikAuthOptions, tenant: TenantOptions): TenantConfiguration {
+function oneOfSeveral(common: QlikAuthOptions, tenant: TenantOptions, callbackPath: string): TenantConfiguration {
   rejectUnknownOptions('A tenant', tenant, [...clientOptionNames, 'publicUrl', 'proxy', 'sockets'])
   const path = `${callbackPath}/${new URL(tenantOrigin(tenant.tenant)).host}`
   return configured(tenant, tenant.publicUrl ?? common.publicUrl, path, {
@@ -137,8 +142,14 @@ function configured(
   path: string,
   proxies: Pick<TenantConfiguration, 'proxy' | 'sockets'>,
 ): TenantConfiguration {
-  const origin = publicOrigin(publicUrl)
-  return { client: qlikClient(clientOptions(options)), publicUrl: origin, redirectUri: origin + path, ...proxies }
+  const location = publicLocation(publicUrl)
+  return {
+    client: qlikClient(clientOptions(options)),
+    location,
+    callbackPath: path,
+    redirectUri: location.url(path),
+    ...proxies,
+  }
 }
 
 /** The options of the OAuth client alone, without those of the application around it. */

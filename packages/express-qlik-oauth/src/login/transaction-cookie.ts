@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto'
 import type { IncomingMessage } from 'node:http'
 import { parse, serialize } from 'cookie'
 import { sha256 } from 'qlik-oauth/internal'
+import type { PublicLocation } from '../http/public-location.ts'
 import { hostCookie } from './session-cookie.ts'
 
 /**
@@ -27,8 +28,9 @@ export interface TransactionCookies {
   clear(cookie: TransactionCookie): string
 }
 
-export function transactionCookies(publicUrl: string): TransactionCookies {
-  const { name: prefix, attributes } = hostCookie(publicUrl, 'qlik-login-')
+export function transactionCookies(location: PublicLocation): TransactionCookies {
+  const { name: ownName, attributes } = hostCookie(location, 'qlik-login')
+  const prefix = `${ownName}-`
 
   return {
     all(request) {

@@ -3,9 +3,9 @@ import { QlikOAuthError } from 'qlik-oauth'
 import { callApplication } from '../http/call-application.ts'
 import { clientNetwork } from '../http/client-address.ts'
 import { describeError, httpError, sendError } from '../http/error-response.ts'
-import { isBelowMount, requestTarget } from '../http/mount.ts'
 import type { Authenticate } from '../http/principal.ts'
 import { traceIdOf } from '../http/request-context.ts'
+import { requestTarget } from '../http/request-target.ts'
 import { hasClosed } from '../http/response-end.ts'
 import { requireSameOrigin } from '../http/same-origin.ts'
 import { Exchange } from './exchange.ts'
@@ -51,8 +51,8 @@ export function restProxy(options: RestProxyOptions): RestProxy {
 
   return {
     serve(request, response, authenticate = settings.authenticate) {
-      const target = requestTarget(request)
-      if (!isBelowMount(target, mount)) {
+      const target = mount.below(requestTarget(request))
+      if (target === undefined) {
         fail(request, response, httpError('ERR_NOT_FOUND', 'Nothing is served at this path.'))
         return
       }
@@ -89,7 +89,7 @@ export function restProxy(options: RestProxyOptions): RestProxy {
     if (state !== 'open') response.shouldKeepAlive = false
     served += 1
     try {
-      const proxied = await accept(request, response, target.slice(mount.length), authenticate)
+      const proxied = await accept(request, response, target, authenticate)
       if (!hasClosed(response)) await Exchange.run(proxied, running)
     } catch (error) {
       fail(request, response, error)

@@ -51,7 +51,7 @@ export function tenantPools(settings: RestProxySettings, isOpen: (path: string) 
         headersTimeout: settings.headersMs,
         keepAliveTimeout: keepAliveMs,
       }),
-      links: tenantLinks(origin, settings.publicOrigin, settings.mount, isOpen),
+      links: tenantLinks(origin, settings.publicOrigin, settings.mount.path, isOpen),
       queue: new FairQueue({
         concurrent: settings.connections,
         perLogin: settings.requestsPerLogin,

@@ -10,6 +10,7 @@ import { describeError, httpError } from '../http/error-response.ts'
 import { refuseUpgrade } from '../http/http-server.ts'
 import type { Authenticate } from '../http/principal.ts'
 import { traceIdOf } from '../http/request-context.ts'
+import { requestTarget } from '../http/request-target.ts'
 import { requireOrigin } from '../http/same-origin.ts'
 import { heartbeat } from './heartbeat.ts'
 import { watchPendingClient } from './pending-client.ts'
@@ -117,7 +118,7 @@ export function socketProxy(options: SocketProxyOptions): SocketProxy {
   ): Promise<TenantSocket> {
     if (isClosing) throw httpError('ERR_CLOSING', 'Connect again in a moment.')
     checkUpgrade(request)
-    const target = socketTarget(request.url ?? '', mount)
+    const target = socketTarget(requestTarget(request), mount)
     if (sockets.size > settings.maxSockets) throw httpError('ERR_TOO_MANY_SOCKETS', 'Try again later.')
 
     const { handshake: signal } = proxied

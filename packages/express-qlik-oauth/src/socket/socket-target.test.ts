@@ -1,10 +1,13 @@
 import { describe, expect, it } from '@jest/globals'
 import fc from 'fast-check'
+import { mountAt } from '../http/mount.ts'
+import { publicLocation } from '../http/public-location.ts'
 import { socketTarget } from './socket-target.ts'
 
 const tenant = 'https://acme.eu.qlikcloud.com'
 const id = '4d3c6b2a-6b1c-4e0b-9a51-7f8e2d1c0b9a'
-const path = (url: string) => socketTarget(`/qlik${url}`, '/qlik').path(tenant)
+const mount = mountAt(publicLocation('https://app.example.com'), '/qlik')
+const path = (url: string) => socketTarget(`/qlik${url}`, mount).path(tenant)
 
 describe('socket target', () => {
   it.each([
@@ -100,7 +103,7 @@ describe('socket target', () => {
         const url = `/qlik/app/${parts.join('')}`
         let found: URL
         try {
-          found = new URL(tenant + socketTarget(url, '/qlik').path(tenant))
+          found = new URL(tenant + socketTarget(url, mount).path(tenant))
         } catch {
           return
         }

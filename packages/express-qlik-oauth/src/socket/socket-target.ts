@@ -1,4 +1,5 @@
 import { httpError } from '../http/error-response.ts'
+import type { Mount } from '../http/mount.ts'
 import { pathReadings } from '../http/path-syntax.ts'
 
 /** The target of a socket on the tenant. Its origin comes from the token source, never from the request. */
@@ -16,8 +17,8 @@ export interface SocketTarget {
  *
  * @throws ERR_PATH_REFUSED for an ambiguous path; ERR_SOCKET_NOT_FOUND for a path that is not one of an app.
  */
-export function socketTarget(url: string, mount: string): SocketTarget {
-  const [path = '', query = ''] = splitAt(url.slice(mount.length), '?')
+export function socketTarget(url: string, mount: Mount): SocketTarget {
+  const [path = '', query = ''] = splitAt(mount.below(url) ?? '', '?')
   if (path !== '') pathReadings(path)
   const { appId, identity } = appPath.exec(path)?.groups ?? {}
   if (appId === undefined) {
@@ -27,7 +28,7 @@ export function socketTarget(url: string, mount: string): SocketTarget {
   }
   if (identity !== undefined && !isPlain(identity))
     throw httpError('ERR_PATH_REFUSED', 'The identity must not contain encoded separators or control characters.')
-  return { appId, path: tenant => path + tenantQuery(query, appId, mount, tenant) }
+  return { appId, path: tenant => path + tenantQuery(query, appId, mount.path, tenant) }
 }
 
 /** Ids of apps are UUIDs, those of session apps `SessionApp_…`; `%3Ftransient…` makes the engine create one. */
