@@ -2,6 +2,7 @@ import { type IncomingHttpHeaders, type ServerResponse, STATUS_CODES } from 'nod
 import type { Readable } from 'node:stream'
 import { type ErrorCode, type ErrorDetails, QlikOAuthError } from 'qlik-oauth'
 import { messageOf } from 'qlik-oauth/internal'
+import { removeRepresentationHeaders } from './representation-headers.ts'
 import { newTraceId, traceIdOf } from './request-context.ts'
 import { abortResponse, closeStream } from './response-end.ts'
 
@@ -76,6 +77,7 @@ export function sendError(response: ServerResponse, error: unknown, traceId = tr
   // HTTP/2 has neither a reason phrase nor `Connection`.
   const isHttp1 = request.httpVersionMajor === 1
   if (isHttp1) response.statusMessage = STATUS_CODES[status] ?? ''
+  removeRepresentationHeaders(response)
   for (const [name, value] of Object.entries(headers)) response.setHeader(name, value)
   if (!isHttp1) {
     response.writeHead(status).end(body)

@@ -109,6 +109,7 @@ export class Exchange implements AttemptListener, Ticking, QueuedRequest {
   }
 
   head(attempt: TenantAttempt, status: number, headers: TenantHeaders): void {
+    if (this.#isSuperseded()) return
     if (status === 401 && !this.#renewed) {
       this.#renewed = true
       if (!this.#proxied.hasBody) {
@@ -179,11 +180,13 @@ export class Exchange implements AttemptListener, Ticking, QueuedRequest {
   }
 
   data(chunk: Buffer): boolean {
+    if (this.#isSuperseded()) return false
     this.#lastDataAt = this.#running.now
     return this.#response?.data(chunk) !== false
   }
 
   end(trailers: TenantHeaders): void {
+    if (this.#isSuperseded()) return
     this.#release()
     this.#response?.complete(trailers)
     this.#drainUpload()
@@ -262,8 +265,15 @@ export class Exchange implements AttemptListener, Ticking, QueuedRequest {
     } else abortResponse(response)
   }
 
+  /** Ends the exchange if middleware in front of the proxy, such as a time limit, has responded in the meantime. */
+  #isSuperseded(): boolean {
+    if (!this.#proxied.response.headersSent || this.#response?.begun === true) return false
+    this.#clientClosed()
+    return true
+  }
+
   fail(error: unknown): void {
-    if (this.#ended) return
+    if (this.#ended || this.#isSuperseded()) return
     this.#finish()
     this.#reject(error)
   }

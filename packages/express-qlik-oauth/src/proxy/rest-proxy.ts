@@ -88,11 +88,13 @@ export function restProxy(options: RestProxyOptions): RestProxy {
     if (hasClosed(response)) return
     if (state !== 'open') response.shouldKeepAlive = false
     served += 1
+    let proxied: ProxiedRequest | undefined
     try {
-      const proxied = await accept(request, response, target, authenticate)
-      if (!hasClosed(response)) await Exchange.run(proxied, running)
+      proxied = await accept(request, response, target, authenticate)
+      // Middleware in front, such as a time limit, may have responded.
+      if (!hasClosed(response) && !response.headersSent) await Exchange.run(proxied, running)
     } catch (error) {
-      fail(request, response, error)
+      if (proxied !== undefined || !response.headersSent) fail(request, response, error)
     } finally {
       served -= 1
       if (served === 0) idle()

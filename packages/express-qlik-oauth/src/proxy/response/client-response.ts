@@ -1,8 +1,8 @@
-import { ServerResponse } from 'node:http'
 import { pipeline, type Writable } from 'node:stream'
 import { httpError } from '../../http/error-response.ts'
 import { type JsonCoding, jsonCoding, jsonRewriter, maxBufferedBytes, rewritten, transcoder } from './json-body.ts'
 import type { LinkRewriter } from './link-rewriter.ts'
+import { flushCompressed, flushHead, isUntouched, isUntouchedSink, mergeHead } from './middleware-response.ts'
 import {
   type ForwardedRequest,
   type ResponseHead,
@@ -42,6 +42,8 @@ export class ClientResponse {
   #paused = false
   #listensForDrain = false
   #watchesClient = false
+  /** Each event is sent at once, even by middleware that compresses. */
+  #flushes = false
 
   constructor(proxied: ForwardedRequest, status: number, head: ResponseHead, owner: ResponseOwner) {
     this.#proxied = proxied
@@ -49,6 +51,11 @@ export class ClientResponse {
     this.#head = head
     this.#owner = owner
     this.#sink = proxied.response
+  }
+
+  /** Whether the head has been sent. */
+  get begun(): boolean {
+    return this.#begun
   }
 
   /** Whether everything has been written to the client's connection. */
@@ -78,8 +85,9 @@ export class ClientResponse {
     if (this.#mode === 'buffered') return
     if (this.#head.isEventStream) {
       this.#begin()
-      response.flushHeaders()
-    } else if (contentLength < 0 || contentLength > maxBufferedBytes) setImmediate(flushHead, this)
+      flushHead(response)
+      this.#flushes = true
+    } else if (contentLength < 0 || contentLength > maxBufferedBytes) setImmediate(flushLater, this)
   }
 
   /** @returns False when the tenant must pause until the client has read. */
@@ -109,7 +117,7 @@ export class ClientResponse {
     if (response.headersSent || response.destroyed) return
     try {
       this.#begin()
-      response.flushHeaders()
+      flushHead(response)
     } catch (error) {
       this.#owner.fail(error)
     }
@@ -196,23 +204,19 @@ export class ClientResponse {
     const { headers } = this.#head
     // A flat list is the fastest form, but middleware that replaces `writeHead` does not expect it: on-headers before
     // 1.1 reads the letters of a name as name and value.
-    if (response.writeHead === ServerResponse.prototype.writeHead && response.getHeaderNames().length === 0) {
-      response.writeHead(this.#status, headers)
-      return
-    }
-    for (let index = 0; index + 1 < headers.length; index += 2) {
-      const [name = '', value = ''] = [headers[index], headers[index + 1]]
-      const existing = name === 'vary' || name === 'content-security-policy' ? response.getHeader(name) : undefined
-      // The application's own policy, such as helmet's, applies as well.
-      response.setHeader(name, existing === undefined ? value : `${[existing].flat().join(', ')}, ${value}`)
-    }
-    response.writeHead(this.#status)
+    if (isUntouched(response) && response.getHeaderNames().length === 0) response.writeHead(this.#status, headers)
+    else mergeHead(response, this.#status, headers)
   }
 
   /** @returns False when the tenant must pause until the client has read. */
   #write(chunk: Buffer): boolean {
     const sink = this.#sink
-    if (chunk.length === 0 || sink.write(chunk) || sink.writableLength < maxPendingBytes) return true
+    if (chunk.length === 0) return true
+    const accepted: unknown = sink.write(chunk)
+    if (this.#flushes) flushCompressed(sink)
+    // Middleware that replaces `write` may buffer in a stream of its own, so only its result counts.
+    if (accepted === true || (sink.writableLength < maxPendingBytes && isUntouchedSink(sink))) return true
+    if (accepted !== false && !sink.writableNeedDrain) return true
 
     this.#paused = true
     if (!this.#listensForDrain) {
@@ -234,9 +238,11 @@ export class ClientResponse {
     this.#ended = true
     if (chunk === undefined || chunk.length === 0) this.#sink.end()
     // Node sends the head and a string in one write, the head and a buffer in two; latin1 preserves every byte.
-    else if (chunk.length <= maxTextBytes) this.#sink.end(chunk.toString('latin1'), 'latin1')
+    // Middleware that replaces `end` may read a string as UTF-8.
+    else if (chunk.length <= maxTextBytes && isUntouchedSink(this.#sink))
+      this.#sink.end(chunk.toString('latin1'), 'latin1')
     else this.#sink.end(chunk)
-    if (response.writableLength > 0 && !response.writableFinished) this.#watchClient()
+    if (!response.writableFinished && (response.writableLength > 0 || !isUntouchedSink(response))) this.#watchClient()
   }
 
   #addTrailers(trailers: TenantHeaders): void {
@@ -261,7 +267,7 @@ export class ClientResponse {
   }
 }
 
-function flushHead(response: ClientResponse): void {
+function flushLater(response: ClientResponse): void {
   response.flushHead()
 }
 

@@ -108,7 +108,10 @@ export function responseHead(
 
   // The tenant's challenge is for its own token, which the client does not have.
   if (status === 401) headers.push('www-authenticate', challenge)
-  headers.push('x-content-type-options', 'nosniff', 'cache-control', privately(cacheControl))
+  const isEventStream = eventStream.test(contentType)
+  headers.push('x-content-type-options', 'nosniff')
+  if (isEventStream) headers.push('cache-control', unbuffered(privately(cacheControl)), 'x-accel-buffering', 'no')
+  else headers.push('cache-control', privately(cacheControl))
   // A 304 has no content type, and the stored response keeps its policy.
   if (status === 304 || settings.activeContent.has(path)) {
     if (contentDisposition !== undefined) headers.push('content-disposition', contentDisposition)
@@ -121,7 +124,6 @@ export function responseHead(
     }
   }
   headers.push('vary', withCookie(vary))
-  const isEventStream = eventStream.test(contentType)
   return { headers, contentType, contentEncoding, contentLength, trailer, isEventStream }
 }
 
@@ -198,6 +200,11 @@ function privately(cacheControl: string): string {
   return directives.some(directive => /^no-store$/i.test(directive))
     ? directives.join(', ')
     : ['private', ...directives].join(', ')
+}
+
+/** Tells middleware and balancers that compress to leave events alone, as `X-Accel-Buffering` tells nginx. */
+function unbuffered(cacheControl: string): string {
+  return /(?:^|,)\s*no-transform\s*(?:,|$)/i.test(cacheControl) ? cacheControl : `${cacheControl}, no-transform`
 }
 
 function withCookie(vary: string): string {
