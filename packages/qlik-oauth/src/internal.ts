@@ -21,7 +21,9 @@ export {
   hasMethods,
   invalidOption,
   quoted,
+  rejectUnknownNames,
   rejectUnknownOptions,
+  requireOptions,
   scopeList,
   wholeNumber,
 } from './protocol/option-checks.ts'

@@ -141,7 +141,7 @@ describe('qlikAuth', () => {
       /allows no session\.cookie\.domain/,
     ],
     ['a name with a space', { name: 'my session' }, /^session\.name must be a cookie name/],
-    ['a domain that is none', { cookie: { domain: 'a;b' } }, /^session\.cookie is invalid/],
+    ['a domain that is none', { cookie: { domain: 'a;b' } }, /^session\.cookie\.domain must be the host/],
   ])('refuses a session cookie with %s', (_what, wrong, message) =>
     refuses({ ...common(), ...client, session: { secret, store: new MemoryStore(), ...wrong } }, message),
   )
