@@ -103,6 +103,11 @@ const factories: Readonly<Record<string, OptionsUnderTest>> = {
       home: [],
       cacheSeconds: ['0'],
       mount: [],
+      routes: objects,
+      'routes.login': [],
+      'routes.callback': [],
+      'routes.logout': [],
+      'routes.session': [],
     },
   },
   qlikProxy: {

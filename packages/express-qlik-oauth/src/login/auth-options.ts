@@ -128,7 +128,7 @@ export function authSettings(options: QlikAuthOptions): AuthSettings {
     )
   }
   const { sessionStore, secrets } = checkedSession(options.session, location)
-  const mount = mountPath(options.mount ?? '/qlik')
+  const mount = mountPath(options.mount === undefined ? '/qlik' : options.mount)
   mountAt(location, mount)
   const routes = routePaths(options.routes, mount, location)
   return {
