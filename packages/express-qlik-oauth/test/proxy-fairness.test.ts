@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
-import { afterEach, describe, expect, it } from '@jest/globals'
+import { afterEach, describe, expect, it, jest } from '@jest/globals'
 import { until } from 'test-support/until'
 import type { RestProxyOptions } from '../src/proxy/rest-proxy-options.ts'
 import { proxyTo, tokenSource } from './support/rest-proxy.ts'
@@ -99,7 +99,8 @@ describe('one login', () => {
     expect(third.status).toBe(429)
     // Four connections for requests, and four for streams.
     expect((await get(port, '/qlik/api/v1/x', { cookie: 'mallory' })).status).toBe(200)
-    for (const _ of [1, 2]) expect(await untilText(open(port, ask('ada', '/events')), '\r\n\r\n')).toContain('200 OK')
+    for (const user of ['ada', 'alan'])
+      expect(await untilText(open(port, ask(user, '/events')), '\r\n\r\n')).toContain('200 OK')
     expect((await get(port, '/qlik/api/v1/events', { cookie: 'grace' })).status).toBe(503)
     streams[0]?.destroy()
     await until(async () => {
@@ -140,6 +141,63 @@ describe('one login', () => {
     expect(await from('2001:db8::2:1')).toBe(429)
     expect(await from('2001:db8:0:1::1')).toBe(200)
     expect(await from('192.0.2.1')).toBe(200)
+  })
+})
+
+describe('several users at once', () => {
+  const dripping = (port: number, login: string, count: number) =>
+    Array.from({ length: count }, (_, number) =>
+      open(port, `${ask(login, `/held-${login}-${number}`, 'POST', 'content-length: 1000\r\n')}x`),
+    )
+
+  it('with slow uploads leave connections to those with no request in progress', async () => {
+    const { port, asked, events } = await holdingTenant({ connections: 8, timeouts: { headersMs: 2000 } })
+    const uploads = ['mallory', 'trudy'].flatMap(login => dripping(port, login, 8))
+    await until(() => asked.length === 6)
+    const drip = setInterval(() => {
+      for (const socket of uploads) socket.write('x')
+    }, 50)
+    try {
+      for (const _ of [1, 2, 3]) {
+        const users = ['ada', 'grace'].map(cookie => get(port, '/qlik/api/v1/x', { cookie }))
+        expect((await Promise.all(users)).map(({ status }) => status)).toEqual([200, 200])
+      }
+      expect(asked.filter(url => url.includes('held'))).toHaveLength(6)
+      expect(events).toEqual([])
+    } finally {
+      clearInterval(drip)
+    }
+  })
+
+  it('with event streams leave some to those who have none', async () => {
+    const { port } = await holdingTenant({ connections: 8 })
+    const opened = async (login: string) =>
+      (await untilText(open(port, ask(login, '/events')), '\r\n\r\n')).slice(9, 12)
+    const statuses: Record<string, string[]> = {}
+    for (const login of ['mallory', 'trudy', 'ada', 'grace', 'alan'])
+      statuses[login] = [await opened(login), await opened(login), await opened(login), await opened(login)]
+    expect(statuses).toEqual({
+      mallory: ['200', '200', '200', '200'],
+      trudy: ['200', '200', '503', '503'],
+      ada: ['200', '503', '503', '503'],
+      grace: ['200', '503', '503', '503'],
+      alan: ['503', '503', '503', '503'],
+    })
+  })
+})
+
+describe('clients behind a load balancer', () => {
+  it.each<[string, Partial<RestProxyOptions>, number]>([
+    ['raise one warning without trustProxy', {}, 1],
+    ['raise none with trustProxy', { trustProxy: 1 }, 0],
+    ['raise none when trustProxy is false on purpose', { trustProxy: false }, 0],
+  ])('%s', async (_what, options, expected) => {
+    const warn = jest.spyOn(process, 'emitWarning').mockImplementation(() => {})
+    const { port } = await holdingTenant(options, false)
+    for (const address of ['192.0.2.1', '192.0.2.2'])
+      expect((await get(port, '/qlik/api/v1/x', { 'x-forwarded-for': address })).status).toBe(200)
+    expect(warn.mock.calls.filter(([message]) => String(message).includes('trustProxy'))).toHaveLength(expected)
+    warn.mockRestore()
   })
 })
 

@@ -2,6 +2,8 @@
 export interface ConnectionLimiter {
   /** @returns False when the login has reached its limit. */
   acquire(login: string): boolean
+  /** Whether the login has a connection. */
+  has(login: string): boolean
   /** Gives back one acquired connection. */
   release(login: string): void
 }
@@ -16,6 +18,7 @@ export function connectionLimiter(perLogin: number): ConnectionLimiter {
       taken.set(login, count + 1)
       return true
     },
+    has: login => taken.has(login),
     release(login) {
       const count = taken.get(login) ?? 0
       if (count > 1) taken.set(login, count - 1)

@@ -1,5 +1,6 @@
 import type { IncomingMessage } from 'node:http'
-import { clientAddress, type TrustProxy } from './client-address.ts'
+import type { TrustProxy } from './client-address.ts'
+import { limitNetwork } from './limit-network.ts'
 import { type Mount, mountAt } from './mount.ts'
 import { invalidOption, mountPath } from './option-checks.ts'
 import type { Authenticate } from './principal.ts'
@@ -21,7 +22,8 @@ export interface ProxySettings<Event> {
   readonly authenticate: Authenticate
   readonly publicOrigin: string
   readonly mount: Mount
-  readonly clientAddress: (request: IncomingMessage) => string | undefined
+  /** What the limits of a principal without an id are counted by. */
+  readonly limitNetwork: (request: IncomingMessage) => string
   readonly onEvent: ((event: Event) => void) | undefined
 }
 
@@ -39,8 +41,8 @@ export function proxySettings<Event>(options: ProxyOptions<Event>): ProxySetting
   return {
     authenticate,
     publicOrigin: location.origin,
-    mount: mountAt(location, mountPath(options.mount ?? '/qlik')),
-    clientAddress: clientAddress(options.trustProxy),
+    mount: mountAt(location, mountPath(options.mount === undefined ? '/qlik' : options.mount)),
+    limitNetwork: limitNetwork(options.trustProxy),
     onEvent,
   }
 }

@@ -33,7 +33,29 @@ describe('fair queue', () => {
   it('leaves half of the connections to other logins', () => {
     const { acquire } = queueOf(4)
     expect([1, 2, 3, 4].map(() => acquire('a').started)).toEqual([true, true, false, false])
-    expect([1, 2, 3].map(() => acquire('b').started)).toEqual([true, true, false])
+    expect([1, 2, 3].map(() => acquire('b').started)).toEqual([true, false, false])
+  })
+
+  it('reserves a quarter of the connections for logins with no request in progress', () => {
+    const { acquire, release } = queueOf(8)
+    const started = (login: string) => [1, 2, 3, 4, 5].filter(() => acquire(login).started).length
+    expect([started('a'), started('b'), started('c'), started('d')]).toEqual([4, 2, 1, 1])
+    const waiting = acquire('e')
+    expect(waiting.started).toBe(false)
+    release(acquire('e'))
+    expect(waiting.started).toBe(false)
+  })
+
+  it('serves logins with no request in progress before the further requests of others', () => {
+    const { acquire, release } = queueOf(4)
+    const [first, second] = [acquire('a'), acquire('a')]
+    const third = acquire('a')
+    const others = [acquire('b'), acquire('c')]
+    const last = acquire('d')
+    release(first)
+    expect([third.started, last.started]).toEqual([false, true])
+    for (const request of [second, ...others]) release(request)
+    expect(third.started).toBe(true)
   })
 
   it('serves waiting logins in turn', () => {
@@ -98,8 +120,12 @@ describe('fair queue', () => {
           const runningOf = (name: string): number => running.filter(one => one.login === name).length
           expect(running.length).toBeLessThanOrEqual(concurrent)
           for (const name of ['a', 'b', 'c']) expect(runningOf(name)).toBeLessThanOrEqual(share)
-          const couldStart = inside.some(one => !one.started && runningOf(one.login) < share)
-          if (couldStart) expect(running.length).toBe(concurrent)
+          const open = concurrent - Math.floor(concurrent / 4)
+          const couldStart = inside.some(({ started, login: name }) => {
+            const itsRunning = runningOf(name)
+            return !started && itsRunning < share && running.length < (itsRunning === 0 ? concurrent : open)
+          })
+          expect(couldStart).toBe(false)
         }
         while (inside.length > 0) {
           const index = inside.findIndex(({ started }) => started)

@@ -25,10 +25,11 @@ export interface LoginQueue {
 }
 
 /**
- * Admits requests to one tenant so that no login can take all connections.
+ * Admits requests to one tenant so that few logins cannot take all connections.
  *
- * A login has at most half of the connections; further requests wait until earlier ones of the same login complete.
- * Free connections go to the waiting logins in turn.
+ * A login has at most half of the connections; further requests wait until earlier ones of the same login complete. A
+ * quarter of the connections is reserved for logins with no request in progress, so that to fill them takes as many
+ * logins. Free connections go to the waiting logins in turn, to those with none in progress first.
  */
 export class FairQueue {
   readonly #options: FairQueueOptions
@@ -42,14 +43,19 @@ export class FairQueue {
   })
   /** Logins with requests that no longer fit into `#recent`. */
   readonly #evicted = new Map<string, LoginQueue>()
-  /** Logins with waiting requests and room for them, the one to be served next first. */
-  readonly #next = new Set<LoginQueue>()
+  /** Connections that are open to logins with requests in progress. */
+  readonly #unreserved: number
+  /** Logins that wait with no request in progress, the one to be served next first. */
+  readonly #nextFirst = new Set<LoginQueue>()
+  /** Logins with requests in progress, and room for their waiting ones. */
+  readonly #nextMore = new Set<LoginQueue>()
   #running = 0
   #waiting = 0
 
   constructor(options: FairQueueOptions) {
     this.#options = options
     this.#share = Math.max(1, Math.min(options.perLogin, Math.floor(options.concurrent / 2)))
+    this.#unreserved = unreserved(options.concurrent)
   }
 
   /**
@@ -60,7 +66,7 @@ export class FairQueue {
    */
   acquire(limitKey: string, request: QueuedRequest): LoginQueue {
     const login = this.#recent.get(limitKey) ?? this.#evicted.get(limitKey) ?? this.#open(limitKey)
-    if (login.running < this.#share && login.waiting.length === 0 && this.#running < this.#options.concurrent) {
+    if (login.waiting.length === 0 && login.running < this.#share && this.#hasRoom(login)) {
       this.#start(login, request)
       return login
     }
@@ -68,7 +74,7 @@ export class FairQueue {
     if (this.#waiting >= this.#options.waiting) throw busy()
     login.waiting.push(request)
     this.#waiting += 1
-    if (login.running < this.#share) this.#next.add(login)
+    this.#await(login)
     return login
   }
 
@@ -78,12 +84,12 @@ export class FairQueue {
     if (position >= 0) {
       login.waiting.splice(position, 1)
       this.#waiting -= 1
-      if (login.waiting.length === 0) this.#next.delete(login)
+      if (login.waiting.length === 0) this.#leave(login)
     } else {
       login.running -= 1
       this.#running -= 1
-      if (login.waiting.length > 0) this.#next.add(login)
-      if (this.#next.size > 0) this.#startNext()
+      if (login.waiting.length > 0) this.#await(login)
+      if (this.#nextFirst.size + this.#nextMore.size > 0) this.#startNext()
     }
     if (this.#evicted.size > 0 && login.running + login.waiting.length === 0) this.#evicted.delete(login.limitKey)
   }
@@ -97,20 +103,46 @@ export class FairQueue {
   #start(login: LoginQueue, request: QueuedRequest): void {
     login.running += 1
     this.#running += 1
+    // Behind the other logins that wait.
+    if (login.waiting.length > 0) this.#await(login)
     request.start()
   }
 
+  #hasRoom({ running }: LoginQueue): boolean {
+    return this.#running < (running === 0 ? this.#options.concurrent : this.#unreserved)
+  }
+
+  /** Keeps the place of a login that waits already. */
+  #await(login: LoginQueue): void {
+    if (login.running > 0) {
+      if (login.running < this.#share) this.#nextMore.add(login)
+      return
+    }
+    this.#nextMore.delete(login)
+    this.#nextFirst.add(login)
+  }
+
+  #leave(login: LoginQueue): void {
+    this.#nextFirst.delete(login)
+    this.#nextMore.delete(login)
+  }
+
   #startNext(): void {
-    const [login] = this.#next
-    if (login === undefined || this.#running >= this.#options.concurrent) return
-    this.#next.delete(login)
+    const [first] = this.#nextFirst
+    const [more] = this.#nextMore
+    const login = first ?? more
+    if (login === undefined || !this.#hasRoom(login)) return
+    this.#leave(login)
     const request = login.waiting.shift()
     if (request === undefined) return
     this.#waiting -= 1
-    // Behind the other logins that wait.
-    if (login.waiting.length > 0 && login.running + 1 < this.#share) this.#next.add(login)
     this.#start(login, request)
   }
+}
+
+/** The part of the connections, or of the event streams, that is open to those who have some already. */
+export function unreserved(connections: number): number {
+  return connections - Math.floor(connections / 4)
 }
 
 export function busy(): QlikOAuthError {

@@ -1,7 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { QlikOAuthError } from 'qlik-oauth'
 import { callApplication } from '../http/call-application.ts'
-import { clientNetwork } from '../http/client-address.ts'
 import { describeError, httpError, sendError } from '../http/error-response.ts'
 import type { Authenticate } from '../http/principal.ts'
 import { traceIdOf } from '../http/request-context.ts'
@@ -124,18 +123,13 @@ export function restProxy(options: RestProxyOptions): RestProxy {
     if (principal === undefined) throw new QlikOAuthError('ERR_LOGIN_REQUIRED', 'Not authenticated')
     // It may have taken longer than the grace.
     refuseWhenClosed()
-    const limitKey = principal.user ?? principal.id ?? networkOf(request)
+    const limitKey = principal.user ?? principal.id ?? settings.limitNetwork(request)
     const pool = tenants.to(principal.tokens.tenant)
     return { request, response, method, target, path, hasBody, principal, limitKey, pool, settings }
   }
 
   function refuseWhenClosed(): void {
     if (state === 'closed') throw httpError('ERR_CLOSING', 'Try again in a moment.')
-  }
-
-  function networkOf(request: IncomingMessage): string {
-    const address = settings.clientAddress(request)
-    return `network ${clientNetwork(address)}`
   }
 
   /** Resolves when no request is in progress, or after `graceMs`. */

@@ -1,7 +1,7 @@
 import { tenantOrigin } from 'qlik-oauth/internal'
 import { buildConnector, Pool } from 'undici'
 import { connectionLimiter } from '../http/connection-limiter.ts'
-import { busy, FairQueue, tooManyRequests } from './fair-queue.ts'
+import { busy, FairQueue, tooManyRequests, unreserved } from './fair-queue.ts'
 import { type TenantLinks, tenantLinks } from './response/tenant-links.ts'
 import type { RestProxySettings } from './rest-proxy-options.ts'
 import { TenantConnection } from './tenant-connection.ts'
@@ -58,8 +58,9 @@ export function tenantPools(settings: RestProxySettings, isOpen: (path: string) 
         waiting: settings.waiting,
       }),
       openStream(limitKey) {
+        const isFirst = !streamsOf.has(limitKey)
         if (!streamsOf.acquire(limitKey)) throw tooManyRequests()
-        if (streams >= settings.connections) {
+        if (streams >= (isFirst ? settings.connections : unreserved(settings.connections))) {
           streamsOf.release(limitKey)
           throw busy()
         }

@@ -4,7 +4,6 @@ import type { Duplex } from 'node:stream'
 import { QlikOAuthError } from 'qlik-oauth'
 import { unlessAborted, withAccessToken } from 'qlik-oauth/internal'
 import { callApplication } from '../http/call-application.ts'
-import { clientNetwork } from '../http/client-address.ts'
 import { connectionLimiter } from '../http/connection-limiter.ts'
 import { describeError, httpError } from '../http/error-response.ts'
 import { refuseUpgrade } from '../http/http-server.ts'
@@ -127,7 +126,7 @@ export function socketProxy(options: SocketProxyOptions): SocketProxy {
     requireOrigin(request, settings.publicOrigin)
     signal.throwIfAborted()
     proxied.appId = target.appId
-    const login = principal.id ?? `network ${clientNetwork(settings.clientAddress(request))}`
+    const login = principal.id ?? settings.limitNetwork(request)
     const retryAfterSeconds = upgrades.count(login)
     if (retryAfterSeconds !== undefined)
       throw httpError('ERR_TOO_MANY_LOGIN_UPGRADES', 'Too many sockets were opened.', { retryAfterSeconds })
