@@ -8,14 +8,14 @@ export type { IncomingRequest } from './http/request-target.ts'
 export { requireSameOrigin } from './http/same-origin.ts'
 export type { QlikAuthOptions, TenantOptions } from './login/auth-options.ts'
 export type { QlikEventName, QlikEvents } from './login/events.ts'
+export type { FrameOptions } from './login/frames/frame-options.ts'
 export type { LoginGuards } from './login/guards.ts'
 export type { RequestLogin } from './login/request-login.ts'
 export type { RoutePaths } from './login/route-paths.ts'
 export { sessionCookie } from './login/session-cookie.ts'
-export type { LoginSummary, UserLogins } from './login/user-logins.ts'
-export type { PathRule, ProxiedMethod } from './proxy/path-rules.ts'
+export type { PathRule } from './proxy/path-rules.ts'
 export type { ProxyOptions, RestProxyEvent } from './proxy/rest-proxy-options.ts'
-export { type QlikAuth, qlikAuth } from './qlik-auth.ts'
+export { type LoginSummary, type QlikAuth, qlikAuth } from './qlik-auth.ts'
 export {
   type ProxyCloseOptions,
   type QlikProxy,

@@ -67,8 +67,7 @@ export interface QlikProxy {
  */
 export function qlikProxy(options: QlikProxyOptions): QlikProxy {
   rejectUnknownOptions('qlikProxy', options, ['authenticate', 'publicUrl', 'mount', 'proxy', 'sockets'])
-  const { mount: path = '/qlik' } = options
-  const mount = mountPath(path)
+  const mount = mountPath(options.mount ?? '/qlik')
   return mountedProxy([mountAt(publicLocation(options.publicUrl), mount)], proxyServer({ ...options, mount }))
 }
 

@@ -133,8 +133,7 @@ describe('a session cookie that is signed again', () => {
     ['maxAge', { maxAge: 3_600_000 }, [/; Expires=/], false],
     [
       'partitioned and priority',
-      // As a function: options are checked against publicUrl, which is http here.
-      () => ({ secure: 'auto', partitioned: true, priority: 'high' }),
+      { secure: 'auto', partitioned: true, priority: 'high' },
       [/; Partitioned/, /; Priority=High/],
       true,
     ],

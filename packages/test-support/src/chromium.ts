@@ -1,13 +1,17 @@
-import { type Browser, chromium, type Locator, type Page } from 'playwright-core'
+import { type Browser, type BrowserContext, chromium, type Locator, type Page } from 'playwright-core'
 import { chromiumPath } from './programs.ts'
 
-export type { Browser, Page }
+export type { Browser, BrowserContext, Page }
 
-/** Starts the Chromium of this machine, or that of `CHROMIUM_PATH`. */
-export async function launchChromium(): Promise<Browser> {
+/**
+ * Starts the Chromium of this machine, or that of `CHROMIUM_PATH`.
+ *
+ * @param more Further switches of the command line.
+ */
+export async function launchChromium(more: readonly string[] = []): Promise<Browser> {
   const executablePath = chromiumPath()
   if (executablePath === undefined) throw new Error('Chromium is missing. Install it, or set CHROMIUM_PATH')
-  return await chromium.launch({ executablePath, args: flags })
+  return await chromium.launch({ executablePath, args: [...flags, ...more] })
 }
 
 /** What a page complains of: errors on its console, and errors that nobody caught. The list grows as they come. */

@@ -13,6 +13,7 @@ import { type PublicLocation, publicLocation } from '../http/public-location.ts'
 import type { IncomingRequest } from '../http/request-target.ts'
 import type { ProxyOptions } from '../proxy/rest-proxy-options.ts'
 import type { SocketOptions } from '../socket/socket-proxy-options.ts'
+import { checkedFrames, type FrameOptions } from './frames/frame-options.ts'
 import { returnPath } from './return-path.ts'
 import { type RoutePaths, routePaths } from './route-paths.ts'
 import type { SessionSecret } from './session-cookie.ts'
@@ -74,12 +75,6 @@ interface CommonOptions {
    * @default 60
    */
   readonly loginRateLimit?: number
-  /**
-   * Logins that a user may have at one tenant; a further one ends the oldest with the reason `login_limit`. 0: no limit.
-   *
-   * @default 0
-   */
-  readonly maxLoginsPerUser?: number
   /** Path of the page shown after logout, and after a login without a return path. @default '/' */
   readonly home?: string
   /**
@@ -88,6 +83,8 @@ interface CommonOptions {
    * @default 0
    */
   readonly cacheSeconds?: number
+  /** Lets pages of other sites embed the application. @default none */
+  readonly frames?: FrameOptions
   /** Path below which the tenant appears, below `publicUrl`. @default '/qlik' */
   readonly mount?: string
   /** Paths of the routes of the login, below `publicUrl`; each has a default below `/auth`. */
@@ -110,11 +107,11 @@ export interface AuthSettings {
   readonly refreshLeewaySeconds: number
   readonly cacheSeconds: number
   readonly loginRateLimit: number
-  readonly maxLoginsPerUser: number
   /** Below the base path of the application, as all paths here. */
   readonly home: string
   readonly mount: string
   readonly routes: RoutePaths
+  readonly frames: FrameOptions | undefined
 }
 
 /** @throws ERR_CONFIGURATION for an option that is unknown, invalid, or contradicts another. */
@@ -135,7 +132,7 @@ export function authSettings(options: QlikAuthOptions): AuthSettings {
     )
   }
   const { sessionStore, secrets } = checkedSession(options.session, location)
-  const mount = mountPath(options.mount === undefined ? '/qlik' : options.mount)
+  const mount = mountPath(options.mount ?? '/qlik')
   mountAt(location, mount)
   const routes = routePaths(options.routes, mount, location)
   return {
@@ -154,10 +151,10 @@ export function authSettings(options: QlikAuthOptions): AuthSettings {
     ),
     cacheSeconds,
     loginRateLimit: wholeNumber('loginRateLimit', options.loginRateLimit, 60, 0),
-    maxLoginsPerUser: wholeNumber('maxLoginsPerUser', options.maxLoginsPerUser, 0, 0),
     home: homePath(options.home, location, routes),
     mount,
     routes,
+    frames: checkedFrames(options.frames, options.session),
   }
 }
 
@@ -172,11 +169,11 @@ const optionNames: readonly (keyof CommonOptions | keyof OneTenant)[] = [
   'absoluteSeconds',
   'refreshLeewaySeconds',
   'loginRateLimit',
-  'maxLoginsPerUser',
   'home',
   'cacheSeconds',
   'mount',
   'routes',
+  'frames',
   'proxy',
   'sockets',
 ]

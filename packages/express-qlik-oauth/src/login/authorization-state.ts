@@ -12,6 +12,8 @@ export interface AuthorizationState {
   readonly returnTo: string
   /** Hash of the transaction cookie. */
   readonly cookieHash: string
+  /** Whether the login belongs to a frame: the window where it happens hands the response over. */
+  readonly framed: boolean
   /** How many times the login was started again because its transaction was gone. */
   readonly restarts: number
   /** Seconds since the epoch. */
@@ -30,22 +32,23 @@ export function authorizationStates(secrets: readonly SessionSecret[]): Authoriz
   const ring = keyRing(secrets.map(secret => createHmac('sha256', secret).update('qlik-oauth login state').digest()))
 
   return {
-    seal({ returnTo, cookieHash, restarts }) {
+    seal({ returnTo, cookieHash, restarts, framed }) {
       // Servers limit the length of a URL. The transaction keeps the whole path; only a restart falls back to `home`.
       const shortPath = returnTo.length <= 512 ? returnTo : ''
       const id = randomBytes(16).toString('base64url')
       const issuedAt = Math.floor(Date.now() / 1000)
-      return ring.seal(JSON.stringify([id, shortPath, cookieHash, restarts, issuedAt]), 'state')
+      return ring.seal(JSON.stringify([id, shortPath, cookieHash, restarts, issuedAt, framed]), 'state')
     },
     unseal(state) {
       const text = ring.unseal(state, 'state')
       if (text === undefined) return undefined
-      const [id, returnTo, cookieHash, restarts, issuedAt]: unknown[] = JSON.parse(text)
+      const [id, returnTo, cookieHash, restarts, issuedAt, framed]: unknown[] = JSON.parse(text)
       return {
         id: String(id),
         returnTo: String(returnTo),
         cookieHash: String(cookieHash),
         restarts: Number(restarts),
+        framed: framed === true,
         issuedAt: Number(issuedAt ?? 0),
       }
     },

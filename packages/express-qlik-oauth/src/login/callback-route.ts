@@ -5,7 +5,12 @@ import { isNavigation, isPrefetch } from '../http/navigation.ts'
 import type { AuthContext } from './auth-context.ts'
 import { type AuthorizationState, transactionKey } from './authorization-state.ts'
 import { createLogin, redeemCode } from './code-exchange.ts'
+import { handOver } from './frames/frame-login.ts'
+import { isFramed } from './frames/frame-options.ts'
+import { loginAddress } from './login-address.ts'
 import { limitLogins, startTransaction } from './login-route.ts'
+import { repeatsFromOwnPage } from './strict-cookie.ts'
+import type { TenantConfiguration } from './tenant-registry.ts'
 import { type TransactionCookie, transactionCookieHash, transactionCookieSeconds } from './transaction-cookie.ts'
 
 /**
@@ -20,6 +25,7 @@ export async function callbackRoute(context: AuthContext, request: Request, resp
   response.set({ 'cache-control': 'no-store', 'referrer-policy': 'no-referrer' })
   // A HEAD request or a prefetch must not use up the code. RFC 9110, section 9.2.1.
   if (request.method === 'HEAD' || isPrefetch(request)) return void response.status(204).end()
+  if (repeatsFromOwnPage(context, request, response, { fromUser: true })) return
   try {
     await callback(context, request, response)
   } catch (error) {
@@ -35,6 +41,8 @@ async function callback(context: AuthContext, request: Request, response: Respon
   const parameters = new URL(request.originalUrl, 'http://app.invalid').searchParams
   const text = parameters.getAll('state').length === 1 ? (parameters.get('state') ?? '') : ''
   const state = text.length > maxStateLength ? undefined : states.unseal(text)
+  if (state?.framed === true && !isFramed(request))
+    return await handOver(context, request, response, { state, tenant: tenantOfPath(context, request) })
   const cookie = state === undefined ? undefined : boundCookie(context, request, state)
   if (state === undefined || cookie === undefined) return await refuseOrGoHome(context, request, response)
 
@@ -91,12 +99,10 @@ async function restart(
   context: AuthContext,
   request: Request,
   response: Response,
-  { id, returnTo, restarts, issuedAt }: AuthorizationState,
+  { id, returnTo, restarts, issuedAt, framed }: AuthorizationState,
 ): Promise<void> {
-  const { tenants, settings } = context
-  const tenant =
-    tenants.ofRequest(request) ??
-    tenants.all.find(({ callbackPath }) => callbackPath === callbackPathOf(context, request))
+  const { settings } = context
+  const tenant = tenantOfPath(context, request)
   const mayRestart =
     restarts === 0 &&
     tenant !== undefined &&
@@ -106,9 +112,17 @@ async function restart(
   if (!mayRestart || (await context.peekLogin(request)) !== undefined)
     return await refuseOrGoHome(context, request, response)
 
+  // The tenant's login page refuses frames: this route shows the page of the frame again.
+  if (framed) return response.redirect(302, loginAddress(context, request, returnTo))
   await limitLogins(context, request)
   // The counter lives as long as the transaction cookie, without which the state is refused.
   if ((await settings.store.increment(transactionKey(`restart ${id}`), transactionCookieSeconds)) > 1)
     return await refuseOrGoHome(context, request, response)
   await startTransaction(context, request, response, tenant, { returnTo, restarts: restarts + 1 })
+}
+
+function tenantOfPath(context: AuthContext, request: Request): TenantConfiguration | undefined {
+  const { tenants } = context
+  const path = callbackPathOf(context, request)
+  return tenants.ofRequest(request) ?? tenants.all.find(({ callbackPath }) => callbackPath === path)
 }

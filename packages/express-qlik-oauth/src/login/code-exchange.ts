@@ -13,7 +13,6 @@ import {
 import { loginKey, revokeTokens } from 'qlik-oauth/internal'
 import { configurationError } from '../http/option-checks.ts'
 import type { AuthContext } from './auth-context.ts'
-import { loginDevice } from './login-device.ts'
 import { sessionStoreError } from './session-store.ts'
 import type { TenantConfiguration } from './tenant-registry.ts'
 
@@ -77,7 +76,7 @@ export async function createLogin(
     await new Promise<void>((resolve, reject) =>
       request.session.regenerate(error => (error ? reject(sessionStoreError(error)) : resolve())),
     )
-    await logins.create(loginKey(request.sessionID), { client, user, tokens, device: loginDevice(request) }, request)
+    await logins.create(loginKey(request.sessionID), { client, user, tokens }, request)
   } catch (error) {
     await revokeUnused(emit, request, client, tokens)
     throw error

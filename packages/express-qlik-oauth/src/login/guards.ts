@@ -4,6 +4,8 @@ import { type Login, missingScopes, scopeList } from 'qlik-oauth/internal'
 import { httpError, sendError } from '../http/error-response.ts'
 import { isNavigation } from '../http/navigation.ts'
 import type { AuthContext } from './auth-context.ts'
+import { frameAncestors } from './frames/frame-options.ts'
+import { loginAddress } from './login-address.ts'
 import { requestLogin } from './request-login.ts'
 import { returnPath } from './return-path.ts'
 
@@ -61,6 +63,7 @@ async function requiredLogin(context: AuthContext, request: Request, response: R
   const login = await context.findLogin(request)
   if (login !== undefined) {
     setLogin(request, response, login)
+    allowFrames(context, response)
     return login
   }
   response.set('cache-control', 'no-store')
@@ -68,8 +71,7 @@ async function requiredLogin(context: AuthContext, request: Request, response: R
     const { home, routes } = context.settings
     const location = context.tenants.locationOf(request)
     const returnTo = returnPath(location.pathOf(request), { location, routes }) ?? location.publicPath(home)
-    // Absolute: a login that begins under another name of this server ends where the browser sends its cookies.
-    response.redirect(302, `${location.url(routes.login)}?returnTo=${encodeURIComponent(returnTo)}`)
+    response.redirect(302, loginAddress(context, request, returnTo))
   } else {
     sendError(response, new QlikOAuthError('ERR_LOGIN_REQUIRED', 'Not authenticated'))
   }
@@ -89,4 +91,10 @@ function setLogin(request: Request, response: Response, login: Login): void {
   // The page may show data of its user, so no shared cache may store it.
   if (!response.hasHeader('cache-control')) response.set('cache-control', 'private, no-cache')
   response.vary('cookie')
+}
+
+/** The application's own policy, such as helmet's, has precedence. */
+function allowFrames({ settings: { frames } }: AuthContext, response: Response): void {
+  if (frames !== undefined && !response.hasHeader('content-security-policy'))
+    response.set('content-security-policy', `frame-ancestors ${frameAncestors(frames).join(' ')}`)
 }

@@ -7,9 +7,11 @@ import { isPrefetch } from '../http/navigation.ts'
 import { configurationError } from '../http/option-checks.ts'
 import type { AuthContext } from './auth-context.ts'
 import { transactionKey } from './authorization-state.ts'
-import { returnPath } from './return-path.ts'
+import { frameOf, keepOpener } from './frames/frame-options.ts'
+import { requestedPath, returnAddress } from './login-address.ts'
 import { cookieOptions, isSecureRequest } from './session-cookie.ts'
 import { clearInvalidCookie } from './session-recovery.ts'
+import { isRepeated, repeatsFromOwnPage } from './strict-cookie.ts'
 import type { TenantConfiguration } from './tenant-registry.ts'
 import { type TransactionCookie, transactionCookieHash } from './transaction-cookie.ts'
 
@@ -24,35 +26,39 @@ export async function loginRoute(context: AuthContext, request: Request, respons
   // A link on another site may start a login; an image or a script there may not.
   if (request.headers['sec-fetch-site'] === 'cross-site' && request.headers['sec-fetch-mode'] !== 'navigate')
     throw httpError('ERR_CROSS_SITE', 'A login starts with a navigation to this address.')
+  if (repeatsFromOwnPage(context, request, response, { fromUser: false })) return
   const parameters = new URL(request.originalUrl, 'http://app.invalid').searchParams
-  const returns = parameters.getAll('returnTo')
   const tenant = context.tenants.ofRequest(request)
   if (tenant === undefined) throw httpError('ERR_REQUEST_INVALID', 'The request names no known tenant to log in at.')
 
-  const { routes } = context.settings
+  const returnTo = requestedPath(context, parameters, tenant.location)
+  // The guard that redirected here saw a request without its Strict cookie.
+  if (isRepeated(request) && (await context.peekLogin(request)) !== undefined)
+    return response.redirect(302, returnAddress(context, request, returnTo))
+
   clearInvalidCookie(context, request, response)
   refuseInsecure(context, request)
   await limitLogins(context, request)
+  const frame = context.settings.frames === undefined ? undefined : frameOf(parameters)
   await startTransaction(context, request, response, tenant, {
-    returnTo: returnPath(returns.length === 1 ? returns[0] : undefined, { location: tenant.location, routes }) ?? '',
+    returnTo,
     restarts: 0,
+    ...(frame === undefined ? {} : { frame }),
   })
 }
 
 /** Writes the authorization transaction, binds it to the browser, and redirects to the authorization endpoint. */
 export async function startTransaction(
-  { settings: { store }, states, transactionCookies, peekLogin }: AuthContext,
+  context: AuthContext,
   request: Request,
   response: Response,
   { client, redirectUri }: TenantConfiguration,
-  { returnTo, restarts }: { returnTo: string; restarts: number },
+  { returnTo, restarts, frame }: LoginStart,
 ): Promise<void> {
-  const previous = transactionCookies.all(request)[0] ?? transactionCookies.create()
-  // A logged-in user who logs in again, perhaps as another user, is not in a loop.
-  const isLoggedIn = (await peekLogin(request).catch(isUnreadable)) !== undefined
-  const cookie = isLoggedIn ? { ...previous, loops: 0, completed: 0 } : countLoop(previous)
-  const cookieHash = transactionCookieHash(cookie)
-  const state = states.seal({ returnTo, cookieHash, restarts })
+  const { settings, states, transactionCookies } = context
+  const cookie = frame === undefined ? await bindingCookie(context, request) : undefined
+  const cookieHash = cookie === undefined ? (frame ?? '') : transactionCookieHash(cookie)
+  const state = states.seal({ returnTo, cookieHash, restarts, framed: frame !== undefined })
   const { url, codeVerifier } = await createAuthorizationRequest(client, { redirectUri, state })
   const transaction = {
     tenant: client.tenant,
@@ -62,10 +68,29 @@ export async function startTransaction(
     returnTo,
     cookieHash,
   }
-  await store.saveTransaction(transactionKey(state), transaction, transactionSeconds)
+  await settings.store.saveTransaction(transactionKey(state), transaction, transactionSeconds)
 
-  response.append('set-cookie', transactionCookies.set(cookie))
+  if (cookie === undefined) keepOpener(response)
+  else response.append('set-cookie', transactionCookies.set(cookie))
   response.redirect(302, url)
+}
+
+interface LoginStart {
+  readonly returnTo: string
+  readonly restarts: number
+  /** Hash of the transaction cookie of the frame that the login belongs to. */
+  readonly frame?: string
+}
+
+/** The cookie that binds the transaction to the browser. */
+async function bindingCookie(
+  { transactionCookies, peekLogin }: AuthContext,
+  request: Request,
+): Promise<TransactionCookie> {
+  const previous = transactionCookies.all(request)[0] ?? transactionCookies.create()
+  // A logged-in user who logs in again, perhaps as another user, is not in a loop.
+  const isLoggedIn = (await peekLogin(request).catch(isUnreadable)) !== undefined
+  return isLoggedIn ? { ...previous, loops: 0, completed: 0 } : countLoop(previous)
 }
 
 /** A login that cannot be read, such as one sealed with an unknown key, must not prevent a new one. */
@@ -79,7 +104,7 @@ const transactionSeconds = 600
  *
  * @throws ERR_LOGIN_LOOP
  */
-function countLoop(cookie: TransactionCookie): TransactionCookie {
+export function countLoop(cookie: TransactionCookie): TransactionCookie {
   const loops = Date.now() / 1000 - cookie.completed < loopSeconds ? cookie.loops + 1 : 0
   if (loops < maxLoops) return { ...cookie, loops, completed: 0 }
   throw new QlikOAuthError(

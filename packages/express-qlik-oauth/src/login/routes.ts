@@ -4,6 +4,7 @@ import { httpError, sendError } from '../http/error-response.ts'
 import { isNavigation } from '../http/navigation.ts'
 import type { AuthContext } from './auth-context.ts'
 import { callbackRoute } from './callback-route.ts'
+import { framedLogin, isFramedLogin } from './frames/frame-login.ts'
 import { loginRoute } from './login-route.ts'
 import { logoutRoute } from './logout-route.ts'
 import { clearInvalidCookie, recoverSession } from './session-recovery.ts'
@@ -45,6 +46,7 @@ function entryOf({ settings: { routes }, tenants }: AuthContext, request: Reques
 /** Link checkers send HEAD. It must not start a login; 405 would make many of them try GET. */
 async function loginOrHead(context: AuthContext, request: Request, response: Response): Promise<void> {
   if (request.method === 'HEAD') response.set('cache-control', 'no-store').status(204).end()
+  else if (isFramedLogin(context, request)) await framedLogin(context, request, response)
   else await loginRoute(context, request, response)
 }
 

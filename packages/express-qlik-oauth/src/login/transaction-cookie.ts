@@ -1,8 +1,10 @@
 import { randomBytes } from 'node:crypto'
 import type { IncomingMessage } from 'node:http'
-import { parse, serialize } from 'cookie'
+import { parse, type SerializeOptions, serialize } from 'cookie'
+import type { SessionOptions } from 'express-session'
 import { sha256 } from 'qlik-oauth/internal'
 import type { PublicLocation } from '../http/public-location.ts'
+import type { FrameOptions } from './frames/frame-options.ts'
 import { hostCookie } from './session-cookie.ts'
 
 /**
@@ -28,9 +30,17 @@ export interface TransactionCookies {
   clear(cookie: TransactionCookie): string
 }
 
-export function transactionCookies(location: PublicLocation): TransactionCookies {
-  const { name: ownName, attributes } = hostCookie(location, 'qlik-login')
+/**
+ * @param settings In a frame, browsers send a cookie of another site only with the attributes that the session's cookie
+ * needs there too.
+ */
+export function transactionCookies(
+  location: PublicLocation,
+  settings: { readonly session?: SessionOptions; readonly frames?: FrameOptions | undefined } = {},
+): TransactionCookies {
+  const { name: ownName, attributes: own } = hostCookie(location, 'qlik-login')
   const prefix = `${ownName}-`
+  const attributes: SerializeOptions = { ...own, ...(own.secure ? crossSite(settings) : {}) }
 
   return {
     all(request) {
@@ -47,6 +57,15 @@ export function transactionCookies(location: PublicLocation): TransactionCookies
       serialize(name, `${secret}.${loops}.${completed}`, { ...attributes, maxAge: transactionCookieSeconds }),
     clear: ({ name }) => serialize(name, '', { ...attributes, maxAge: 0 }),
   }
+}
+
+/** `SameSite=None` and `Partitioned`, if the session's cookie has them. A function is called with a request only: then `frames` decides. */
+function crossSite({ session, frames }: Parameters<typeof transactionCookies>[1] & object): SerializeOptions {
+  const { cookie = {} } = session ?? {}
+  if (typeof cookie === 'function') return frames === undefined ? {} : { sameSite: 'none', partitioned: true }
+  const { sameSite, partitioned } = cookie
+  const isNone = ['none', 'auto'].includes(String(sameSite).toLowerCase())
+  return { ...(isNone ? { sameSite: 'none' } : {}), ...(partitioned === true ? { partitioned } : {}) }
 }
 
 /** Longer than a transaction, so that a user who takes too long at the tenant starts again instead of failing. */
