@@ -2,6 +2,7 @@ import { once } from 'node:events'
 import { createRequire } from 'node:module'
 import { afterEach, describe, expect, it } from '@jest/globals'
 import express5, { type Express } from 'express'
+import { QlikOAuthError } from 'qlik-oauth'
 import { WebSocket, WebSocketServer } from 'ws'
 import { type QlikProxy, qlikProxy } from '../src/qlik-proxy.ts'
 import { fromOurPage, publicUrl, tokenSource } from './support/rest-proxy.ts'
@@ -77,6 +78,16 @@ describe.each([
     socket.send('hello')
     const [data] = await once(socket, 'message')
     expect(String(data)).toBe('tenant /app/1 hello')
+  })
+
+  it('an error that Express responds to has the headers of its status', async () => {
+    const { port } = await application(app => {
+      app.get('/private', (_request, _response, next) => next(new QlikOAuthError('ERR_SESSION_EXPIRED', 'ended')))
+    })
+    expect(await get(port, '/private')).toMatchObject({
+      status: 401,
+      headers: { 'www-authenticate': expect.stringContaining('Session'), 'cache-control': 'no-store' },
+    })
   })
 
   it('names the cause when a body parser runs before it', async () => {

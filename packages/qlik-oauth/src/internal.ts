@@ -12,7 +12,7 @@ export {
   validateAuthorizationResponse,
 } from './protocol/authorization.ts'
 export { clientOptionNames } from './protocol/client.ts'
-export { messageOf } from './protocol/errors.ts'
+export { challenge, messageOf } from './protocol/errors.ts'
 export { sha256 } from './protocol/hash.ts'
 export { escapeHtml } from './protocol/html.ts'
 export { isObject } from './protocol/json.ts'

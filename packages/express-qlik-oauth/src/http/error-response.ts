@@ -49,17 +49,10 @@ export function errorResponse(error: unknown, traceId = newTraceId()): ErrorResp
       'content-length': String(Buffer.byteLength(body)),
       'x-content-type-options': 'nosniff',
       ...headers,
-      ...(status === 401 ? { 'www-authenticate': challenge } : {}),
     },
     body,
   }
 }
-
-/**
- * A 401 must have a challenge (RFC 9110, section 15.5.2). No registered scheme stands for a session cookie, and
- * browsers open a dialog for those they know, such as Basic.
- */
-export const challenge = 'Session realm="application"'
 
 /**
  * Responds to a request with an error.

@@ -1,4 +1,5 @@
 import { describe, expect, it } from '@jest/globals'
+import { type ErrorCode, errorCatalogue } from './error-catalogue.ts'
 import * as own from './errors.ts'
 
 /** A second copy of the module, as when two versions of this package are installed. */
@@ -52,5 +53,14 @@ describe('the error classes of two copies of this package', () => {
     expect(new other.QlikOAuthError('ERR_TIER', 'not mine') instanceof OwnError).toBe(false)
     expect(token instanceof OwnTokenError).toBe(false)
     expect(new OwnTokenError({ error: 'invalid_grant', status: 400 }) instanceof other.TokenResponseError).toBe(true)
+  })
+})
+
+describe('the headers of an error', () => {
+  it('have a challenge for every 401, and for no other status', () => {
+    for (const code of Object.keys(errorCatalogue) as ErrorCode[]) {
+      const { status, headers } = new own.QlikOAuthError(code, 'message')
+      expect([code, headers['www-authenticate']]).toEqual([code, status === 401 ? own.challenge : undefined])
+    }
   })
 })

@@ -13,6 +13,12 @@ export interface ErrorDetails {
 }
 
 /**
+ * A 401 must have a challenge (RFC 9110, section 15.5.2). No registered scheme stands for a session cookie, and
+ * browsers open a dialog for those they know, such as Basic.
+ */
+export const challenge = 'Session realm="application"'
+
+/**
  * The error class of qlik-oauth and express-qlik-oauth. Switch on `code`, read `message`; `cause` holds the underlying
  * failure.
  *
@@ -45,6 +51,7 @@ export class QlikOAuthError extends Error {
   get headers(): Readonly<Record<string, string>> {
     return {
       'cache-control': 'no-store',
+      ...(this.status === 401 ? { 'www-authenticate': challenge } : {}),
       ...(this.retryAfterSeconds === undefined ? {} : { 'retry-after': String(this.retryAfterSeconds) }),
       ...(this.allow === undefined ? {} : { allow: this.allow.join(', ') }),
     }
