@@ -2,7 +2,15 @@ import { once } from 'node:events'
 import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals'
-import { machineTokens, memoryLoginStore, qlikClient, type TokenSource } from 'qlik-oauth'
+import {
+  anonymousTokens,
+  impersonatedTokens,
+  machineTokens,
+  memoryLoginStore,
+  type QlikClient,
+  qlikClient,
+  type TokenSource,
+} from 'qlik-oauth'
 import { WebSocket } from 'ws'
 import { type QlikProxy, qlikProxy } from '../src/index.ts'
 
@@ -13,10 +21,17 @@ let origin: string
 let tokenRequests: number
 let close: () => Promise<void>
 
-beforeEach(async () => {
+/** Every kind of token source whose tokens belong to no login. */
+const sources: readonly [kind: string, make: (client: QlikClient) => TokenSource][] = [
+  ['of a machine', client => machineTokens({ client, store: memoryLoginStore() })],
+  ['of an impersonated user', client => impersonatedTokens({ client, store: memoryLoginStore() })({ userId: 'ada' })],
+  ['of anonymous visitors', client => anonymousTokens({ client, store: memoryLoginStore(), accessCode: 'open' })],
+]
+
+async function start(source: (client: QlikClient) => TokenSource): Promise<void> {
   tokenRequests = 0
   tenant = createServer((request, response) => {
-    if (request.url === '/oauth/token') {
+    if (request.url?.startsWith('/oauth/token') === true) {
       const tokens = { access_token: `token-${++tokenRequests}`, token_type: 'bearer', expires_in: 3600 }
       response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify(tokens))
     } else {
@@ -28,7 +43,7 @@ beforeEach(async () => {
     socket.end('HTTP/1.1 401 Unauthorized\r\ncontent-length: 0\r\nconnection: close\r\n\r\n'),
   )
   const client = qlikClient({ tenant: await listen(tenant), clientId: 'machine', clientSecret: 'hush' })
-  const tokens: TokenSource = machineTokens({ client, store: memoryLoginStore() })
+  const tokens = source(client)
 
   application = createServer()
   origin = await listen(application)
@@ -42,7 +57,7 @@ beforeEach(async () => {
     await qlik.close()
     await client.close()
   }
-})
+}
 afterEach(async () => {
   await close()
   for (const server of [application, tenant]) {
@@ -59,7 +74,9 @@ async function listen(server: Server): Promise<string> {
 /** One token at first, and one that replaces it when it is rejected. */
 const bound = 2
 
-describe('a tenant that rejects every token', () => {
+describe.each(sources)('a tenant that rejects every token %s', (_kind, source) => {
+  beforeEach(() => start(source))
+
   it('gets two token requests for a flood of GETs', async () => {
     const status = async () => (await fetch(`${origin}/qlik/api/v1/items`)).status
     for (let round = 0; round < 10; round++)

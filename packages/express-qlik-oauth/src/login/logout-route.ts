@@ -21,9 +21,12 @@ export async function logoutRoute(context: AuthContext, request: Request, respon
   requireSameOrigin(request, location.origin)
   response.set('cache-control', 'no-store')
   const cookie = expiredSessionCookie(context, request)
-  for (const { login } of sessionIds(request)) await logins.end(login, 'logout', request)
-  // The login has ended; losing the application's own session data is not worth an error.
-  if (request.session !== undefined) await new Promise<void>(resolve => request.session.destroy(() => resolve()))
+  const ids = sessionIds(request)
+  for (const { login } of ids) await logins.end(login, 'logout', request)
+  await dropSession(
+    request,
+    ids.some(({ id }) => id === request.sessionID),
+  )
 
   response.append('set-cookie', cookie)
   for (const transaction of transactionCookies.all(request))
@@ -31,4 +34,12 @@ export async function logoutRoute(context: AuthContext, request: Request, respon
   if (request.headers['sec-fetch-mode'] === 'navigate' || request.accepts(['json', 'html']) === 'html')
     response.redirect(303, location.publicPath(settings.home))
   else response.status(204).end()
+}
+
+/** A session that began with this request is not stored, so that logouts without a session cost the stores nothing. */
+async function dropSession(request: Request, isStored: boolean): Promise<void> {
+  if (request.session === undefined) return
+  if (!isStored) Reflect.deleteProperty(request, 'session')
+  // The login has ended; losing the application's own session data is not worth an error.
+  else await new Promise<void>(resolve => request.session.destroy(() => resolve()))
 }
