@@ -133,6 +133,7 @@ async function run(store: LoginStore, { deaths, survivors, due }: Scenario): Pro
       // The valid refresh token died with a process.
       expect(lost.length).toBeGreaterThan(0)
       const diedReporting = victims.some(({ unheard }) => unheard.includes('endLogin'))
+      // Another process reports it once the lease of the ending has run out: ending-crashes.test.ts.
       if (diedReporting) expect(ends).toEqual([])
       else expect(ends).toEqual(['refresh_refused'])
     } else {

@@ -1,6 +1,6 @@
 /**
  * One of several processes: for each line, requests the access token of that login 25 times concurrently; for the line
- * `create <key>`, creates a login.
+ * `create <key>`, creates a login; for the line `end <key> <reason>`, ends it and prints `loginEnded <reason> <key>`.
  */
 import { once } from 'node:events'
 import { createInterface } from 'node:readline'
@@ -8,16 +8,19 @@ import { Redis } from 'ioredis'
 import { QlikOAuthError, qlikClient, redisLoginStore } from 'qlik-oauth'
 import { createLogins } from 'qlik-oauth/internal'
 
-const { TENANT = '', REDIS = '', KEYS = '', IDLE_SECONDS = '1800' } = process.env
+const { TENANT = '', REDIS = '', KEYS = '', IDLE_SECONDS = '1800', ENDING_LEASE_MS = '30000' } = process.env
 const redis = new Redis(REDIS)
 const web = qlikClient({ tenant: TENANT, clientId: 'web', clientSecret: 'hush' })
 const store = redisLoginStore(redis, { keys: [KEYS], commandTimeoutMs: 10_000 })
 const logins = createLogins({
   store,
   clientOf: () => web,
-  emit: () => {},
+  emit: (name, event) => {
+    if (name === 'loginEnded' && 'reason' in event) process.stdout.write(`loginEnded ${event.reason} ${event.login}\n`)
+  },
   refreshLeaseMs: 300,
   idleSeconds: Number(IDLE_SECONDS),
+  endingLeaseMs: Number(ENDING_LEASE_MS),
 })
 await once(redis, 'ready')
 process.stdout.write('ready\n')
@@ -33,6 +36,12 @@ for await (const key of createInterface({ input: process.stdin })) {
     }
     await logins.create(created, { client: web, user: { id: 'ada' }, tokens })
     process.stdout.write('created\n')
+    continue
+  }
+  const [, ended, reason] = /^end (\S+) (logout|administrator)$/.exec(key) ?? []
+  if (ended !== undefined && (reason === 'logout' || reason === 'administrator')) {
+    // Without waiting: the next lines end other logins at the same time.
+    logins.end(ended, reason).catch(() => {})
     continue
   }
   const results = await Promise.all(Array.from({ length: 25 }, () => tokenOf(key)))
