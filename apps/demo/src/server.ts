@@ -1,6 +1,6 @@
 import { createServer, type RequestListener, type Server } from 'node:http'
 import { setImmediate as nextTurn } from 'node:timers/promises'
-import { type QlikEventName, type QlikProxy, qlikAuth, qlikProxy } from 'express-qlik-oauth'
+import { type PathRule, type QlikEventName, type QlikProxy, qlikAuth, qlikProxy } from 'express-qlik-oauth'
 import type { Logger } from 'pino'
 import type { TokenSource } from 'qlik-oauth'
 import { demoApp } from './app.ts'
@@ -92,10 +92,9 @@ export async function serve(environment: Environment): Promise<RunningDemo> {
  * address.
  */
 function createAnonymousProxy(tokens: TokenSource, { publicUrl, trustedHops }: Environment): QlikProxy {
-  const allow = ['/api/**', '/resources/**', '/assets/**', '/qlik-embed/**'].map(path => ({
-    path,
-    methods: ['GET', 'HEAD'],
-  }))
+  const allow = ['/api/**', '/resources/**', '/assets/**', '/qlik-embed/**'].map(
+    (path): PathRule => ({ path, methods: ['GET', 'HEAD'] }),
+  )
   return qlikProxy({
     authenticate: async () => ({ tokens }),
     publicUrl,

@@ -13,9 +13,10 @@ export type { LoginGuards } from './login/guards.ts'
 export type { RequestLogin } from './login/request-login.ts'
 export type { RoutePaths } from './login/route-paths.ts'
 export { sessionCookie } from './login/session-cookie.ts'
-export type { PathRule } from './proxy/path-rules.ts'
+export type { LoginSummary, UserLogins } from './login/user-logins.ts'
+export type { PathRule, ProxiedMethod } from './proxy/path-rules.ts'
 export type { ProxyOptions, RestProxyEvent } from './proxy/rest-proxy-options.ts'
-export { type LoginSummary, type QlikAuth, qlikAuth } from './qlik-auth.ts'
+export { type QlikAuth, qlikAuth } from './qlik-auth.ts'
 export {
   type ProxyCloseOptions,
   type QlikProxy,

@@ -15,39 +15,13 @@ import { sessionIdReader } from './login/session-cookie.ts'
 import { bindSessionStore } from './login/session-store.ts'
 import { tenantRegistry } from './login/tenant-registry.ts'
 import { transactionCookies } from './login/transaction-cookie.ts'
+import { type UserLogins, userLogins } from './login/user-logins.ts'
 import { mountedProxy, type QlikProxy } from './qlik-proxy.ts'
 import { tenantProxies } from './tenant-proxies.ts'
 
-/** A login as its owner or an administrator sees it. */
-export interface LoginSummary {
-  /** Identifies the login; not secret. */
-  readonly id: string
-  /** Origin of the tenant. */
-  readonly tenant: string
-  readonly createdAt: Date
-  readonly refreshedAt: Date
-  /** When the login ends, regardless of activity. */
-  readonly endsAt: Date
-}
-
-export interface QlikAuth extends LoginGuards, QlikProxy {
+export interface QlikAuth extends LoginGuards, QlikProxy, UserLogins {
   /** Login, callback, logout and session state. Mount at the root, after `session()`. */
   routes(): RequestHandler
-  /**
-   * Lists the logins of a user of this application.
-   *
-   * @param userId Qlik's user id.
-   * @param tenant Origin of the tenant. @default all tenants
-   * @throws ERR_STORE_UNAVAILABLE
-   */
-  logins(userId: string, tenant?: string): Promise<readonly LoginSummary[]>
-  /**
-   * Ends all logins of a user of this application: REST and sockets in every process, within a second.
-   *
-   * @returns The number of logins that were ended.
-   * @throws ERR_STORE_UNAVAILABLE
-   */
-  endLogins(userId: string, tenant?: string): Promise<number>
   on<Name extends QlikEventName>(name: Name, listener: (event: QlikEvents[Name]) => void): QlikAuth
   off<Name extends QlikEventName>(name: Name, listener: (event: QlikEvents[Name]) => void): QlikAuth
   /** Resolves when the store responds. @throws ERR_STORE_UNAVAILABLE */
@@ -117,31 +91,11 @@ export function qlikAuth(options: QlikAuthOptions): QlikAuth {
 
   const mounts = new Map(tenants.all.map(({ location }) => [location.base, mountAt(location, settings.mount)]))
   const proxies = mountedProxy([...mounts.values()], tenantProxies({ tenants, options, authenticate, settings, emit }))
-  const listed = async (userId: string, tenant: string | undefined): Promise<readonly Login[]> => {
-    const origins = tenant === undefined ? tenants.all.map(({ client }) => client.tenant) : [tenant]
-    const found = await Promise.all(origins.map(origin => logins.list(origin, userId)))
-    // Another deployment with the same Redis and keys, but another client, has logins of the same users.
-    return found.flat().filter(({ record }) => tenants.ofRecord(record) !== undefined)
-  }
-
   const qlik: QlikAuth = {
     ...guards(context),
     ...proxies,
+    ...userLogins(logins, tenants),
     routes: () => loginRoutes(context),
-    async logins(userId, tenant) {
-      return (await listed(userId, tenant)).map(({ key, record }) => ({
-        id: key,
-        tenant: record.tenant,
-        createdAt: new Date(record.createdAt),
-        refreshedAt: new Date(record.refreshedAt),
-        endsAt: new Date(record.endsAt),
-      }))
-    },
-    async endLogins(userId, tenant) {
-      const keys = (await listed(userId, tenant)).map(({ key }) => key)
-      const ended = await Promise.all(keys.map(key => logins.end(key, 'administrator')))
-      return ended.filter(Boolean).length
-    },
     on(name, listener) {
       events.on(name, listener)
       return qlik

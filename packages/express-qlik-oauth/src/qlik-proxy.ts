@@ -67,7 +67,8 @@ export interface QlikProxy {
  */
 export function qlikProxy(options: QlikProxyOptions): QlikProxy {
   rejectUnknownOptions('qlikProxy', options, ['authenticate', 'publicUrl', 'mount', 'proxy', 'sockets'])
-  const mount = mountPath(options.mount ?? '/qlik')
+  const { mount: path = '/qlik' } = options
+  const mount = mountPath(path)
   return mountedProxy([mountAt(publicLocation(options.publicUrl), mount)], proxyServer({ ...options, mount }))
 }
 

@@ -67,16 +67,21 @@ export interface SinglePageClient {
  */
 export function singlePageClient(options: SinglePageClientOptions): SinglePageClient {
   rejectUnknownOptions('singlePageClient', options, optionNames)
+  const {
+    scope: requestedScope = 'user_default',
+    callbackPath: ownPath = '/spa/callback',
+    callbackScript: scriptPath = '/qlik-embed/oauth-callback.js',
+  } = options
   const client = qlikClient({
     tenant: options.tenant,
     clientId: options.clientId,
-    scope: options.scope ?? 'user_default',
+    scope: requestedScope,
   })
   const { tenant, clientId, scope } = client
   const location = publicLocation(options.publicUrl)
   // Qlik's library puts the redirect URI into a query without encoding it, so both must be plain paths.
-  const callbackPath = mountPath(options.callbackPath ?? '/spa/callback', 'callbackPath')
-  const callbackScript = mountPath(options.callbackScript ?? '/qlik-embed/oauth-callback.js', 'callbackScript')
+  const callbackPath = mountPath(ownPath, 'callbackPath')
+  const callbackScript = mountPath(scriptPath, 'callbackScript')
   // Qlik's library renews tokens with a client secret only, so a refresh token has no use in a browser.
   if (scopeList(scope).includes('offline_access'))
     throw configurationError('scope must not contain "offline_access": the browser gets this token.')

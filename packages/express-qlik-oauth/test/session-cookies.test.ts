@@ -133,7 +133,8 @@ describe('a session cookie that is signed again', () => {
     ['maxAge', { maxAge: 3_600_000 }, [/; Expires=/], false],
     [
       'partitioned and priority',
-      { secure: 'auto', partitioned: true, priority: 'high' },
+      // As a function: options are checked against publicUrl, which is http here.
+      () => ({ secure: 'auto', partitioned: true, priority: 'high' }),
       [/; Partitioned/, /; Priority=High/],
       true,
     ],

@@ -61,6 +61,8 @@ const cases: Record<string, (store: LoginStore, key: string) => Promise<void>> =
     const record = {
       ...login(),
       user,
+      address: '2001:db8::1',
+      userAgent: 'Mozilla/5.0 (X11; Linux x86_64)',
       tokens: { ...tokens(), refreshToken: 'r', scope: 'user_default offline_access' },
     }
     await store.createLogin(key, record, 60)

@@ -3,7 +3,15 @@
  * import it.
  */
 export type { EmitLoginEvent, LoginEvents } from './logins/login-events.ts'
-export { createLogins, type Login, type Logins, type LoginsOptions, loginKey } from './logins/logins.ts'
+export {
+  createLogins,
+  type ListedLogin,
+  type Login,
+  type LoginDevice,
+  type Logins,
+  type LoginsOptions,
+  loginKey,
+} from './logins/logins.ts'
 export { unlessAborted } from './protocol/abort.ts'
 export {
   type AuthorizationRequest,
@@ -21,7 +29,9 @@ export {
   hasMethods,
   invalidOption,
   quoted,
+  rejectUnknownNames,
   rejectUnknownOptions,
+  requireOptions,
   scopeList,
   wholeNumber,
 } from './protocol/option-checks.ts'
@@ -29,5 +39,6 @@ export { revokeTokens } from './protocol/revocation.ts'
 export { retryAfterSeconds } from './protocol/tenant-http.ts'
 export { isLoopback, pathOnTenant, tenantOrigin } from './protocol/tenant-origin.ts'
 export { defaultRefreshLeewaySeconds, missingScopes } from './protocol/token-set.ts'
+export { ForeignRecordError } from './stores/redis-records.ts'
 export { keyRing, type Seal } from './stores/seal.ts'
 export { withAccessToken } from './tokens/with-access-token.ts'

@@ -2,7 +2,8 @@ import type { IncomingMessage } from 'node:http'
 import { isIP } from 'node:net'
 import ipaddr from 'ipaddr.js'
 import proxyAddr from 'proxy-addr'
-import { invalidOption } from './option-checks.ts'
+import { quoted } from 'qlik-oauth/internal'
+import { configurationError, invalidOption } from './option-checks.ts'
 
 /**
  * Trusted proxies in front of the application, as in Express's "trust proxy": their number, their addresses and
@@ -52,6 +53,11 @@ function trustFunction(trustProxy: unknown): ((address: string, hop: number) => 
   if (typeof trustProxy === 'number' && Number.isSafeInteger(trustProxy) && trustProxy > 0)
     return (_address, hop) => hop < trustProxy
 
+  // proxy-addr reads "1" as the address 0.0.0.1.
+  if (typeof trustProxy === 'string' && /^\s*\d+\s*$/.test(trustProxy))
+    throw configurationError(
+      `trustProxy must be a number to trust that many proxies, got ${quoted(trustProxy)}. Did you mean ${Number(trustProxy)}?`,
+    )
   const list: unknown = typeof trustProxy === 'string' ? trustProxy.split(',').map(text => text.trim()) : trustProxy
   const expected = 'a number of trusted hops, a list of trusted addresses or subnets, a boolean or a function'
   if (!Array.isArray(list) || list.length === 0 || !list.every(item => typeof item === 'string'))

@@ -1,6 +1,6 @@
-import { type IncomingMessage, type Server, ServerResponse, STATUS_CODES } from 'node:http'
+import { IncomingMessage, type Server, ServerResponse, STATUS_CODES } from 'node:http'
 import { Socket } from 'node:net'
-import type { Duplex } from 'node:stream'
+import { Duplex } from 'node:stream'
 import { Server as TlsServer } from 'node:tls'
 import { discardInput, errorResponse, httpError } from './error-response.ts'
 import { newTraceId } from './request-context.ts'
@@ -14,42 +14,90 @@ export interface UpgradeHandler {
 /**
  * Passes the WebSocket upgrades of a server to the handlers that were added to it.
  *
- * Upgrades that belong to no handler get 404, unless the server has another listener. Other protocols, such as `h2c`,
- * are ignored and the request is served as if it did not offer them. RFC 9110, section 7.8.
+ * Upgrades below the mount of a handler reach no other listener of the server, whichever was added first: `ws` responds
+ * 400 to every path but its own, and socket.io ends handshakes that take longer than a second. All other upgrades go to
+ * the other listeners, and get 404 when there are none. Other protocols, such as `h2c`, are ignored and the request is
+ * served as if it did not offer them. RFC 9110, section 7.8.
  *
  * @returns A function that removes the handler.
  */
 export function onUpgrade(server: Server, handler: UpgradeHandler): () => void {
-  const { handlers, listener } = attached.get(server) ?? listen(server)
+  const { handlers, detach } = attached.get(server) ?? listen(server)
   handlers.add(handler)
   return () => {
     handlers.delete(handler)
     if (handlers.size > 0) return
-    server.off('upgrade', listener)
+    detach()
     attached.delete(server)
   }
 }
 
 interface Attached {
   readonly handlers: Set<UpgradeHandler>
-  listener(request: IncomingMessage, socket: Duplex, head: Buffer): void
+  detach(): void
 }
 
 const attached = new WeakMap<Server, Attached>()
 
 function listen(server: Server): Attached {
   const handlers = new Set<UpgradeHandler>()
-  const listener: Attached['listener'] = (request, socket, head) => {
-    const handler = [...handlers].find(({ isBelow }) => isBelow(request))
-    if (handler === undefined && server.listenerCount('upgrade') > 1) return
-    if (request.headers.upgrade?.toLowerCase() !== 'websocket') ignoreUpgrade(server, request, socket, head)
-    else if (handler === undefined)
-      refuseUpgrade(socket, httpError('ERR_NOT_FOUND', 'No WebSocket is served at this path.'))
-    else handler.upgrade(request, socket, head)
+  const claim = (request: IncomingMessage, socket: Duplex, head: Buffer): boolean => {
+    for (const handler of handlers) {
+      if (!handler.isBelow(request)) continue
+      if (isWebSocket(request)) handler.upgrade(request, socket, head)
+      else ignoreUpgrade(server, request, socket, head)
+      return true
+    }
+    return false
   }
+  const listener = (request: IncomingMessage, socket: Duplex, head: Buffer): void => {
+    if (server.listenerCount('upgrade') > 1) return
+    if (isWebSocket(request)) refuseUpgrade(socket, httpError('ERR_NOT_FOUND', 'No WebSocket is served at this path.'))
+    else ignoreUpgrade(server, request, socket, head)
+  }
+  // Node emits `upgrade` only when there is a listener.
   server.on('upgrade', listener)
-  attached.set(server, { handlers, listener })
-  return { handlers, listener }
+  const restoreEmit = claimUpgrades(server, claim)
+  const detach = (): void => {
+    restoreEmit()
+    server.off('upgrade', listener)
+  }
+  attached.set(server, { handlers, detach })
+  return { handlers, detach }
+}
+
+function isWebSocket({ headers }: IncomingMessage): boolean {
+  return headers.upgrade?.toLowerCase() === 'websocket'
+}
+
+/**
+ * Offers every upgrade to `claim` before the listeners of the server; those that it takes are not emitted. Listeners
+ * alone could not hide an upgrade from each other.
+ *
+ * @returns A function that undoes it.
+ */
+function claimUpgrades(
+  server: Server,
+  claim: (request: IncomingMessage, socket: Duplex, head: Buffer) => boolean,
+): () => void {
+  const inherited = Object.getOwnPropertyDescriptor(server, 'emit')
+  const { emit } = server
+  function emitUnlessClaimed(this: Server, name: string | symbol, ...values: unknown[]): boolean {
+    if (name === 'upgrade' && isUpgrade(values) && claim(...values)) return true
+    return Reflect.apply(emit, this, [name, ...values])
+  }
+  Object.defineProperty(server, 'emit', { value: emitUnlessClaimed, configurable: true, writable: true })
+  return () => {
+    // Another library may have replaced it since; without handlers nothing is claimed.
+    if (server.emit !== emitUnlessClaimed) return
+    if (inherited === undefined) Reflect.deleteProperty(server, 'emit')
+    else Object.defineProperty(server, 'emit', inherited)
+  }
+}
+
+function isUpgrade(values: unknown[]): values is [IncomingMessage, Duplex, Buffer] {
+  const [request, socket, head] = values
+  return request instanceof IncomingMessage && socket instanceof Duplex && Buffer.isBuffer(head)
 }
 
 /**

@@ -68,6 +68,7 @@ describe('qlikAuth', () => {
     ['a cache longer than idle', { idleSeconds: 10, cacheSeconds: 11 }, /^cacheSeconds \(11\) must not exceed/],
     ['a fraction of a second', { idleSeconds: 0.5 }, /^idleSeconds must be a whole number/],
     ['a number as text', { loginRateLimit: '60' }, /^loginRateLimit must be a whole number.*got "60"/],
+    ['a negative limit of logins', { maxLoginsPerUser: -1 }, /^maxLoginsPerUser must be a whole number.*got -1/],
     [
       'a mount above the login routes',
       { mount: '/auth' },
@@ -141,7 +142,7 @@ describe('qlikAuth', () => {
       /allows no session\.cookie\.domain/,
     ],
     ['a name with a space', { name: 'my session' }, /^session\.name must be a cookie name/],
-    ['a domain that is none', { cookie: { domain: 'a;b' } }, /^session\.cookie is invalid/],
+    ['a domain that is none', { cookie: { domain: 'a;b' } }, /^session\.cookie\.domain must be the host/],
   ])('refuses a session cookie with %s', (_what, wrong, message) =>
     refuses({ ...common(), ...client, session: { secret, store: new MemoryStore(), ...wrong } }, message),
   )

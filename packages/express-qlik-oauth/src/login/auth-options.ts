@@ -75,6 +75,12 @@ interface CommonOptions {
    * @default 60
    */
   readonly loginRateLimit?: number
+  /**
+   * Logins that a user may have at one tenant; a further one ends the oldest with the reason `login_limit`. 0: no limit.
+   *
+   * @default 0
+   */
+  readonly maxLoginsPerUser?: number
   /** Path of the page shown after logout, and after a login without a return path. @default '/' */
   readonly home?: string
   /**
@@ -107,6 +113,7 @@ export interface AuthSettings {
   readonly refreshLeewaySeconds: number
   readonly cacheSeconds: number
   readonly loginRateLimit: number
+  readonly maxLoginsPerUser: number
   /** Below the base path of the application, as all paths here. */
   readonly home: string
   readonly mount: string
@@ -132,7 +139,7 @@ export function authSettings(options: QlikAuthOptions): AuthSettings {
     )
   }
   const { sessionStore, secrets } = checkedSession(options.session, location)
-  const mount = mountPath(options.mount ?? '/qlik')
+  const mount = mountPath(options.mount === undefined ? '/qlik' : options.mount)
   mountAt(location, mount)
   const routes = routePaths(options.routes, mount, location)
   return {
@@ -151,6 +158,7 @@ export function authSettings(options: QlikAuthOptions): AuthSettings {
     ),
     cacheSeconds,
     loginRateLimit: wholeNumber('loginRateLimit', options.loginRateLimit, 60, 0),
+    maxLoginsPerUser: wholeNumber('maxLoginsPerUser', options.maxLoginsPerUser, 0, 0),
     home: homePath(options.home, location, routes),
     mount,
     routes,
@@ -169,6 +177,7 @@ const optionNames: readonly (keyof CommonOptions | keyof OneTenant)[] = [
   'absoluteSeconds',
   'refreshLeewaySeconds',
   'loginRateLimit',
+  'maxLoginsPerUser',
   'home',
   'cacheSeconds',
   'mount',

@@ -13,6 +13,7 @@ import {
 import { loginKey, revokeTokens } from 'qlik-oauth/internal'
 import { configurationError } from '../http/option-checks.ts'
 import type { AuthContext } from './auth-context.ts'
+import { loginDevice } from './login-device.ts'
 import { sessionStoreError } from './session-store.ts'
 import type { TenantConfiguration } from './tenant-registry.ts'
 
@@ -76,7 +77,7 @@ export async function createLogin(
     await new Promise<void>((resolve, reject) =>
       request.session.regenerate(error => (error ? reject(sessionStoreError(error)) : resolve())),
     )
-    await logins.create(loginKey(request.sessionID), { client, user, tokens }, request)
+    await logins.create(loginKey(request.sessionID), { client, user, tokens, device: loginDevice(request) }, request)
   } catch (error) {
     await revokeUnused(emit, request, client, tokens)
     throw error

@@ -3,7 +3,7 @@ import type { IncomingMessage } from 'node:http'
 import { callApplication } from '../http/call-application.ts'
 import { clientAddress, type TrustProxy } from '../http/client-address.ts'
 import { isRequest, withRequest } from '../http/request-context.ts'
-import type { Events, QlikEventName, QlikEvents } from './events.ts'
+import { checkListener, type Events, type QlikEventName, type QlikEvents } from './events.ts'
 
 export interface QlikEventEmitter {
   /** Assignable to `Emit` and to `EmitLoginEvent`. */
@@ -37,7 +37,10 @@ export function eventEmitter(trustProxy?: TrustProxy): QlikEventEmitter {
       const complete = isRequest(request) ? withRequest(event, request, addressOf(request)) : event
       callApplication(() => events.emit(name, complete))
     },
-    on: (name, listener) => void events.on(name, listener),
+    on(name, listener) {
+      checkListener(name, listener)
+      events.on(name, listener)
+    },
     off: (name, listener) => void events.off(name, listener),
   }
 }

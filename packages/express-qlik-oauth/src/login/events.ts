@@ -1,4 +1,5 @@
 import type { LoginEvents } from 'qlik-oauth/internal'
+import { invalidOption, rejectUnknownNames } from '../http/option-checks.ts'
 import type { RequestContext } from '../http/request-context.ts'
 import type { RestProxyEvent } from '../proxy/rest-proxy-options.ts'
 import type { SocketEvent } from '../socket/socket-proxy-options.ts'
@@ -24,5 +25,26 @@ export interface Events extends LoginEvents {
 }
 
 export type QlikEventName = keyof QlikEvents
+
+/** Every event; a record, so that the compiler reports a name that is missing. */
+const eventNames: Record<QlikEventName, true> = {
+  login: true,
+  loginEnded: true,
+  refresh: true,
+  refreshFailed: true,
+  revocationFailed: true,
+  saveFailed: true,
+  denied: true,
+  proxy: true,
+  socket: true,
+  warning: true,
+}
+
+/** @throws ERR_CONFIGURATION for an event that is never raised, and for a listener that is no function. */
+export function checkListener(name: unknown, listener: unknown): void {
+  rejectUnknownNames('qlikAuth', 'event', [name], Object.keys(eventNames))
+  if (typeof listener !== 'function') throw invalidOption(`The listener of ${String(name)}`, 'a function', listener)
+}
+
 /** Raises an event; with an IncomingMessage as `request`, the event gets its address and trace id. */
 export type Emit = <Name extends QlikEventName>(name: Name, event: Events[Name], request?: unknown) => void

@@ -33,7 +33,8 @@ export function routePaths(options: unknown, mount: string, { base, href }: Publ
   const names = Object.keys(defaults) as (keyof RoutePaths)[]
   rejectUnknownOptions('routes', options ?? {}, names)
   const paths = { ...defaults }
-  for (const name of names) paths[name] = mountPath(options?.[name] ?? defaults[name], `routes.${name}`)
+  for (const name of names)
+    paths[name] = mountPath(options?.[name] === undefined ? defaults[name] : options[name], `routes.${name}`)
 
   for (const name of names) {
     const path = paths[name]

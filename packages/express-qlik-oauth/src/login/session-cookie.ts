@@ -23,6 +23,7 @@ export type SessionSecret = CipherKey
  * Name and options of the session cookie for an application at `publicUrl`: `__Host-sid` with Secure on https, `sid` on
  * http://localhost, where browsers refuse the prefix. HttpOnly, SameSite=Lax, no Domain.
  *
+ * @throws ERR_CONFIGURATION for an invalid `publicUrl`.
  * @example session({ ...sessionCookie(publicUrl), secret, store, resave: false, saveUninitialized: false })
  */
 export function sessionCookie(publicUrl: string): { name: string; cookie: CookieOptions } {

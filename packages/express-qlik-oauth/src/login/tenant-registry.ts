@@ -1,7 +1,7 @@
 import type { IncomingMessage } from 'node:http'
 import { type QlikClient, type QlikClientOptions, qlikClient } from 'qlik-oauth'
-import { clientOptionNames, isObject, messageOf, quoted, tenantOrigin } from 'qlik-oauth/internal'
-import { configurationError, invalidOption, rejectUnknownOptions } from '../http/option-checks.ts'
+import { clientOptionNames, messageOf, quoted, requireOptions, tenantOrigin } from 'qlik-oauth/internal'
+import { configurationError, rejectUnknownOptions } from '../http/option-checks.ts'
 import { type PublicLocation, publicLocation } from '../http/public-location.ts'
 import type { ProxyOptions } from '../proxy/rest-proxy-options.ts'
 import type { SocketOptions } from '../socket/socket-proxy-options.ts'
@@ -33,8 +33,8 @@ export interface TenantRegistry {
 
 /** @throws ERR_CONFIGURATION */
 export function tenantRegistry(options: QlikAuthOptions, { routes }: Pick<AuthSettings, 'routes'>): TenantRegistry {
-  requireOptions('proxy', options.proxy)
-  requireOptions('sockets', options.sockets)
+  if (options.proxy !== undefined) requireOptions('proxy', options.proxy)
+  if (options.sockets !== undefined) requireOptions('sockets', options.sockets)
   return options.tenants === undefined
     ? singleTenant(options, routes.callback)
     : severalTenants(options, routes.callback)
@@ -130,10 +130,6 @@ function overridden<T extends object>(name: string, common: T | undefined, own: 
   const set: Partial<T> = { ...own }
   for (const field in set) if (set[field] === undefined) delete set[field]
   return { ...common, ...set }
-}
-
-function requireOptions(name: string, value: unknown): void {
-  if (value !== undefined && !isObject(value)) throw invalidOption(name, 'an object with options', value)
 }
 
 function configured(

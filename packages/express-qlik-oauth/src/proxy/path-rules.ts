@@ -1,16 +1,19 @@
 import { httpError } from '../http/error-response.ts'
 import { configurationError, rejectUnknownOptions } from '../http/option-checks.ts'
 import { barePath, pathReadings } from '../http/path-syntax.ts'
-import { credentialPath, namesCredentialPath } from './credential-paths.ts'
+import { type CredentialPath, credentialPath, namesCredentialPath } from './credential-paths.ts'
 
 /** Paths of the tenant that are open to clients: a pattern for all methods, or with the methods it is open to. */
-export type PathRule = string | { readonly path: string; readonly methods: readonly string[] }
+export type PathRule = string | { readonly path: string; readonly methods: readonly ProxiedMethod[] }
+
+/** A method that the proxy forwards. */
+export type ProxiedMethod = 'GET' | 'HEAD' | 'POST' | 'PUT' | 'PATCH' | 'DELETE' | 'OPTIONS'
 
 /** What a page needs to show analytics and to use Qlik's APIs. */
 export const defaultAllow: readonly PathRule[] = ['/api/**', '/resources/**', '/assets/**', '/qlik-embed/**']
 
 /** Methods that a pattern without its own list is open to. */
-export const defaultMethods: readonly string[] = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS']
+export const defaultMethods: readonly ProxiedMethod[] = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS']
 
 export interface PathRules {
   /**
@@ -79,6 +82,7 @@ function compiled(rule: PathRule, index: number): CompiledRule {
         `stands at the end, got ${JSON.stringify(path)}.`,
     )
   }
+  requireMatch(path, index)
   const unknown = Array.isArray(methods) ? methods.filter(method => !defaultMethods.includes(method)) : [methods]
   if (unknown.length > 0 || methods.length === 0) {
     throw configurationError(
@@ -91,4 +95,28 @@ function compiled(rule: PathRule, index: number): CompiledRule {
   })
   // U+2028 in a decoded path is a line end too.
   return { path, pattern: new RegExp(`^${segments.join('/')}$`, 's'), methods: new Set(methods) }
+}
+
+/**
+ * Refuses a pattern that matches no request, because its paths are never forwarded.
+ *
+ * @throws ERR_CONFIGURATION
+ */
+function requireMatch(path: string, index: number): void {
+  const never = (reason: string) =>
+    configurationError(`allow[${index}] matches no request, got ${JSON.stringify(path)}: ${reason}`)
+  if (/\/\/|\/\.{1,2}(?:\/|$)/.test(path))
+    throw never('paths with "//", "." or ".." are refused. Write the plain path.')
+  const sample = barePath(path.replace(/\*\*$/, '').replaceAll('*', 'any'))
+  if (neverOpen.test(sample)) throw never("the tenant's login is never open. Remove it.")
+  const credentials = credentialPath(sample)
+  if (credentials !== undefined && !namesCredentialPath(path, credentials))
+    throw never(
+      `a path of credentials is open only to a pattern that names it, ${JSON.stringify(spelled(credentials))}.`,
+    )
+}
+
+/** The pattern that opens a credential path and everything below it. */
+function spelled({ path }: CredentialPath): string {
+  return path.endsWith('$') ? path.slice(0, -1) : `${path}/**`
 }

@@ -1,8 +1,9 @@
+import { messageOf, quoted } from 'qlik-oauth/internal'
 import type { TrustProxy } from '../http/client-address.ts'
-import { invalidOption, rejectUnknownOptions, wholeNumber } from '../http/option-checks.ts'
+import { configurationError, invalidOption, rejectUnknownOptions, wholeNumber } from '../http/option-checks.ts'
 import type { Authenticate } from '../http/principal.ts'
 import { type ProxySettings, proxySettings, type SharedProxyOption } from '../http/proxy-options.ts'
-import { defaultAllow, type PathRule } from './path-rules.ts'
+import { defaultAllow, type PathRule, type PathRules, pathRules } from './path-rules.ts'
 
 export interface RestProxyOptions {
   /** Returns the principal of a request. */
@@ -91,7 +92,7 @@ export interface RestProxyEvent {
 
 /** Checked options, with every default filled in. */
 export interface RestProxySettings extends ProxySettings<RestProxyEvent> {
-  readonly allow: readonly PathRule[]
+  readonly rules: PathRules
   readonly activeContent: ReadonlySet<string>
   readonly connectMs: number
   readonly headersMs: number
@@ -109,16 +110,17 @@ export interface RestProxySettings extends ProxySettings<RestProxyEvent> {
 /** @throws ERR_CONFIGURATION */
 export function restProxySettings(options: RestProxyOptions): RestProxySettings {
   rejectUnknownOptions('proxy', options, optionNames)
-  const { allow = defaultAllow, timeouts = {}, limits = {} } = options
+  const { allow = defaultAllow, dangerouslyRunTenantPages: pages = [], timeouts = {}, limits = {} } = options
   rejectUnknownOptions('proxy.timeouts', timeouts, timeoutNames)
   rejectUnknownOptions('proxy.limits', limits, limitNames)
   if (!Array.isArray(allow) || allow.length === 0)
     throw invalidOption('allow', 'a list of paths such as ["/api/**"]', allow)
+  const rules = pathRules(allow)
 
   return {
     ...proxySettings(options),
-    allow,
-    activeContent: exactPaths(options.dangerouslyRunTenantPages ?? []),
+    rules,
+    activeContent: openPages(pages, rules),
     connectMs: wholeNumber('timeouts.connectMs', timeouts.connectMs, 10_000),
     headersMs: wholeNumber('timeouts.headersMs', timeouts.headersMs, 60_000),
     bodyMs: wholeNumber('timeouts.bodyMs', timeouts.bodyMs, 120_000),
@@ -133,12 +135,19 @@ export function restProxySettings(options: RestProxyOptions): RestProxySettings 
   }
 }
 
-function exactPaths(value: unknown): ReadonlySet<string> {
+function openPages(value: unknown, rules: PathRules): ReadonlySet<string> {
   const expected = 'a list of exact paths of the tenant, such as "/api/v1/apps/1/media/files/page.html"'
   if (!Array.isArray(value)) throw invalidOption('dangerouslyRunTenantPages', expected, value)
   for (const path of value) {
     if (typeof path !== 'string' || !/^(?:\/[\w\-.~%!$&'()+,=:@]+)+$/.test(path))
       throw invalidOption('dangerouslyRunTenantPages', expected, path)
+    try {
+      rules.check(path, 'GET')
+    } catch (error) {
+      throw configurationError(
+        `dangerouslyRunTenantPages must list paths that "allow" opens to GET, got ${quoted(path)}. ${messageOf(error)}`,
+      )
+    }
   }
   return new Set(value)
 }

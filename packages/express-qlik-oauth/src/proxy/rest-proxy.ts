@@ -8,7 +8,6 @@ import { requestTarget } from '../http/request-target.ts'
 import { hasClosed } from '../http/response-end.ts'
 import { requireSameOrigin } from '../http/same-origin.ts'
 import { Exchange } from './exchange.ts'
-import { pathRules } from './path-rules.ts'
 import type { ProxiedRequest } from './proxied-request.ts'
 import { checkBody, refuseMethodOverride, refuseServiceWorker } from './request-checks.ts'
 import { type RestProxyEvent, type RestProxyOptions, restProxySettings } from './rest-proxy-options.ts'
@@ -39,8 +38,7 @@ export interface RestProxy {
  */
 export function restProxy(options: RestProxyOptions): RestProxy {
   const settings = restProxySettings(options)
-  const { mount } = settings
-  const rules = pathRules(settings.allow)
+  const { mount, rules } = settings
   const tenants = tenantPools(settings, rules.isOpen)
   const running = new RunningExchanges<Exchange>()
   let state: 'open' | 'draining' | 'closed' = 'open'

@@ -1,5 +1,5 @@
 import type { TrustProxy } from '../http/client-address.ts'
-import { positiveNumber, rejectUnknownOptions, wholeNumber } from '../http/option-checks.ts'
+import { rejectUnknownOptions, timerSeconds, wholeNumber } from '../http/option-checks.ts'
 import type { Authenticate } from '../http/principal.ts'
 import { type ProxySettings, proxySettings, type SharedProxyOption } from '../http/proxy-options.ts'
 import type { TunnelEnd } from './tunnel.ts'
@@ -100,7 +100,7 @@ export function socketProxySettings(options: SocketProxyOptions): SocketProxySet
   return {
     ...proxySettings(options),
     handshakeTimeoutMs: count('handshakeTimeoutMs'),
-    heartbeatMs: positiveNumber('pingSeconds', options.pingSeconds, defaults.pingSeconds) * 1000,
+    heartbeatMs: timerSeconds('pingSeconds', options.pingSeconds, defaults.pingSeconds) * 1000,
     maxMessageBytes: count('maxMessageBytes'),
     maxSockets: count('maxSockets'),
     maxSocketsPerLogin: count('maxSocketsPerLogin'),

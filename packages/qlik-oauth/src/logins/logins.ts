@@ -13,6 +13,7 @@ import {
 } from '../stores/login-store.ts'
 import { ForeignRecordError } from '../stores/redis-records.ts'
 import type { AccessTokenOptions, TokenSource } from '../tokens/token-source.ts'
+import { beyondLimit } from './beyond-limit.ts'
 import { endingSweep } from './ending-sweep.ts'
 import { loginCache } from './login-cache.ts'
 import { loginEndNotifier } from './login-end-notifier.ts'
@@ -28,6 +29,8 @@ export interface LoginsOptions {
   readonly idleSeconds?: number
   /** @default 43200 */
   readonly absoluteSeconds?: number
+  /** A new login ends the oldest ones of the same user, tenant and client beyond this number; 0: no limit. @default 0 */
+  readonly maxLoginsPerUser?: number
   /** Seconds before its expiry at which an access token is refreshed. @default 60 */
   readonly refreshLeewaySeconds?: number
   /**
@@ -56,6 +59,21 @@ export interface Login extends TokenSource {
   readonly record: LoginRecord
 }
 
+export interface ListedLogin extends Login {
+  /** The last use that extended the idle time, in milliseconds since the epoch. */
+  readonly lastUsedAt: number
+}
+
+export interface NewLogin {
+  readonly client: QlikClient
+  readonly user: QlikUser
+  readonly tokens: TokenSet
+  readonly device?: LoginDevice
+}
+
+/** What an owner recognises a login by. */
+export type LoginDevice = Pick<LoginRecord, 'address' | 'userAgent'>
+
 /** The logins of one application. Guards, proxies and sockets all use it, so that they agree on who is logged in. */
 export interface Logins {
   /** Returns the login and starts its idle time anew; `undefined` when there is none. */
@@ -63,11 +81,7 @@ export interface Logins {
   /** Returns the login without extending its idle time. */
   peek(key: string): Promise<Login | undefined>
   /** @param context Passed to `emit` with the event. */
-  create(
-    key: string,
-    login: { client: QlikClient; user: QlikUser; tokens: TokenSet },
-    context?: unknown,
-  ): Promise<Login>
+  create(key: string, login: NewLogin, context?: unknown): Promise<Login>
   /**
    * Ends a login in every process and revokes its tokens at the tenant.
    *
@@ -76,7 +90,7 @@ export interface Logins {
    */
   end(key: string, reason: LoginEndReason, context?: unknown): Promise<boolean>
   /** Lists the logins of a user. Those that are sealed with an unknown key are left out; the store reports them. */
-  list(tenant: string, userId: string): Promise<readonly Login[]>
+  list(tenant: string, userId: string): Promise<readonly ListedLogin[]>
   /** Calls `listener` once when the login ends, in any process. @returns A function that removes the listener. */
   onEnd(login: Login, listener: () => void): () => void
   close(): Promise<void>
@@ -102,6 +116,9 @@ export function createLogins(options: LoginsOptions): Logins {
     onExpired: expireInBackground,
   })
   if (caches) notifier.subscribe()
+  const maxLoginsPerUser = options.maxLoginsPerUser ?? 0
+  /** Of endings that no caller waits for. */
+  const completions = new Set<Promise<void>>()
   const endingLeaseMs = options.endingLeaseMs ?? defaultEndingLeaseMs
   const accepts = (record: LoginRecord) => clientOf(record) !== undefined
   const stopSweeping = endingSweep({
@@ -146,18 +163,27 @@ export function createLogins(options: LoginsOptions): Logins {
   }
 
   async function end(key: string, reason: LoginEndReason, context?: unknown): Promise<boolean> {
+    const ending = await begin(key, reason, context)
+    if (ending === undefined) return false
+    await complete(ending, context)
+    return true
+  }
+
+  /** Ends the login and reports it. */
+  async function begin(key: string, reason: LoginEndReason, context: unknown): Promise<LoginEnding | undefined> {
     cache.delete(key)
     // A record of another key ring is another deployment's: its session may go, the record stays.
     const ending = await store.endLogin(key, reason, endingLeaseMs).catch(ignoreForeign)
     notifier.notify(key)
-    if (ending === undefined) return false
-    report(ending.record.endsAt <= now() ? { ...ending, reason: 'expired' } : ending, context)
+    if (ending !== undefined) report(ending.record.endsAt <= now() ? { ...ending, reason: 'expired' } : ending, context)
+    return ending
+  }
+
+  async function complete(ending: LoginEnding, context: unknown): Promise<void> {
     // Otherwise a process that has the client takes it over.
-    if (accepts(ending.record)) {
-      await revoke(ending, context)
-      await store.completeEnding(ending).catch(() => {})
-    }
-    return true
+    if (!accepts(ending.record)) return
+    await revoke(ending, context)
+    await store.completeEnding(ending).catch(() => {})
   }
 
   /** Reports each ending once over all processes. When a process dies in between, another may report it again. */
@@ -178,6 +204,29 @@ export function createLogins(options: LoginsOptions): Logins {
     )
   }
 
+  async function list(tenant: string, userId: string): Promise<readonly ListedLogin[]> {
+    const keys = await store.loginKeys(tenant, userId)
+    const logins = await Promise.all(
+      keys.map(async key => {
+        const [login, idleLeftMs] = await Promise.all([read(key).catch(ignoreForeign), store.idleLeft(key)])
+        const usedAt = now() - (idleSeconds * 1000 - idleLeftMs)
+        return login && Object.assign(login, { lastUsedAt: Math.min(Math.max(usedAt, login.record.createdAt), now()) })
+      }),
+    )
+    return logins.filter(login => login !== undefined)
+  }
+
+  /** The caller waits until the logins have ended, not until the tenant has revoked their tokens. */
+  async function endBeyondLimit({ tenant, clientId, user }: LoginRecord, context: unknown): Promise<void> {
+    const ofClient = (await list(tenant, user.id)).filter(({ record }) => record.clientId === clientId)
+    const begun = beyondLimit(ofClient, maxLoginsPerUser).map(({ key }) => begin(key, 'login_limit', context))
+    for (const ending of await Promise.all(begun)) {
+      if (ending === undefined) continue
+      const completion: Promise<void> = complete(ending, context).finally(() => completions.delete(completion))
+      completions.add(completion)
+    }
+  }
+
   return {
     async find(key) {
       if (!caches) return read(key, idleSeconds)
@@ -189,30 +238,29 @@ export function createLogins(options: LoginsOptions): Logins {
       return login
     },
     peek: key => read(key),
-    async create(key, { client, user, tokens }, context) {
+    async create(key, { client, user, tokens, device }, context) {
       const createdAt = now()
       const record: LoginRecord = {
         tenant: client.tenant,
         clientId: client.clientId,
         user,
         tokens,
+        ...device,
         createdAt,
         refreshedAt: createdAt,
         endsAt: createdAt + absoluteSeconds * 1000,
       }
       await store.createLogin(key, record, idleSeconds)
       emit('login', { login: key, user, tenant: client.tenant }, context)
+      // The login stands when the others cannot be ended; the next one ends them.
+      if (maxLoginsPerUser > 0) await endBeyondLimit(record, context).catch(() => {})
       return toLogin(key, { record, version: 1 })
     },
     end,
-    async list(tenant, userId) {
-      const keys = await store.loginKeys(tenant, userId)
-      const logins = await Promise.all(keys.map(key => read(key).catch(ignoreForeign)))
-      return logins.filter(login => login !== undefined)
-    },
+    list,
     onEnd: notifier.onEnd,
     async close() {
-      await Promise.all([notifier.close(), stopSweeping()])
+      await Promise.all([notifier.close(), stopSweeping(), ...completions])
     },
   }
 }

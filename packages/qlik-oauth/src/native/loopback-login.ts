@@ -8,7 +8,14 @@ import { checkClient, type QlikClient, requireTier } from '../protocol/client.ts
 import { errorCatalogue } from '../protocol/error-catalogue.ts'
 import { QlikOAuthError } from '../protocol/errors.ts'
 import { authorizationCodeGrant } from '../protocol/grants.ts'
-import { configurationError, invalidOption, rejectUnknownOptions, wholeNumber } from '../protocol/option-checks.ts'
+import {
+  configurationError,
+  invalidOption,
+  nonEmptyString,
+  optionalFunction,
+  rejectUnknownOptions,
+  wholeNumber,
+} from '../protocol/option-checks.ts'
 import { currentUser, type QlikUser } from '../protocol/qlik-user.ts'
 import { isLoopback } from '../protocol/tenant-origin.ts'
 import { requestTokens } from '../protocol/token-endpoint.ts'
@@ -53,7 +60,13 @@ export async function loopbackLogin(options: LoopbackLoginOptions): Promise<Loop
   checkClient(options.client)
   const { client, openBrowser = openSystemBrowser, prompt, loginHint } = options
   requireTier(client, 'tenant', 'log users in')
-  const registeredUri = loopbackUri(options.redirectUri ?? 'http://127.0.0.1/callback')
+  optionalFunction('openBrowser', openBrowser, 'that opens a URL')
+  if (prompt !== undefined && prompt !== 'login' && prompt !== 'consent')
+    throw invalidOption('prompt', '"login" or "consent"', prompt)
+  if (loginHint !== undefined) nonEmptyString('loginHint', loginHint)
+  if (options.signal !== undefined && !(options.signal instanceof AbortSignal))
+    throw invalidOption('signal', 'an AbortSignal', options.signal)
+  const registeredUri = loopbackUri(options.redirectUri)
   const timeoutMs = wholeNumber('timeoutMs', options.timeoutMs, 300_000)
   const limit = AbortSignal.timeout(timeoutMs)
   const signal = anySignal(limit, options.signal)
@@ -176,8 +189,8 @@ function stop(server: Server, atOnce: boolean): void {
   else setTimeout(() => server.closeAllConnections(), 1000).unref()
 }
 
-function loopbackUri(redirectUri: string): URL {
-  const url = URL.canParse(redirectUri) ? new URL(redirectUri) : undefined
+function loopbackUri(redirectUri: unknown = 'http://127.0.0.1/callback'): URL {
+  const url = typeof redirectUri === 'string' && URL.canParse(redirectUri) ? new URL(redirectUri) : undefined
   if (url?.protocol === 'http:' && isLoopback(url.hostname) && url.search === '' && url.hash === '') return url
   const expected = 'an http URL on loopback without a query, such as "http://127.0.0.1/callback"'
   throw invalidOption('redirectUri', expected, redirectUri)

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { exportJWK, generateKeyPair, importJWK, importPKCS8, type JWK, SignJWT } from 'jose'
 import { isObject } from './json.ts'
-import { configurationError, invalidOption, rejectUnknownOptions } from './option-checks.ts'
+import { configurationError, identifier, invalidOption, rejectUnknownOptions, secretText } from './option-checks.ts'
 
 /** The parameters and headers of a token request that authenticate the client. */
 export interface ClientAuthenticationParameters {
@@ -20,7 +20,7 @@ export interface ClientAuthentication {
 /**
  * Sends the secret in the body, as Qlik's examples do (`client_secret_post`).
  *
- * @throws ERR_CONFIGURATION for anything but a non-empty string.
+ * @throws ERR_CONFIGURATION for anything but a non-empty string of visible ASCII characters.
  */
 export function clientSecretPost(clientSecret: string): ClientAuthentication {
   checkSecret(clientSecret)
@@ -34,7 +34,7 @@ export function clientSecretPost(clientSecret: string): ClientAuthentication {
  * Sends client id and secret in the `Authorization` header (`client_secret_basic`), both form-encoded. RFC 6749,
  * section 2.3.1.
  *
- * @throws ERR_CONFIGURATION for anything but a non-empty string.
+ * @throws ERR_CONFIGURATION for anything but a non-empty string of visible ASCII characters.
  */
 export function clientSecretBasic(clientSecret: string): ClientAuthentication {
   checkSecret(clientSecret)
@@ -75,14 +75,15 @@ export interface PrivateKeyOptions {
  */
 export function privateKeyJwt(options: PrivateKeyOptions): ClientAuthentication {
   rejectUnknownOptions('privateKeyJwt', options, ['key', 'keyId', 'algorithm'])
-  const { key, keyId, algorithm } = options
+  const { key } = options
   // The key is secret, so the message does not repeat it.
   if (!isObject(key) && (typeof key !== 'string' || key === ''))
     throw configurationError('key of privateKeyJwt must be a private key: a JWK or PKCS#8 in PEM.')
-  const kid = keyId ?? (typeof key === 'object' ? key.kid : undefined)
-  const alg = algorithm ?? (typeof key === 'object' ? key.alg : undefined)
-  if (kid === undefined)
+  const { kid: ownId, alg: ownAlgorithm }: JWK = typeof key === 'object' ? key : {}
+  const { keyId = ownId, algorithm: alg = ownAlgorithm } = options
+  if (keyId === undefined)
     throw configurationError('privateKeyJwt needs a keyId: the id of the public key that is registered at the tenant.')
+  const kid = identifier('keyId', keyId)
   if (alg !== 'ES384' && alg !== 'RS256' && alg !== 'RS512')
     throw invalidOption('algorithm of privateKeyJwt', 'ES384, RS256 or RS512', alg)
   const signingKey = (typeof key === 'string' ? importPKCS8(key, alg) : importJWK(key, alg)).catch(cause => {
@@ -143,8 +144,7 @@ export async function generateClientKeys(
 }
 
 function checkSecret(secret: unknown): void {
-  if (typeof secret === 'string' && secret !== '') return
-  throw configurationError('clientSecret must be a non-empty string. For a client without a secret, omit it.')
+  secretText('clientSecret', secret, 'For a client without a secret, omit it.')
 }
 
 function formEncode(value: string): string {

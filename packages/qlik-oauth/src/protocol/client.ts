@@ -4,8 +4,8 @@ import { isObject } from './json.ts'
 import { type Metadata, tenantMetadata } from './metadata.ts'
 import {
   configurationError,
+  identifier,
   invalidOption,
-  nonEmptyString,
   rejectUnknownOptions,
   scopeList,
   wholeNumber,
@@ -83,11 +83,12 @@ export interface QlikClient {
 export function qlikClient(options: QlikClientOptions): QlikClient {
   rejectUnknownOptions('qlikClient', options, clientOptionNames)
   const tenant = tenantOrigin(options.tenant)
-  const clientId = nonEmptyString('clientId', options.clientId)
+  const clientId = identifier('clientId', options.clientId)
   const authentication = authenticationOf(options)
   const tier = tierFrom(options.tier, tenant)
-  const scope = scopeList(options.scope ?? 'user_default offline_access').join(' ')
-  const issuer = issuerUrl(options.issuer ?? tenant)
+  const { scope: requested = 'user_default offline_access', issuer: expectedIssuer = tenant } = options
+  const scope = scopeList(requested).join(' ')
+  const issuer = issuerUrl(expectedIssuer)
   const http = tenantHttp(tenant, wholeNumber('timeoutMs', options.timeoutMs, 20_000))
   const metadata = tenantMetadata(http, issuer)
   return { tenant, clientId, tier, authentication, scope, http, metadata, close: () => http.close() }
@@ -110,7 +111,7 @@ function authenticationOf({ clientSecret, authentication }: ClientAuthentication
     throw configurationError('qlikClient takes either clientSecret or authentication, not both.')
   if (clientSecret !== undefined) return clientSecretPost(clientSecret)
   if (authentication === undefined) return noClientAuthentication()
-  if (typeof authentication.authenticate === 'function' && typeof authentication.confidential === 'boolean')
+  if (typeof authentication?.authenticate === 'function' && typeof authentication.confidential === 'boolean')
     return authentication
   throw configurationError(
     'authentication must be what clientSecretPost(…), clientSecretBasic(…), privateKeyJwt(…) or noClientAuthentication() returns.',

@@ -18,8 +18,13 @@ export function invalidOption(name: string, expected: string, received: unknown)
 
 /** A received value for a message: as JSON, at most 120 characters. */
 export function quoted(value: unknown): string {
-  const text = json(value) ?? String(value)
+  const text = json(value) ?? described(value)
   return text.length > 120 ? `${text.slice(0, 120)}…` : text
+}
+
+/** `String` fails for an object without a prototype. */
+function described(value: unknown): string {
+  return typeof value === 'object' ? Object.prototype.toString.call(value) : String(value)
 }
 
 function json(value: unknown): string | undefined {
@@ -55,6 +60,37 @@ export function nonEmptyString(name: string, value: unknown): string {
   throw invalidOption(name, 'a non-empty string', value)
 }
 
+/** An id as the tenant shows it: visible ASCII characters, without the line end or spaces of a careless copy. */
+export function identifier(name: string, value: unknown): string {
+  if (typeof value === 'string' && isVisible(value)) return value
+  throw invalidOption(name, 'a non-empty string of visible ASCII characters', value)
+}
+
+/** As `identifier`, for a secret: the message does not repeat it. */
+export function secretText(name: string, value: unknown, hint: string): string {
+  if (typeof value === 'string' && isVisible(value)) return value
+  const received =
+    typeof value !== 'string'
+      ? quotedType(value)
+      : value === ''
+        ? 'an empty string'
+        : 'one with spaces or other characters'
+  throw configurationError(`${name} must be a string of visible ASCII characters, got ${received}. ${hint}`)
+}
+
+function isVisible(text: string): boolean {
+  return /^[\x21-\x7e]+$/.test(text)
+}
+
+function quotedType(value: unknown): string {
+  return value === null ? 'null' : typeof value
+}
+
+/** A function; `undefined` is not checked. */
+export function optionalFunction(name: string, value: unknown, purpose: string): void {
+  if (value !== undefined && typeof value !== 'function') throw invalidOption(name, `a function ${purpose}`, value)
+}
+
 /**
  * Checks the syntax of a scope (RFC 6749, section 3.3) and splits it. The tenant decides which scopes exist.
  *
@@ -75,12 +111,31 @@ export function scopeList(scope: unknown): readonly string[] {
  * @param name What has the options, as in "qlikClient has no option …".
  */
 export function rejectUnknownOptions(name: string, options: unknown, known: readonly string[]): void {
+  requireOptions(name, options)
+  rejectUnknownNames(name, 'option', Object.keys(options), known)
+}
+
+/** Refuses anything but an object with options. */
+export function requireOptions(name: string, options: unknown): asserts options is Record<string, unknown> {
   if (!isObject(options)) throw invalidOption(name, 'an object with options', options)
-  const unknown = Object.keys(options).find(option => !known.includes(option))
+  // A promise that was not awaited, a Map, a Date: none of them has the options that it seems to have.
+  const kind = Object.prototype.toString.call(options)
+  if (kind !== '[object Object]')
+    throw configurationError(`${name} must be an object with options, got ${kind.slice(8, -1)}.`)
+}
+
+/** @param kind What the names are, as in "qlikAuth has no event …". */
+export function rejectUnknownNames(
+  name: string,
+  kind: 'option' | 'event',
+  names: readonly unknown[],
+  known: readonly string[],
+): void {
+  const unknown = names.find(one => typeof one !== 'string' || !known.includes(one))
   if (unknown === undefined) return
-  const meant = closest(unknown, known)
-  const hint = meant === undefined ? `Its options are ${[...known].sort().join(', ')}.` : `Did you mean ${meant}?`
-  throw configurationError(`${name} has no option ${unknown}. ${hint}`)
+  const meant = closest(String(unknown), known)
+  const hint = meant === undefined ? `Its ${kind}s are ${[...known].sort().join(', ')}.` : `Did you mean ${meant}?`
+  throw configurationError(`${name} has no ${kind} ${String(unknown)}. ${hint}`)
 }
 
 /** The word that contains `word`, or else the one with the fewest edits, unless most of `word` would have to change. */

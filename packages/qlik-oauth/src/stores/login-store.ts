@@ -8,6 +8,9 @@ export interface LoginRecord {
   readonly clientId: string
   readonly user: QlikUser
   readonly tokens: TokenSet
+  /** Address and user agent of the browser at the login, for the list of logins. */
+  readonly address?: string
+  readonly userAgent?: string
   readonly createdAt: number
   /** Equals `createdAt` until the first refresh. */
   readonly refreshedAt: number

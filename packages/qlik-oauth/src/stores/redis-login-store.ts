@@ -79,7 +79,9 @@ export function redisLoginStore(redis: RedisClient, options: RedisLoginStoreOpti
   if (!isObject(options)) throw configurationError('redisLoginStore needs options, such as { keys: [key] }.')
   rejectUnknownOptions('redisLoginStore', options, optionNames)
   const { prefix = 'qlik:', onEvent = () => {} } = options
-  if (typeof prefix !== 'string') throw invalidOption('prefix', 'a string', prefix)
+  // Braces would change the hash tags, and with them the slots of a Cluster.
+  if (typeof prefix !== 'string' || !/^[\x21-\x7a|~]*$/.test(prefix))
+    throw invalidOption('prefix', 'a string of visible ASCII characters without braces, such as "qlik:"', prefix)
   if (typeof onEvent !== 'function') throw invalidOption('onEvent', 'a function that receives an event', onEvent)
   const commandTimeoutMs = wholeNumber('commandTimeoutMs', options.commandTimeoutMs, 800)
   const ring = keyRing(options.keys)

@@ -64,6 +64,8 @@ export function keyRing(keys: readonly (string | Uint8Array)[]): Seal {
 
 function ringEntry(key: string | Uint8Array, index: number): [keyId: string, key: Uint8Array] {
   const bytes = typeof key === 'string' ? Buffer.from(key, 'base64') : key
+  if (!(bytes instanceof Uint8Array))
+    throw new QlikOAuthError('ERR_CONFIGURATION', `keys[${index}] must be 32 bytes, base64. ${advice}`)
   if (bytes.length !== 32) {
     throw new QlikOAuthError(
       'ERR_CONFIGURATION',

@@ -27,6 +27,8 @@ export const isLoginRecord = shape<LoginRecord>({
   clientId: isString,
   user: isQlikUser,
   tokens: isTokenSet,
+  address: optional(isString),
+  userAgent: optional(isString),
   createdAt: isNumber,
   refreshedAt: isNumber,
   endsAt: isNumber,

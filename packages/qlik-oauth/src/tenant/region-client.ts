@@ -73,6 +73,7 @@ export interface RegionClient {
 export function regionClient(options: RegionClientOptions): RegionClient {
   rejectUnknownOptions('regionClient', options, optionNames)
   const { region, store, registerOrigin = regionOrigin(region), ...credentials } = options
+  regionOrigin(region)
   const client = qlikClient({ ...credentials, tenant: tenantOrigin(registerOrigin, 'registerOrigin'), tier: 'region' })
   const domain = regionDomain(client.tenant)
   const tokens = machineTokens({ client, store })

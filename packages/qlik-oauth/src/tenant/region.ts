@@ -13,7 +13,7 @@ export const organizationOrigin = 'https://console.qlikcloud.com'
  * @throws ERR_CONFIGURATION
  */
 export function regionOrigin(region: string): string {
-  if (/^[a-z]{2,10}$/.test(region)) return `https://register.${region}.qlikcloud.com`
+  if (typeof region === 'string' && /^[a-z]{2,10}$/.test(region)) return `https://register.${region}.qlikcloud.com`
   throw invalidOption('region', 'a region of Qlik Cloud, such as "eu"', region)
 }
 

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { requireTier } from '../protocol/client.ts'
 import { anonymousEmbedGrant } from '../protocol/grants.ts'
-import { configurationError, invalidOption } from '../protocol/option-checks.ts'
+import { invalidOption, secretText } from '../protocol/option-checks.ts'
 import { cachedTokens, checkTokenOptions, type SharedTokenOptions } from './cached-tokens.ts'
 import type { TokenSource } from './token-source.ts'
 
@@ -28,10 +28,9 @@ export interface AnonymousTokensOptions extends SharedTokenOptions {
 export function anonymousTokens(options: AnonymousTokensOptions): TokenSource {
   checkTokenOptions('anonymousTokens', options, ['accessCode', 'trackingCode'])
   const { accessCode, trackingCode, ...shared } = options
-  // The access code opens the app, so the message does not repeat it.
-  if (typeof accessCode !== 'string' || accessCode === '')
-    throw configurationError(`accessCode must be the eac of an app's anonymous link, got ${typeof accessCode}.`)
-  if (trackingCode !== undefined && !/^[0-9a-f]{40}$/.test(trackingCode))
+  // The access code opens the app.
+  secretText('accessCode', accessCode, "It is the eac of an app's anonymous link.")
+  if (trackingCode !== undefined && !(typeof trackingCode === 'string' && /^[0-9a-f]{40}$/.test(trackingCode)))
     throw invalidOption('trackingCode', '40 hexadecimal digits in lower case', trackingCode)
   requireTier(shared.client, 'tenant', 'open apps to anonymous visitors')
   return cachedTokens({

@@ -2,7 +2,13 @@ import { unlessAborted } from '../protocol/abort.ts'
 import { checkClient, type QlikClient } from '../protocol/client.ts'
 import type { Grant } from '../protocol/grants.ts'
 import { sha256 } from '../protocol/hash.ts'
-import { hasMethods, invalidOption, rejectUnknownOptions, wholeNumber } from '../protocol/option-checks.ts'
+import {
+  hasMethods,
+  invalidOption,
+  optionalFunction,
+  rejectUnknownOptions,
+  wholeNumber,
+} from '../protocol/option-checks.ts'
 import { requestTokens, type TokenRequestOptions } from '../protocol/token-endpoint.ts'
 import { defaultRefreshLeewaySeconds, needsRefresh, type TokenSet } from '../protocol/token-set.ts'
 import type { LoginStore } from '../stores/login-store.ts'
@@ -42,7 +48,7 @@ export function cachedTokens(options: CachedTokensOptions): TokenSource {
   const { client, store, grant, holder = '', request = {}, now = Date.now } = options
   const leewayMs =
     wholeNumber('refreshLeewaySeconds', options.refreshLeewaySeconds, defaultRefreshLeewaySeconds, 0) * 1000
-  const leaseMs = wholeNumber('leaseMs', options.leaseMs, 5000)
+  const leaseMs = wholeNumber('leaseMs', options.leaseMs, defaultLeaseMs)
   const key = tokenKey(client, grant, holder)
   const once = singleFlight<TokenSet>({ store, leaseMs, waitMs: maxWaitMs })
   let cached: TokenSet | undefined
@@ -96,6 +102,7 @@ export function cachedTokens(options: CachedTokensOptions): TokenSource {
   }
 }
 
+const defaultLeaseMs = 5000
 /** Longer than the token endpoint's own limit plus three leases: the holder of the lock may still succeed. */
 const maxWaitMs = 45_000
 
@@ -121,8 +128,9 @@ export function checkTokenOptions(name: string, options: SharedTokenOptions, own
     const expected = `a store with the methods ${storeMethods.join(', ')}, such as redisLoginStore(…)`
     throw invalidOption('store', expected, options.store)
   }
-  if (options.now !== undefined && typeof options.now !== 'function')
-    throw invalidOption('now', 'a function that returns milliseconds', options.now)
+  optionalFunction('now', options.now, 'that returns milliseconds')
+  wholeNumber('refreshLeewaySeconds', options.refreshLeewaySeconds, defaultRefreshLeewaySeconds, 0)
+  wholeNumber('leaseMs', options.leaseMs, defaultLeaseMs)
 }
 
 const sharedOptions: readonly (keyof SharedTokenOptions)[] = [
