@@ -1,4 +1,7 @@
-import { describe, expect, it } from '@jest/globals'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, describe, expect, it } from '@jest/globals'
 import { EnvironmentError, readEnvironment } from './environment.ts'
 
 const tenantUrl = 'https://acme.eu.qlikcloud.com'
@@ -129,6 +132,48 @@ describe('the environment', () => {
     const message = messageFor({ ...client, ...variables })
     expect(message).toMatch(new RegExp(`^${name} `))
     expect(message).not.toMatch(/hunter|the-secret/)
+  })
+})
+
+describe('variables given as files', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'qlik-demo-environment-'))
+  afterAll(() => rmSync(folder, { recursive: true }))
+  const file = (name: string, text: string) => {
+    const path = join(folder, name)
+    writeFileSync(path, text)
+    return path
+  }
+
+  it('are read without the line break at the end', () => {
+    const environment = readEnvironment({
+      QLIK_TENANT_URL: tenantUrl,
+      QLIK_CLIENT_ID: 'id',
+      QLIK_CLIENT_SECRET_FILE: file('client-secret', 'the-secret\n'),
+      NODE_ENV: 'production',
+      SESSION_SECRET_FILE: file('session', `${'a'.repeat(16)},${'b'.repeat(16)}\n`),
+      TOKEN_KEYS_FILE: file('keys', `${key}\n`),
+      REDIS_URL: 'redis://redis:6379',
+      REDIS_PASSWORD_FILE: file('password', 'p@ss/word\n'),
+    })
+    expect(environment).toMatchObject({
+      webClient: { clientSecret: 'the-secret' },
+      sessionSecrets: ['a'.repeat(16), 'b'.repeat(16)],
+      tokenKeys: [key],
+      redisUrl: 'redis://:p%40ss%2Fword@redis:6379',
+    })
+  })
+
+  it.each<[string, () => Record<string, string>]>([
+    ['TOKEN_KEYS_FILE must name a readable file', () => ({ TOKEN_KEYS_FILE: join(folder, 'missing') })],
+    ['TOKEN_KEYS_FILE must name a readable file', () => ({ TOKEN_KEYS_FILE: folder })],
+    ['TOKEN_KEYS_FILE names an empty file', () => ({ TOKEN_KEYS_FILE: file('empty', '\n') })],
+    ['TOKEN_KEYS and TOKEN_KEYS_FILE are both set', () => ({ TOKEN_KEYS: key, TOKEN_KEYS_FILE: file('both', key) })],
+    ['TOKEN_KEYS must be one or more keys', () => ({ TOKEN_KEYS_FILE: file('short', 'hunter') })],
+    ['REDIS_PASSWORD needs REDIS_URL', () => ({ REDIS_PASSWORD: 'hunter' })],
+  ])('are refused: %s', (expected, variables) => {
+    const message = messageFor({ ...client, ...variables() })
+    expect(message).toContain(expected)
+    expect(message).not.toMatch(/hunter|\n/)
   })
 })
 

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { z } from 'zod'
-import { isRedisUrl, withoutCredentials } from './redis-url.ts'
+import { readVariableFiles } from './environment-files.ts'
+import { isRedisUrl, withoutCredentials, withPassword } from './redis-url.ts'
 
 /** The configuration of the process, read from its environment variables. README.md lists them. */
 export type Environment = Readonly<z.output<typeof schema>>
@@ -13,12 +14,15 @@ export class EnvironmentError extends Error {
 }
 
 /**
- * Reads and checks the environment variables. An empty variable counts as unset.
+ * Reads and checks the environment variables. An empty variable counts as unset. Each variable may be given as a file
+ * instead: `TOKEN_KEYS_FILE` names a file with the value of `TOKEN_KEYS`, such as a secret of Docker or Kubernetes.
  *
  * @throws EnvironmentError naming the variable, the received value and the expected one.
  */
 export function readEnvironment(source: NodeJS.ProcessEnv): Environment {
-  const values = variableNames.map(name => [name, source[name]?.trim()] as const)
+  const files = readVariableFiles(variableNames, source)
+  if ('problem' in files) throw new EnvironmentError(files.problem)
+  const values = variableNames.map(name => [name, (files.values[name] ?? source[name])?.trim()] as const)
   const received: Values = Object.fromEntries(values.filter(([, value]) => value))
   const result = schema.safeParse({ ...defaultsFor(received), ...received })
   if (result.success) return result.data
@@ -86,6 +90,7 @@ const variables = z.object({
     isRedisUrl,
     'redis://host:6379, rediss://host:6379, a comma-separated list of them for a cluster, or redis+sentinel://host:26379,host:26379/master',
   ).optional(),
+  REDIS_PASSWORD: variable(/^[^\r\n]{1,512}$/, 'one line of at most 512 characters').optional(),
   SESSION_SECRET: variable(
     text => commaList(text).every(secret => secret.length >= 16),
     'one or more random secrets of at least 16 characters, separated by commas, newest first',
@@ -112,6 +117,7 @@ const secrets: readonly string[] = [
   'QLIK_CLIENT_SECRET',
   'QLIK_M2M_CLIENT_SECRET',
   'QLIK_ACCESS_CODE',
+  'REDIS_PASSWORD',
   'SESSION_SECRET',
   'TOKEN_KEYS',
 ] satisfies readonly (keyof typeof variables.shape)[]
@@ -126,6 +132,8 @@ const schema = variables
       if (unset !== undefined && others.length === 0)
         report(unset, `is not set: ${pair.join(' and ')} are needed together`)
     }
+    if (values.REDIS_PASSWORD !== undefined && values.REDIS_URL === undefined)
+      report('REDIS_PASSWORD', 'needs REDIS_URL, the server that it belongs to')
     if (values.SESSION_IDLE_SECONDS > values.SESSION_ABSOLUTE_SECONDS)
       report('SESSION_IDLE_SECONDS', `must be at most SESSION_ABSOLUTE_SECONDS (${values.SESSION_ABSOLUTE_SECONDS})`)
   })
@@ -152,7 +160,7 @@ const schema = variables
     port: values.PORT,
     /** Origin that browsers see. */
     publicUrl: values.PUBLIC_URL ?? `http://localhost:${values.PORT}`,
-    redisUrl: values.REDIS_URL,
+    redisUrl: values.REDIS_URL && withPassword(values.REDIS_URL, values.REDIS_PASSWORD),
     /** Newest first. */
     sessionSecrets: values.SESSION_SECRET,
     /** Newest first; 32 bytes each, base64. */

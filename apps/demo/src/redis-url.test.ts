@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals'
-import { isRedisUrl, redisAddress } from './redis-url.ts'
+import { isRedisUrl, redisAddress, withPassword } from './redis-url.ts'
 
 describe('a Redis address', () => {
   const one = { tls: false, username: undefined, password: undefined, db: 0 }
@@ -63,4 +63,17 @@ describe('a Redis address', () => {
     'redis+sentinel://a:1',
     'redis+sentinel://a:1/main/x',
   ])('is rejected: %j', text => expect(isRedisUrl(text)).toBe(false))
+})
+
+describe('a password beside the address', () => {
+  it.each([
+    ['redis://redis:6379', 'redis://:p%40ss@redis:6379'],
+    ['redis://ada@redis:6379/2', 'redis://ada:p%40ss@redis:6379/2'],
+    ['redis://a:1,b:2', 'redis://:p%40ss@a:1,b:2'],
+    ['redis+sentinel://a:26379,b/main', 'redis+sentinel://:p%40ss@a:26379,b/main'],
+    ['redis://:own@redis:6379', 'redis://:own@redis:6379'],
+  ])('is added to %s unless it has one', (address, expected) => {
+    expect(withPassword(address, 'p@ss')).toBe(expected)
+    expect(redisAddress(withPassword(address, 'p@ss'))).toBeDefined()
+  })
 })

@@ -52,6 +52,14 @@ export function isRedisUrl(text: string): boolean {
   return redisAddress(text) !== undefined
 }
 
+/** Adds a password to an address that has none; the password of the address wins. */
+export function withPassword(text: string, password: string | undefined): string {
+  if (password === undefined || redisAddress(text)?.password !== undefined) return text
+  return text.replace(/^([a-z+]+:\/\/)(?:([^@,/]*)@)?/, (_match, scheme: string, username = '') => {
+    return `${scheme}${username.replace(/:$/, '')}:${encodeURIComponent(password)}@`
+  })
+}
+
 /**
  * Masks everything in an address that may be a user name or a password, also when the address is not a valid URL: the
  * part before the last `@` (a password may contain separators), the query, and anything in a port's place that is not a
