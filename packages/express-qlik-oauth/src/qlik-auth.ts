@@ -12,6 +12,7 @@ import { guards, type LoginGuards } from './login/guards.ts'
 import { tokensFor } from './login/request-login.ts'
 import { loginRoutes } from './login/routes.ts'
 import { sessionIdReader } from './login/session-cookie.ts'
+import { bindCookiePath } from './login/session-cookie-path.ts'
 import { bindSessionStore } from './login/session-store.ts'
 import { tenantRegistry } from './login/tenant-registry.ts'
 import { transactionCookies } from './login/transaction-cookie.ts'
@@ -44,6 +45,7 @@ export function qlikAuth(options: QlikAuthOptions): QlikAuth {
     clientOf: record => tenants.ofRecord(record)?.client,
     emit,
   })
+  bindCookiePath(session, settings.sessionStore)
   bindSessionStore(settings.sessionStore, logins, store)
 
   const sessionIds = sessionIdReader(session)
@@ -64,7 +66,7 @@ export function qlikAuth(options: QlikAuthOptions): QlikAuth {
     tenants,
     logins,
     states: authorizationStates(settings.secrets),
-    transactionCookies: transactionCookies(settings.location, settings),
+    transactionCookies: transactionCookies(tenants.cookieLocation, settings),
     emit,
     sessionIds,
     findLogin: loginOf(logins.find),

@@ -276,7 +276,7 @@ describe('the proxies of many tenants', () => {
     ['a timeout', { proxy: { timeouts: { connectMs: 0 } } }, 'timeouts.connectMs'],
     ['a socket option', { sockets: { maxSockets: 0 } }, 'maxSockets'],
     ['options that are none', { proxy: 'all of it' }, 'proxy'],
-    ['a public URL', { publicUrl: 'https://app.example.com/north' }, 'publicUrl'],
+    ['a public URL', { publicUrl: 'https://app.example.com/north?a=1' }, 'publicUrl'],
     ['a client', { clientId: '' }, 'clientId'],
   ])('name the tenant whose options are wrong: %s', (_what, wrong, option) => {
     const good = { tenant: 'https://acme.eu.qlikcloud.com', clientId: 'a' }

@@ -5,6 +5,7 @@ import { isBelowMount } from '../http/mount.ts'
 import { configurationError, invalidOption } from '../http/option-checks.ts'
 import type { PublicLocation } from '../http/public-location.ts'
 import { cookieAttributes, sessionName } from './session-cookie.ts'
+import { cookiePath } from './session-cookie-path.ts'
 
 /**
  * Refuses session cookies that browsers do not keep, or do not send to every path of the application. A cookie that is
@@ -19,7 +20,8 @@ export function checkSessionCookie(session: SessionOptions, location: PublicLoca
   const options: CookieOptions = cookie
   const { base, href, isHttps } = location
   const name = sessionName(session)
-  const { path = '/', httpOnly, partitioned, encode } = options
+  const { httpOnly, partitioned, encode } = options
+  const path: unknown = cookiePath(session)
   if (path !== '/' && !(typeof path === 'string' && isBelowMount(base, path))) {
     throw configurationError(
       `session.cookie.path must be ${base === '' ? '' : `${quoted(base)} or `}"/", got ${quoted(path)}: the browser would not send the cookie to all paths below publicUrl.`,

@@ -28,6 +28,17 @@ describe('session cookie', () => {
       cookie: { path: '/', httpOnly: true, sameSite: 'lax', secure: true },
     }))
 
+  it('is sent below the path of publicUrl only, and named after it', () => {
+    expect(sessionCookie('https://company.example/portal/admin/')).toEqual({
+      name: '__Secure-sid-portal-admin',
+      cookie: { path: '/portal/admin', httpOnly: true, sameSite: 'lax', secure: true },
+    })
+    expect(sessionCookie('http://localhost:3000/portal')).toMatchObject({
+      name: 'sid-portal',
+      cookie: { path: '/portal' },
+    })
+  })
+
   it('has no prefix on http://localhost, where browsers refuse it', () =>
     expect(sessionCookie('http://localhost:3000')).toMatchObject({ name: 'sid', cookie: { secure: false } }))
 })

@@ -7,6 +7,7 @@ import type { CookieOptions, SessionOptions } from 'express-session'
 import { LRUCache } from 'lru-cache'
 import { loginKey } from 'qlik-oauth/internal'
 import { type PublicLocation, publicLocation } from '../http/public-location.ts'
+import { cookiePath } from './session-cookie-path.ts'
 
 /** The session id of a request, taken from a cookie with a valid signature. */
 export interface SessionId {
@@ -23,7 +24,10 @@ export type SessionSecret = CipherKey
  * Name and options of the session cookie for an application at `publicUrl`: `__Host-sid` with Secure on https, `sid` on
  * http://localhost, where browsers refuse the prefix. HttpOnly, SameSite=Lax, no Domain.
  *
- * @throws ERR_CONFIGURATION for an invalid `publicUrl`.
+ * Below a path, such as `https://company.example/portal`, it is `__Secure-sid-portal` with this path: `__Host-` is for
+ * the path "/" only. `qlikAuth` makes it work behind a balancer that removes the path from requests, too.
+ *
+ * @throws ERR_CONFIGURATION
  * @example session({ ...sessionCookie(publicUrl), secret, store, resave: false, saveUninitialized: false })
  */
 export function sessionCookie(publicUrl: string): { name: string; cookie: CookieOptions } {
@@ -157,7 +161,7 @@ export function cookieAttributes(options: CookieOptions, isSecure: boolean): Ser
 
 /** The cookie options of a request before it has a session. */
 export function cookieOptions({ cookie = {} }: SessionOptions, request: Request): CookieOptions {
-  return typeof cookie === 'function' ? cookie(request) : cookie
+  return typeof cookie === 'function' ? cookie(request) : { ...cookie, path: cookiePath({ cookie }) }
 }
 
 /** Whether express-session takes a request for https. */

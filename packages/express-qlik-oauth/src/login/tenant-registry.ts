@@ -1,11 +1,13 @@
 import type { IncomingMessage } from 'node:http'
 import { type QlikClient, type QlikClientOptions, qlikClient } from 'qlik-oauth'
 import { clientOptionNames, messageOf, quoted, requireOptions, tenantOrigin } from 'qlik-oauth/internal'
+import { isBelowMount } from '../http/mount.ts'
 import { configurationError, rejectUnknownOptions } from '../http/option-checks.ts'
 import { type PublicLocation, publicLocation } from '../http/public-location.ts'
 import type { ProxyOptions } from '../proxy/rest-proxy-options.ts'
 import type { SocketOptions } from '../socket/socket-proxy-options.ts'
 import type { AuthSettings, QlikAuthOptions, TenantOptions } from './auth-options.ts'
+import { cookiePath } from './session-cookie-path.ts'
 
 export interface TenantConfiguration {
   readonly client: QlikClient
@@ -23,6 +25,8 @@ export interface TenantRegistry {
   readonly all: readonly TenantConfiguration[]
   /** Whether the tenant of the login applies to requests that name none. False when tenants have their own hosts. */
   readonly tenantFromLogin: boolean
+  /** The application's address, or its origin if tenants have addresses outside: where its cookies are sent. */
+  readonly cookieLocation: PublicLocation
   /** The tenant that a request names; `undefined` when it names none. */
   ofRequest(request: IncomingMessage): TenantConfiguration | undefined
   /** Where browsers see the application: at the `publicUrl` of the tenant that the request names. */
@@ -51,6 +55,7 @@ function singleTenant(options: Exclude<QlikAuthOptions, { tenants: object }>, ca
   return {
     all: [only],
     tenantFromLogin: true,
+    cookieLocation: only.location,
     ofRequest: () => only,
     locationOf: () => only.location,
     ofRecord: record => (matches(only, record) ? only : undefined),
@@ -91,6 +96,9 @@ function severalTenants(options: Extract<QlikAuthOptions, { tenants: object }>, 
   return {
     all,
     tenantFromLogin: haveOneUrl,
+    cookieLocation: all.every(({ location }) => isBelowMount(location.base, own.base))
+      ? own
+      : publicLocation(own.origin),
     ofRequest,
     locationOf: request => (haveOneUrl ? first : (ofRequest(request)?.location ?? own)),
     ofRecord: record => all.find(tenant => matches(tenant, record)),
@@ -110,10 +118,18 @@ export function forTenant<T>(index: number, tenant: unknown, make: () => T): T {
   }
 }
 
+/** @throws ERR_CONFIGURATION */
+function requireCookie(path: string, { base, href }: PublicLocation): void {
+  if (path === '/' || isBelowMount(base, path)) return
+  throw configurationError(
+    `session.cookie.path must be "/", got ${quoted(path)}: the browser would not send the cookie to ${href}.`,
+  )
+}
+
 function oneOfSeveral(common: QlikAuthOptions, tenant: TenantOptions, callbackPath: string): TenantConfiguration {
   rejectUnknownOptions('A tenant', tenant, [...clientOptionNames, 'publicUrl', 'proxy', 'sockets'])
   const path = `${callbackPath}/${new URL(tenantOrigin(tenant.tenant)).host}`
-  return configured(tenant, tenant.publicUrl ?? common.publicUrl, path, {
+  const configuration = configured(tenant, tenant.publicUrl ?? common.publicUrl, path, {
     proxy: {
       ...overridden('proxy', common.proxy, tenant.proxy),
       timeouts: overridden('proxy.timeouts', common.proxy?.timeouts, tenant.proxy?.timeouts),
@@ -121,6 +137,8 @@ function oneOfSeveral(common: QlikAuthOptions, tenant: TenantOptions, callbackPa
     },
     sockets: overridden('sockets', common.sockets, tenant.sockets),
   })
+  requireCookie(cookiePath(common.session), configuration.location)
+  return configuration
 }
 
 /** A field that is `undefined` is not set: the default of `allow` may be wider than the application's list. */

@@ -20,7 +20,9 @@ export async function engineSocket(
   appId: string,
   headers: Record<string, string> = {},
 ): Promise<EngineSocket> {
-  const socket = new WebSocket(`${origin.replace('http', 'ws')}/qlik/app/${appId}`, { headers: { origin, ...headers } })
+  const socket = new WebSocket(`${origin.replace('http', 'ws')}/qlik/app/${appId}`, {
+    headers: { origin: new URL(origin).origin, ...headers },
+  })
   const closed = once(socket, 'close').then(([code]) => Number(code))
   closed.catch(() => {})
   const refused = once(socket, 'unexpected-response').then(([request, response]) => {
