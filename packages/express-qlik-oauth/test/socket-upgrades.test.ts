@@ -4,9 +4,9 @@ import { createServer as createTlsServer } from 'node:https'
 import { connect, type Socket } from 'node:net'
 import { connect as connectTls } from 'node:tls'
 import { afterEach, describe, expect, it } from '@jest/globals'
+import { selfSigned } from 'test-support/certificate'
 import { WebSocket, WebSocketServer } from 'ws'
 import { qlikProxy } from '../src/index.ts'
-import { selfSigned } from './support/certificate.ts'
 import { handshakeText, listen } from './support/socket-setup.ts'
 
 const closers: (() => unknown)[] = []

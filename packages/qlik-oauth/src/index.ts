@@ -9,6 +9,7 @@ export {
   type QlikClientSettings,
   qlikClient,
 } from './protocol/client.ts'
+export type { OpenConnection, OutboundOptions } from './protocol/outbound/outbound-options.ts'
 export {
   type ClientAuthentication,
   type ClientAuthenticationParameters,

@@ -19,7 +19,7 @@ export {
   createAuthorizationRequest,
   validateAuthorizationResponse,
 } from './protocol/authorization.ts'
-export { clientOptionNames } from './protocol/client.ts'
+export { clientOptionNames, internalsOf } from './protocol/client.ts'
 export { challenge, messageOf } from './protocol/errors.ts'
 export { sha256 } from './protocol/hash.ts'
 export { escapeHtml } from './protocol/html.ts'
@@ -36,9 +36,11 @@ export {
   wholeNumber,
 } from './protocol/option-checks.ts'
 export { revokeTokens } from './protocol/revocation.ts'
-export { retryAfterSeconds } from './protocol/tenant-http.ts'
+export { type TenantHost, tenantHost } from './protocol/tenant-host.ts'
+export { retryAfterSeconds, versionHeader } from './protocol/tenant-http.ts'
 export { isLoopback, pathOnTenant, tenantOrigin } from './protocol/tenant-origin.ts'
 export { defaultRefreshLeewaySeconds, missingScopes } from './protocol/token-set.ts'
 export { ForeignRecordError } from './stores/redis-records.ts'
 export { keyRing, type Seal } from './stores/seal.ts'
+export { clientHostOf, hostOf } from './tokens/token-source.ts'
 export { withAccessToken } from './tokens/with-access-token.ts'

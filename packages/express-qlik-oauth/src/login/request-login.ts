@@ -1,6 +1,6 @@
 import type { IncomingMessage } from 'node:http'
 import type { QlikUser, TokenSource } from 'qlik-oauth'
-import { type Login, pathOnTenant, withAccessToken } from 'qlik-oauth/internal'
+import { internalsOf, type Login, pathOnTenant, versionHeader, withAccessToken } from 'qlik-oauth/internal'
 import { httpError } from '../http/error-response.ts'
 
 /** The login of a request behind a guard: `req.qlik`. */
@@ -60,7 +60,7 @@ export function requestLogin(login: Login, request: IncomingMessage): RequestLog
       if (target === undefined)
         throw httpError('ERR_PATH_REFUSED', 'req.qlik.fetch takes a path on the tenant, such as "/api/v1/items".')
       const isRepeatable = init.body === undefined || init.body === null || typeof init.body === 'string'
-      return await withAccessToken(tokens, accessToken => send(tenant + target, init, accessToken), {
+      return await withAccessToken(tokens, accessToken => send(tokens, target, init, accessToken), {
         isRejected: response => isRepeatable && response.status === 401,
         discard: response => response.body?.cancel(),
       })
@@ -72,12 +72,30 @@ export function requestLogin(login: Login, request: IncomingMessage): RequestLog
 export function tokensFor(login: Login, request: IncomingMessage): TokenSource {
   return {
     tenant: login.tenant,
+    client: login.client,
     accessToken: options => login.accessToken({ ...options, context: request }),
   }
 }
 
-function send(url: string, init: RequestInit, accessToken: string): Promise<Response> {
+function send(
+  { tenant, client }: TokenSource,
+  path: string,
+  init: RequestInit,
+  accessToken: string,
+): Promise<Response> {
   const headers = new Headers(init.headers)
   headers.set('authorization', `Bearer ${accessToken}`)
-  return fetch(url, { ...init, headers, redirect: 'manual' })
+  for (const [name, value] of Object.entries(versionHeader(path, client?.apiVersion)))
+    if (!headers.has(name)) headers.set(name, value)
+  return fetch(tenant + path, { ...connections(client), ...init, headers, redirect: 'manual' })
+}
+
+/**
+ * The option `dispatcher` of Node's `fetch`, where the client names a way of its own to the tenant. Otherwise the
+ * application's global dispatcher applies.
+ */
+function connections(client: TokenSource['client']): object {
+  if (client === undefined) return {}
+  const { host, streams } = internalsOf(client)
+  return host.outbound.isDefault ? {} : { dispatcher: streams() }
 }

@@ -78,8 +78,12 @@ function severalTenants(options: Extract<QlikAuthOptions, { tenants: object }>, 
   const all = tenants.map((tenant: TenantOptions, index) =>
     forTenant(index, tenant?.tenant, () => oneOfSeveral(options, tenant, callbackPath)),
   )
-  const byOrigin = new Map(all.map(tenant => [tenant.client.tenant, tenant]))
-  if (byOrigin.size < all.length) throw configurationError('tenants must name each tenant once.')
+  const names = all.flatMap(tenant =>
+    [tenant.client.tenant, ...tenant.client.aliases].map(origin => [origin, tenant] as const),
+  )
+  const byOrigin = new Map(names)
+  if (byOrigin.size < names.length)
+    throw configurationError('tenants must name each tenant once, and no alias may be that of another tenant.')
   const own = publicLocation(options.publicUrl)
   const [first = own, ...others] = all.map(({ location }) => location)
   const haveOneUrl = others.every(({ href }) => href === first.href)

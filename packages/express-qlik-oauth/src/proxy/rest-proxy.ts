@@ -124,7 +124,7 @@ export function restProxy(options: RestProxyOptions): RestProxy {
     // It may have taken longer than the grace.
     refuseWhenClosed()
     const limitKey = principal.user ?? principal.id ?? settings.limitNetwork(request)
-    const pool = tenants.to(principal.tokens.tenant)
+    const pool = tenants.to(principal.tokens)
     return { request, response, method, target, path, hasBody, principal, limitKey, pool, settings }
   }
 

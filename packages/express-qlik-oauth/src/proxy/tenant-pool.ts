@@ -1,5 +1,6 @@
-import { tenantOrigin } from 'qlik-oauth/internal'
-import { buildConnector, Pool } from 'undici'
+import type { TokenSource } from 'qlik-oauth'
+import { clientHostOf, type TenantHost, tenantHost } from 'qlik-oauth/internal'
+import { Pool } from 'undici'
 import { connectionLimiter } from '../http/connection-limiter.ts'
 import { busy, FairQueue, tooManyRequests, unreserved } from './fair-queue.ts'
 import { type TenantLinks, tenantLinks } from './response/tenant-links.ts'
@@ -22,23 +23,22 @@ export interface TenantPool {
 }
 
 export interface TenantPools {
-  /** @param tenant Origin, from a token source only. */
-  to(tenant: string): TenantPool
+  /** The connections to the tenant of a token source, by the way that its client names. */
+  to(tokens: TokenSource): TenantPool
   /** Destroys all connections, with the requests on them. */
   close(): Promise<void>
 }
 
 /**
- * Keeps one pool of connections for each tenant.
+ * Keeps one pool of connections for each tenant, and for each way to it where clients name several.
  *
  * @param isOpen Whether a path of a tenant is open to clients.
  */
 export function tenantPools(settings: RestProxySettings, isOpen: (path: string) => boolean): TenantPools {
   const known = new Map<string, TenantPool>()
 
-  function open(tenant: string): TenantPool {
-    const origin = tenantOrigin(tenant)
-    const connect = buildConnector({ timeout: settings.connectMs })
+  function open({ origin, aliases, outbound }: TenantHost): TenantPool {
+    const connect = outbound.connector(settings.connectMs)
     // As for requests: no user can have the connections of all.
     const streamShare = Math.max(1, Math.floor(settings.connections / 2))
     const streamsOf = connectionLimiter(Math.min(settings.eventStreamsPerLogin, streamShare))
@@ -51,7 +51,7 @@ export function tenantPools(settings: RestProxySettings, isOpen: (path: string) 
         headersTimeout: settings.headersMs,
         keepAliveTimeout: keepAliveMs,
       }),
-      links: tenantLinks(origin, settings.publicOrigin, settings.mount.path, isOpen),
+      links: tenantLinks([origin, ...aliases], settings.publicOrigin, settings.mount.path, isOpen),
       queue: new FairQueue({
         concurrent: settings.connections,
         perLogin: settings.requestsPerLogin,
@@ -74,11 +74,13 @@ export function tenantPools(settings: RestProxySettings, isOpen: (path: string) 
   }
 
   return {
-    to(tenant) {
-      const existing = known.get(tenant)
+    to(tokens) {
+      const host = clientHostOf(tokens)
+      const key = host?.key ?? tokens.tenant
+      const existing = known.get(key)
       if (existing !== undefined) return existing
-      const opened = open(tenant)
-      known.set(tenant, opened)
+      const opened = open(host ?? tenantHost(tokens.tenant))
+      known.set(key, opened)
       return opened
     },
     async close() {

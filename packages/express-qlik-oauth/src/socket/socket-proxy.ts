@@ -54,7 +54,7 @@ export function socketProxy(options: SocketProxyOptions): SocketProxy {
   const limiter = connectionLimiter(settings.maxSocketsPerLogin)
   const upgrades = upgradeRate(settings.maxUpgradesPerMinute)
   const limits = { plain: { extensions: false, maxMessageBytes }, extended: { extensions: true, maxMessageBytes } }
-  const agent = socketAgent()
+  const agent = socketAgent(Math.min(settings.handshakeTimeoutMs, connectMs))
   const heartbeats = heartbeat(heartbeatMs)
   const sockets = new Set<ProxiedSocket>()
   let isClosing = false
@@ -139,7 +139,7 @@ export function socketProxy(options: SocketProxyOptions): SocketProxy {
       tokens,
       accessToken => {
         signal.throwIfAborted()
-        return agent.open({ tenant: tokens.tenant, path, headers: request.headers, accessToken, signal })
+        return agent.open({ tokens, path, headers: request.headers, accessToken, signal })
       },
       { isRejected: received => received instanceof QlikOAuthError && received.status === 401, signal },
     )
@@ -207,6 +207,7 @@ function refused({ url = '' }: IncomingMessage, error: unknown, traceId: string)
 
 const browserLeft = Symbol('the browser left')
 const stallMs = 300_000
+const connectMs = 10_000
 
 /** No idle timeout, no delay for small frames, and TCP keep-alive to notice dead peers. */
 function prepareForFrames(socket: Duplex, keepAliveMs: number): void {

@@ -1,15 +1,11 @@
 import { createHash } from 'node:crypto'
-import {
-  type ClientRequest,
-  Agent as HttpAgent,
-  request as httpRequest,
-  type IncomingHttpHeaders,
-  type IncomingMessage,
-} from 'node:http'
-import { Agent as HttpsAgent, request as httpsRequest } from 'node:https'
+import { type ClientRequest, request as httpRequest, type IncomingHttpHeaders, type IncomingMessage } from 'node:http'
+import { request as httpsRequest } from 'node:https'
+import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
-import type { ErrorCode, QlikOAuthError } from 'qlik-oauth'
-import { retryAfterSeconds } from 'qlik-oauth/internal'
+import { type ErrorCode, QlikOAuthError, type TokenSource } from 'qlik-oauth'
+import { clientHostOf, retryAfterSeconds, tenantHost } from 'qlik-oauth/internal'
+import type { buildConnector } from 'undici'
 import { httpError } from '../http/error-response.ts'
 import { ignoreErrors } from '../http/http-server.ts'
 
@@ -22,8 +18,8 @@ export interface TenantSocket {
 }
 
 export interface TenantSocketRequest {
-  /** Origin of the tenant. */
-  readonly tenant: string
+  /** Of the user; they name the tenant, and the way to it. */
+  readonly tokens: TokenSource
   readonly path: string
   /** Those of the browser. Its key, extensions and subprotocols are forwarded. */
   readonly headers: IncomingHttpHeaders
@@ -39,22 +35,55 @@ export interface SocketAgent {
   open(request: TenantSocketRequest): Promise<TenantSocket | QlikOAuthError>
 }
 
-/** Opens WebSocket connections to tenants. TLS sessions are resumed; connections are never shared. */
-export function socketAgent(): SocketAgent {
-  const http = new HttpAgent({ keepAlive: false })
-  const https = new HttpsAgent({ keepAlive: false })
+/**
+ * Opens WebSocket connections to tenants. TLS sessions are resumed; connections are never shared.
+ *
+ * @param connectMs For TCP, a proxy's tunnel and TLS together.
+ */
+export function socketAgent(connectMs: number): SocketAgent {
+  const connectors = new Map<string, buildConnector.connector>()
+
+  function connectorTo(tokens: TokenSource): buildConnector.connector {
+    const host = clientHostOf(tokens)
+    const key = host?.key ?? tokens.tenant
+    const known = connectors.get(key)
+    if (known !== undefined) return known
+    const connector = (host ?? tenantHost(tokens.tenant)).outbound.connector(connectMs)
+    connectors.set(key, connector)
+    return connector
+  }
+
   return {
-    open: request => {
-      const { tenant, path, signal } = request
-      const headers = tenantHeaders(request)
-      return openingHandshake(
-        request,
-        tenant.startsWith('https:')
-          ? httpsRequest(tenant + path, { agent: https, headers, signal })
-          : httpRequest(tenant + path, { agent: http, headers, signal }),
-      )
+    async open(request) {
+      const url = new URL(request.tokens.tenant + request.path)
+      const socket = await connect(connectorTo(request.tokens), url)
+      if (request.signal.aborted) socket.destroy()
+      return await openingHandshake(request, sendHandshake(request, url, socket))
     },
   }
+}
+
+function connect(connector: buildConnector.connector, url: URL): Promise<Socket> {
+  const { protocol, host, port } = url
+  const hostname = url.hostname.replace(/^\[(.*)\]$/, '$1')
+  return new Promise((resolve, reject) =>
+    connector({ protocol, host, hostname, port }, (...[error, socket]) => {
+      if (error !== null) return reject(unreachable(error))
+      ignoreErrors(socket)
+      resolve(socket)
+    }),
+  )
+}
+
+function sendHandshake(request: TenantSocketRequest, url: URL, socket: Socket): ClientRequest {
+  const isHttps = url.protocol === 'https:'
+  return (isHttps ? httpsRequest : httpRequest)(url, {
+    createConnection: () => socket,
+    // Without an agent, Node knows none.
+    defaultPort: isHttps ? 443 : 80,
+    headers: tenantHeaders(request),
+    signal: request.signal,
+  })
 }
 
 /** Cookies, credentials and `Origin` of the browser are not forwarded. */
@@ -84,7 +113,7 @@ function openingHandshake(
 ): Promise<TenantSocket | QlikOAuthError> {
   return new Promise((resolve, reject) => {
     // Never removed: an aborted request may fail later.
-    request.on('error', cause => reject(httpError(failureCode(cause), 'Try again later.', { cause })))
+    request.on('error', cause => reject(unreachable(cause)))
     request.on('response', response => {
       resolve(upgradeRefused(response))
       request.destroy()
@@ -125,8 +154,12 @@ function isHandshakeResponse(offered: IncomingHttpHeaders, selected: IncomingHtt
   )
 }
 
+function unreachable(cause: Error): QlikOAuthError {
+  return cause instanceof QlikOAuthError ? cause : httpError(failureCode(cause), 'Try again later.', { cause })
+}
+
 function failureCode(error: NodeJS.ErrnoException): ErrorCode {
-  if (error.code === 'ETIMEDOUT') return 'ERR_TENANT_CONNECT_TIMEOUT'
+  if (error.code === 'ETIMEDOUT' || error.code === 'UND_ERR_CONNECT_TIMEOUT') return 'ERR_TENANT_CONNECT_TIMEOUT'
   if (error.code?.startsWith('HPE_') === true) return 'ERR_TENANT_RESPONSE'
   return error.code === 'ECONNRESET' || error.code === 'EPIPE' ? 'ERR_TENANT_RESET' : 'ERR_TENANT_UNREACHABLE'
 }

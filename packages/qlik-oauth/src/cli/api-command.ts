@@ -1,8 +1,9 @@
 import { pipeline } from 'node:stream/promises'
 import { Argument, type Command } from 'commander'
-import { type Dispatcher, request } from 'undici'
+import type { Dispatcher } from 'undici'
+import { internalsOf, type QlikClient } from '../protocol/client.ts'
 import { QlikOAuthError, TenantResponseError } from '../protocol/errors.ts'
-import { followRedirects, retryAfterSeconds } from '../protocol/tenant-http.ts'
+import { followRedirects, retryAfterSeconds, versionHeader } from '../protocol/tenant-http.ts'
 import { checkApiPath } from '../tenant/tenant-api.ts'
 import type { TokenSource } from '../tokens/token-source.ts'
 import { withAccessToken } from '../tokens/with-access-token.ts'
@@ -20,15 +21,18 @@ export function addApiCommand(program: Command, terminal: Terminal): void {
     .addArgument(new Argument('<method>').choices(methods))
     .argument('<path>', 'such as /api/v1/items?limit=10')
     .option('--content-type <type>', 'type of the request body', 'application/json')
+    .option('--api-version <version>', 'version of the REST API, such as 2026-11, or latest')
     .addHelpText(
       'after',
       '\nExample:\n  echo \'{"name":"Sales","type":"shared"}\' | qlik-oauth api POST /api/v1/spaces',
     )
     .action(async (method: Method, path: string, _options: unknown, command: Command) => {
-      const { tenant, contentType } = command.optsWithGlobals<GlobalOptions & { contentType: string }>()
+      const { tenant, contentType, apiVersion } = command.optsWithGlobals<
+        GlobalOptions & { contentType: string; apiVersion?: string }
+      >()
       checkApiPath(path)
-      await withIdentity(terminal, tenant, async ({ tokens }) => {
-        const response = await send(terminal, tokens, { method, path, contentType })
+      await withIdentity(terminal, tenant, async ({ client, tokens }) => {
+        const response = await send(terminal, client, tokens, { method, path, contentType, apiVersion })
         await pipeline(response.body, terminal.stdout, { end: false })
         throwForStatus(tokens.tenant, response)
       })
@@ -39,33 +43,41 @@ interface Sent {
   readonly method: Method
   readonly path: string
   readonly contentType: string
+  readonly apiVersion: string | undefined
 }
 
 /** Sends the request. One without a body is sent once more after a 401, and follows redirects on the tenant. */
 async function send(
   terminal: Terminal,
+  client: QlikClient,
   tokens: TokenSource,
-  { method, path, contentType }: Sent,
+  { method, path, contentType, apiVersion }: Sent,
 ): Promise<StreamedResponse> {
   const hasBody = method === 'POST' || method === 'PUT' || method === 'PATCH'
   const { stdin, signal } = terminal
   const { tenant } = tokens
+  const { host, streams } = internalsOf(client)
 
   const discard = ({ body }: StreamedResponse) => body.dump()
 
   const sendOnce = async (accessToken: string, current: string): Promise<StreamedResponse> => {
-    const { statusCode, headers, body } = await request(tenant + current, {
-      method,
-      headers: {
-        authorization: `Bearer ${accessToken}`,
-        accept: '*/*',
-        ...(hasBody ? { 'content-type': contentType } : {}),
-      },
-      body: hasBody ? stdin : null,
-      signal,
-    }).catch(cause => {
-      throw new QlikOAuthError('ERR_TENANT_UNREACHABLE', `No response from ${tenant}`, { cause })
-    })
+    const { statusCode, headers, body } = await streams()
+      .request({
+        method,
+        path: current,
+        headers: {
+          authorization: `Bearer ${accessToken}`,
+          accept: '*/*',
+          ...versionHeader(current, apiVersion),
+          ...(hasBody ? { 'content-type': contentType } : {}),
+        },
+        body: hasBody ? stdin : null,
+        signal,
+      })
+      .catch(cause => {
+        if (cause instanceof QlikOAuthError) throw cause
+        throw new QlikOAuthError('ERR_TENANT_UNREACHABLE', `No response from ${tenant}`, { cause })
+      })
     return { status: statusCode, headers, body }
   }
   return await withAccessToken(
@@ -73,7 +85,7 @@ async function send(
     accessToken =>
       hasBody
         ? sendOnce(accessToken, path)
-        : followRedirects(tenant, path, current => sendOnce(accessToken, current), discard),
+        : followRedirects(host, path, current => sendOnce(accessToken, current), discard),
     {
       // Standard input cannot be read twice.
       isRejected: ({ status }) => status === 401 && !hasBody,

@@ -71,7 +71,10 @@ async function machineAuthentication({ env }: Terminal): Promise<ClientAuthentic
 async function userIdentity(terminal: Terminal, tenant: string | undefined): Promise<CommandIdentity> {
   const logins = savedLogins(configDirectory(terminal))
   const login = await logins.find(tenant)
-  if (login !== undefined) return { client: clientOf(login), tokens: logins.tokens(login) }
+  if (login !== undefined) {
+    const client = clientOf(login)
+    return { client, tokens: logins.tokens(login, client) }
+  }
   throw new QlikOAuthError(
     'ERR_LOGIN_REQUIRED',
     `Not logged in${tenant === undefined ? '' : ` at ${tenant}`}. Run: qlik-oauth login --tenant https://… --client-id …, or set QLIK_TENANT_URL, QLIK_M2M_CLIENT_ID and QLIK_M2M_CLIENT_SECRET.`,

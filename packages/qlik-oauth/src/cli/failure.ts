@@ -26,6 +26,10 @@ const exitCodeOf: Readonly<Partial<Record<ErrorCode, number>>> = {
   ERR_TENANT_TIMEOUT: exitCodes.unreachable,
   ERR_TENANT_CONNECT_TIMEOUT: exitCodes.unreachable,
   ERR_TENANT_RESET: exitCodes.unreachable,
+  ERR_OUTBOUND_PROXY_UNREACHABLE: exitCodes.unreachable,
+  ERR_OUTBOUND_PROXY_REFUSED: exitCodes.unreachable,
+  ERR_OUTBOUND_PROXY_RESPONSE: exitCodes.unreachable,
+  ERR_OUTBOUND_PROXY_TIMEOUT: exitCodes.unreachable,
   ERR_TOKEN_UNAVAILABLE: exitCodes.unreachable,
   ERR_STORE_UNAVAILABLE: exitCodes.unreachable,
 }

@@ -43,6 +43,8 @@ Environment:
   QLIK_M2M_CLIENT_ID          act as this machine client instead of the logged-in user, with
   QLIK_M2M_CLIENT_SECRET        its secret, or
   QLIK_M2M_PRIVATE_KEY_FILE     the file of its private JWK
+  HTTPS_PROXY, NO_PROXY       the proxy on the way to the tenant, and hosts without it
+  NODE_EXTRA_CA_CERTS         file of further certificate authorities
   XDG_CONFIG_HOME             parent directory of the saved logins
   XDG_CACHE_HOME              parent directory of cached machine tokens
 

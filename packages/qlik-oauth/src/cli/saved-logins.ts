@@ -33,7 +33,7 @@ export interface SavedLogins {
   /** @returns The removed login, with the tokens that a command at the same time may have refreshed. */
   remove(tenant: string): Promise<SavedLogin | undefined>
   /** Refreshes the tokens once for all commands that run at the same time, and saves them. */
-  tokens(login: SavedLogin): TokenSource
+  tokens(login: SavedLogin, client?: QlikClient): TokenSource
 }
 
 /** @param directory Where the file `logins.json` is. */
@@ -98,10 +98,11 @@ export function savedLogins(directory: string): SavedLogins {
       })
       return removed
     },
-    tokens(login) {
+    tokens(login, client) {
       let { tokens } = login
       return {
         tenant: login.tenant,
+        client,
         async accessToken({ rejected, signal } = {}) {
           if (isDue(tokens, rejected)) tokens = await unlessAborted(refresh(login, rejected), signal)
           return tokens.accessToken

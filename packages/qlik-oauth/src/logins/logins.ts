@@ -150,6 +150,7 @@ export function createLogins(options: LoginsOptions): Logins {
     return {
       key,
       tenant: initial.record.tenant,
+      client: clientOf(initial.record),
       get record() {
         return stored.record
       },

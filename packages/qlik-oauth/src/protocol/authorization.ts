@@ -1,6 +1,7 @@
 import * as oauth from 'oauth4webapi'
-import type { QlikClient } from './client.ts'
+import { internalsOf, type QlikClient } from './client.ts'
 import { QlikOAuthError } from './errors.ts'
+import { originOf } from './tenant-host.ts'
 
 export interface AuthorizationRequest {
   /** Where to send the browser. */
@@ -22,13 +23,13 @@ export interface AuthorizationRequestOptions {
  * Builds an authorization request with PKCE S256. Qlik documents PKCE as required for confidential clients too. RFC
  * 6749 section 4.1.1, RFC 7636 section 4.3.
  *
- * @throws The errors of `client.metadata`.
+ * @throws The errors of the metadata request.
  */
 export async function createAuthorizationRequest(
   client: QlikClient,
   { redirectUri, state, prompt, loginHint, maxAge }: AuthorizationRequestOptions,
 ): Promise<AuthorizationRequest> {
-  const { authorizationEndpoint } = await client.metadata()
+  const { authorizationEndpoint } = await internalsOf(client).metadata()
   const codeVerifier = oauth.generateRandomCodeVerifier()
   const url = new URL(authorizationEndpoint)
   const parameters = {
@@ -55,7 +56,7 @@ export async function createAuthorizationRequest(
  * @param state The state of the authorization request, which the caller looked the transaction up by.
  * @returns The authorization code.
  * @throws ERR_LOGIN_DENIED for an error response of the tenant, ERR_CALLBACK_INVALID for any other invalid response;
- * the errors of `client.metadata`.
+ * the errors of the metadata request.
  */
 export async function validateAuthorizationResponse(
   client: QlikClient,
@@ -67,12 +68,14 @@ export async function validateAuthorizationResponse(
   if (['code', 'state', 'iss', 'error'].some(repeated))
     throw invalidResponse('The authorization response repeats a parameter')
 
-  const { issuer, issSupported } = await client.metadata()
+  const { issuer, issuers, issSupported } = await internalsOf(client).metadata()
   const iss = parameters.get('iss')
-  if (iss === null ? issSupported : iss !== issuer)
-    throw invalidResponse(`The authorization response does not name the issuer ${issuer}`)
+  if (iss === null ? issSupported : !issuers.includes(iss)) {
+    const received = iss === null ? 'no issuer' : `the issuer ${originOf(iss)}`
+    throw invalidResponse(`The authorization response names ${received}, expected ${issuer}`)
+  }
   try {
-    const server = { issuer, authorization_response_iss_parameter_supported: issSupported }
+    const server = { issuer: iss ?? issuer, authorization_response_iss_parameter_supported: issSupported }
     oauth.validateAuthResponse(server, { client_id: client.clientId }, parameters, state)
   } catch (cause) {
     if (cause instanceof oauth.AuthorizationResponseError) throw denied(cause.error)

@@ -11,7 +11,7 @@ describe('the options of qlikClient', () => {
     [{ secret: 'hush' }, 'Did you mean clientSecret?'],
     [{ scopes: 'a' }, 'Did you mean scope?'],
     [{ timeout: 5 }, 'Did you mean timeoutMs?'],
-    [{ redirectUri: 'x' }, 'Its options are authentication, clientId'],
+    [{ redirectUri: 'x' }, 'Its options are aliases, apiVersion, authentication, clientId'],
     [{ clientId: '' }, 'clientId must be a non-empty string of visible ASCII characters, got ""'],
     [{ clientId: undefined }, 'clientId must be a non-empty string of visible ASCII characters, got undefined'],
     [{ clientSecret: '' }, 'clientSecret must be a string of visible ASCII characters, got an empty string'],

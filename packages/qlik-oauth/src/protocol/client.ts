@@ -1,3 +1,4 @@
+import { type Dispatcher, Pool } from 'undici'
 import { type ClientAuthentication, clientSecretPost, noClientAuthentication } from './client-authentication.ts'
 import { QlikOAuthError } from './errors.ts'
 import { isObject } from './json.ts'
@@ -10,6 +11,8 @@ import {
   scopeList,
   wholeNumber,
 } from './option-checks.ts'
+import type { OutboundOptions } from './outbound/outbound-options.ts'
+import { type TenantHost, tenantHost } from './tenant-host.ts'
 import { type TenantHttp, tenantHttp } from './tenant-http.ts'
 import { tenantOrigin } from './tenant-origin.ts'
 
@@ -28,8 +31,31 @@ export interface QlikClientSettings {
   readonly scope?: string
   /** Where the client is registered. @default derived from the host */
   readonly tier?: ClientTier
-  /** Issuer that the tenant's metadata must name. @default the origin of the tenant */
+  /** Issuer that the tenant's metadata must name, unless it names an alias. @default the origin of the tenant */
   readonly issuer?: string
+  /**
+   * Other origins of the same tenant: its original host name, where `tenant` is an alias. Metadata, links and redirects
+   * may name them; requests go to `tenant`.
+   *
+   * @default []
+   */
+  readonly aliases?: readonly string[]
+  /**
+   * The way to the tenant: a proxy, further certificate authorities.
+   *
+   * @default `HTTPS_PROXY` and `NO_PROXY` of the environment
+   */
+  readonly outbound?: OutboundOptions
+  /**
+   * Version of the REST API that calls of this library request as `qlik-api-version`: `2026-11`, or `latest`. Requests
+   * through the proxy of express-qlik-oauth keep the version of the browser.
+   *
+   * Without it the tenant assumes its oldest version. There is no default, because a version is supported for a year
+   * only, and `latest` changes under an application that runs.
+   *
+   * @default none
+   */
+  readonly apiVersion?: string
   /** Milliseconds for one request to the tenant, its response included. @default 20000 */
   readonly timeoutMs?: number
 }
@@ -62,13 +88,10 @@ export interface QlikClient {
   readonly authentication: ClientAuthentication
   /** Requested scopes, separated by spaces. */
   readonly scope: string
-  readonly http: TenantHttp
-  /**
-   * The tenant's OAuth endpoints, requested once an hour.
-   *
-   * @throws ERR_ISSUER, ERR_TENANT_RESPONSE, ERR_TENANT_UNREACHABLE, ERR_TENANT_TIMEOUT; the reason of the signal.
-   */
-  metadata(signal?: AbortSignal): Promise<Metadata>
+  /** Other origins of the tenant. */
+  readonly aliases: readonly string[]
+  /** Version of the REST API that is requested; `undefined` requests none. */
+  readonly apiVersion: string | undefined
   /** Closes the connections; requests in progress fail. */
   close(): Promise<void>
 }
@@ -89,9 +112,71 @@ export function qlikClient(options: QlikClientOptions): QlikClient {
   const { scope: requested = 'user_default offline_access', issuer: expectedIssuer = tenant } = options
   const scope = scopeList(requested).join(' ')
   const issuer = issuerUrl(expectedIssuer)
-  const http = tenantHttp(tenant, wholeNumber('timeoutMs', options.timeoutMs, 20_000))
-  const metadata = tenantMetadata(http, issuer)
-  return { tenant, clientId, tier, authentication, scope, http, metadata, close: () => http.close() }
+  const apiVersion = apiVersionOf(options.apiVersion)
+  const host = tenantHost(tenant, options)
+  const timeoutMs = wholeNumber('timeoutMs', options.timeoutMs, 20_000)
+  const http = tenantHttp(host, timeoutMs, apiVersion)
+  const streams = lazyPool(host, timeoutMs)
+  const internal: ClientInternals = {
+    host,
+    http,
+    metadata: tenantMetadata(http, issuer, host.aliases),
+    streams: streams.get,
+  }
+  const client: ConnectedClient = {
+    tenant,
+    clientId,
+    tier,
+    authentication,
+    scope,
+    aliases: host.aliases,
+    apiVersion,
+    async close() {
+      await Promise.all([http.close(), streams.close()])
+    },
+    [internals]: internal,
+  }
+  return client
+}
+
+/** What this library needs of a client beside its public members. */
+export interface ClientInternals {
+  readonly host: TenantHost
+  readonly http: TenantHttp
+  /**
+   * The tenant's OAuth endpoints, requested once an hour.
+   *
+   * @throws ERR_ISSUER, ERR_TENANT_RESPONSE, ERR_TENANT_UNREACHABLE, ERR_TENANT_TIMEOUT, ERR_OUTBOUND_PROXY_*; the
+   * reason of the signal.
+   */
+  metadata(signal?: AbortSignal): Promise<Metadata>
+  /** Connections for responses of any size. */
+  streams(): Dispatcher
+}
+
+/** @throws ERR_CONFIGURATION for anything but a client. */
+export function internalsOf(client: QlikClient): ClientInternals {
+  if (isConnected(client)) return client[internals]
+  throw notAClient()
+}
+
+/** The same in all copies of this package in one process. */
+const internals: unique symbol = Symbol.for('qlik-oauth.client')
+
+type ConnectedClient = QlikClient & { readonly [internals]: ClientInternals }
+
+function isConnected(client: QlikClient): client is ConnectedClient {
+  return isObject(client) && internals in client
+}
+
+/** Connections that are opened when they are needed first. */
+function lazyPool(host: TenantHost, timeoutMs: number): { get(): Dispatcher; close(): Promise<void> } {
+  let pool: Pool | undefined
+  const connect = () => host.outbound.connector(Math.min(timeoutMs, 10_000))
+  return {
+    get: () => (pool ??= new Pool(host.origin, { connect: connect() })),
+    close: async () => pool?.destroy(),
+  }
 }
 
 /** The names of the options, for checks of objects that contain them. */
@@ -103,6 +188,9 @@ export const clientOptionNames = [
   'scope',
   'tier',
   'issuer',
+  'aliases',
+  'outbound',
+  'apiVersion',
   'timeoutMs',
 ] as const satisfies readonly (keyof QlikClientOptions)[]
 
@@ -129,6 +217,12 @@ function issuerUrl(issuer: unknown): string {
   throw invalidOption('issuer', 'a URL, such as "https://acme.eu.qlikcloud.com"', issuer)
 }
 
+function apiVersionOf(version: unknown): string | undefined {
+  if (version === undefined) return undefined
+  if (typeof version === 'string' && /^(?:latest|\d{4}-(?:0[1-9]|1[0-2]))$/.test(version)) return version
+  throw invalidOption('apiVersion', '"latest", or a year and month such as "2026-11"', version)
+}
+
 function tierOf(origin: string): ClientTier {
   if (regionDomain(origin) !== undefined) return 'region'
   return new URL(origin).hostname === 'console.qlikcloud.com' ? 'organization' : 'tenant'
@@ -146,8 +240,11 @@ export function regionDomain(origin: string): string | undefined {
 
 /** @throws ERR_CONFIGURATION for anything but a client, such as its options. */
 export function checkClient(client: unknown): void {
-  if (isObject(client) && isObject(client.http) && typeof client.metadata === 'function') return
-  throw configurationError('client must be what qlikClient(…) returns.')
+  if (!isObject(client) || !(internals in client)) throw notAClient()
+}
+
+function notAClient(): QlikOAuthError {
+  return configurationError('client must be what qlikClient(…) returns.')
 }
 
 /**

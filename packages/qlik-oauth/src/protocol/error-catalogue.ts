@@ -60,7 +60,8 @@ export const errorCatalogue = {
   ERR_ISSUER: {
     status: 502,
     title: 'Unexpected issuer',
-    advice: "The tenant's metadata names another issuer: configure its original host name, or set `issuer`.",
+    advice:
+      "The tenant's metadata names another host. If that is another name of the same tenant, list it in `aliases`, or set `issuer`.",
   },
   ERR_TOKEN_REFUSED: {
     status: 502,
@@ -82,7 +83,8 @@ export const errorCatalogue = {
   ERR_TENANT_UNREACHABLE: {
     status: 502,
     title: 'Tenant unreachable',
-    advice: 'Check host name, network, firewall and certificate; `NODE_EXTRA_CA_CERTS` adds a certificate authority.',
+    advice:
+      'Check host name, network, firewall and certificate; `outbound.ca` or `NODE_EXTRA_CA_CERTS` adds a certificate authority.',
   },
   ERR_TENANT_CONNECT_TIMEOUT: {
     status: 504,
@@ -126,6 +128,27 @@ export const errorCatalogue = {
     advice:
       'Retry when earlier requests have ended; raise `limits.requestsPerLogin` or `limits.eventStreamsPerLogin` if one user needs more. If all users share one address, set `trustProxy`.',
   },
+  ERR_OUTBOUND_PROXY_UNREACHABLE: {
+    status: 502,
+    title: 'Outbound proxy unreachable',
+    advice: 'Check `HTTPS_PROXY` or `outbound.proxy`, and the network to that proxy.',
+  },
+  ERR_OUTBOUND_PROXY_REFUSED: {
+    status: 502,
+    title: 'Refused by the outbound proxy',
+    advice: 'Correct user name and password in the URL of the proxy (407), or allow the tenant there (403).',
+  },
+  ERR_OUTBOUND_PROXY_RESPONSE: {
+    status: 502,
+    title: 'Invalid response from the outbound proxy',
+    advice: 'Check that an HTTP proxy listens at `HTTPS_PROXY` or `outbound.proxy`.',
+  },
+  ERR_OUTBOUND_PROXY_TIMEOUT: {
+    status: 504,
+    title: 'Outbound proxy timed out',
+    advice: 'Check the proxy, and that it reaches the tenant; raise `timeouts.connectMs` or `timeoutMs` for slow ones.',
+  },
+
   ERR_STORE_UNAVAILABLE: {
     status: 503,
     title: 'Login store unavailable',

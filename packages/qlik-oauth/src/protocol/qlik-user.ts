@@ -1,4 +1,4 @@
-import type { QlikClient } from './client.ts'
+import { internalsOf, type QlikClient } from './client.ts'
 import { QlikOAuthError } from './errors.ts'
 import { parseJson } from './json.ts'
 import { followRedirects } from './tenant-http.ts'
@@ -21,9 +21,8 @@ export interface QlikUser {
  */
 export async function currentUser(client: QlikClient, accessToken: string, signal?: AbortSignal): Promise<QlikUser> {
   const headers = { authorization: `Bearer ${accessToken}` }
-  const response = await followRedirects(client.tenant, '/api/v1/users/me', path =>
-    client.http.request({ path, headers, signal }),
-  )
+  const { host, http } = internalsOf(client)
+  const response = await followRedirects(host, '/api/v1/users/me', path => http.request({ path, headers, signal }))
   const json = response.status === 200 ? parseJson(response.text) : undefined
   const id = field(json?.id)
   const isDisabled = json?.status === 'disabled' || json?.status === 'deleted'

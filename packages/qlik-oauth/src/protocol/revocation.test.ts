@@ -2,7 +2,7 @@ import { once } from 'node:events'
 import { createServer, type IncomingMessage, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { afterEach, describe, expect, it } from '@jest/globals'
-import { type QlikClient, qlikClient } from './client.ts'
+import { internalsOf, type QlikClient, qlikClient } from './client.ts'
 import { clientSecretBasic } from './client-authentication.ts'
 import { revokeToken, revokeTokens } from './revocation.ts'
 
@@ -79,7 +79,7 @@ describe('revoking the tokens of a login', () => {
     await startTenant(undefined)
     const controller = new AbortController()
     const revoked = revokeToken(client, 'secret', 'access_token', { signal: controller.signal })
-    const others = client.metadata()
+    const others = internalsOf(client).metadata()
     controller.abort(new Error('cancelled'))
     await expect(revoked).rejects.toThrow('cancelled')
     await client.close()

@@ -1,4 +1,4 @@
-import type { QlikClient } from './client.ts'
+import { internalsOf, type QlikClient } from './client.ts'
 import { messageOf, QlikOAuthError } from './errors.ts'
 import { pathOnTenant } from './tenant-origin.ts'
 import type { TokenSet } from './token-set.ts'
@@ -17,9 +17,10 @@ export async function revokeToken(
   hint: 'access_token' | 'refresh_token',
   { signal }: { readonly signal?: AbortSignal } = {},
 ): Promise<void> {
-  const { revocationEndpoint, tokenEndpoint } = await client.metadata(signal)
+  const { http, metadata } = internalsOf(client)
+  const { revocationEndpoint, tokenEndpoint } = await metadata(signal)
   const { parameters, headers } = await client.authentication.authenticate(client.clientId, tokenEndpoint)
-  const response = await client.http.request({
+  const response = await http.request({
     method: 'POST',
     path: pathOnTenant(revocationEndpoint, client.tenant) ?? '/oauth/revoke',
     headers: { 'content-type': 'application/x-www-form-urlencoded', ...headers },

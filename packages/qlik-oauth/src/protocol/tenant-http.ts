@@ -1,6 +1,8 @@
 import { type Dispatcher, Pool } from 'undici'
 import { anySignal } from './abort.ts'
 import { QlikOAuthError } from './errors.ts'
+import { isObject } from './json.ts'
+import { originOf, type TenantHost } from './tenant-host.ts'
 import { pathOnTenant } from './tenant-origin.ts'
 
 export interface TenantRequest {
@@ -25,7 +27,8 @@ export interface TenantHttp {
   /**
    * Sends the request once, and returns a redirect as it is.
    *
-   * @throws ERR_TENANT_UNREACHABLE, ERR_TENANT_TIMEOUT; ERR_CLOSING after `close`; the reason of the request's signal.
+   * @throws ERR_TENANT_UNREACHABLE, ERR_TENANT_TIMEOUT, ERR_OUTBOUND_PROXY_*; ERR_CLOSING after `close`; the reason of the
+   * request's signal.
    */
   request(request: TenantRequest): Promise<TenantResponse>
   /** Closes the connections; requests in progress fail with ERR_CLOSING. */
@@ -33,14 +36,14 @@ export interface TenantHttp {
 }
 
 /**
- * @param origin As `tenantOrigin` returns it.
  * @param timeoutMs Limit for a request with its response.
+ * @param apiVersion Sent as `qlik-api-version` with requests to the REST API.
  */
-export function tenantHttp(origin: string, timeoutMs = 20_000): TenantHttp {
+export function tenantHttp({ origin, outbound }: TenantHost, timeoutMs = 20_000, apiVersion?: string): TenantHttp {
   const pool: Dispatcher = new Pool(origin, {
     connections: 32,
     maxResponseSize: maxResponseBytes,
-    connect: { timeout: Math.min(timeoutMs, 10_000) },
+    connect: outbound.connector(connectMs(timeoutMs)),
   })
   let isClosed = false
 
@@ -52,7 +55,7 @@ export function tenantHttp(origin: string, timeoutMs = 20_000): TenantHttp {
         const response = await pool.request({
           method,
           path,
-          headers: { accept: 'application/json', ...headers },
+          headers: { accept: 'application/json', ...versionHeader(path, apiVersion), ...headers },
           body: body ?? null,
           signal: anySignal(limit, signal),
           headersTimeout: timeoutMs,
@@ -61,11 +64,12 @@ export function tenantHttp(origin: string, timeoutMs = 20_000): TenantHttp {
         return { status: response.statusCode, headers: response.headers, text: await response.body.text() }
       } catch (cause) {
         signal?.throwIfAborted()
+        if (cause instanceof QlikOAuthError) throw cause
         const where = `${method} ${origin}${withoutQuery(path)}`
         if (isClosed) throw new QlikOAuthError('ERR_CLOSING', `The client was closed: ${where}`, { cause })
         if (limit.aborted)
           throw new QlikOAuthError('ERR_TENANT_TIMEOUT', `No response within ${timeoutMs} ms: ${where}`, { cause })
-        throw new QlikOAuthError('ERR_TENANT_UNREACHABLE', `No valid response: ${where}`, { cause })
+        throw new QlikOAuthError('ERR_TENANT_UNREACHABLE', `No valid response: ${where}${reason(cause)}`, { cause })
       }
     },
     close() {
@@ -77,21 +81,36 @@ export function tenantHttp(origin: string, timeoutMs = 20_000): TenantHttp {
 
 const maxResponseBytes = 1024 * 1024
 
+/** Less than the limit of the request, whose error would hide what could not be connected. */
+function connectMs(timeoutMs: number): number {
+  return Math.min(Math.ceil(timeoutMs * 0.9), 10_000)
+}
+
+/** The header that selects the version of the REST API; other paths have none. */
+export function versionHeader(path: string, apiVersion: string | undefined): Readonly<Record<string, string>> {
+  return apiVersion !== undefined && path.startsWith('/api/') ? { 'qlik-api-version': apiVersion } : {}
+}
+
+/** The code of an error of Node or undici, such as `ECONNREFUSED` or `SELF_SIGNED_CERT_IN_CHAIN`. */
+function reason(cause: unknown): string {
+  return isObject(cause) && typeof cause.code === 'string' ? ` (${cause.code})` : ''
+}
+
 /** The path for messages and logs: a query may hold secrets. */
 export function withoutQuery(path: string): string {
   return path.split('?', 1)[0] ?? ''
 }
 
 /**
- * Sends a request without a body and follows redirects on the same host. A redirect to another host is an error,
- * because the request carries an access token.
+ * Sends a request without a body and follows redirects on the same host; a redirect to an alias is followed on it. A
+ * redirect to another host is an error, because the request carries an access token.
  *
  * @param send Sends the request to this path.
  * @param discard Frees what a redirect holds before the next request.
  * @throws ERR_TENANT_RESPONSE for a redirect to another host and after three redirects; the errors of `send`.
  */
 export async function followRedirects<Response extends Pick<TenantResponse, 'status' | 'headers'>>(
-  origin: string,
+  { origin, aliases }: Pick<TenantHost, 'origin' | 'aliases'>,
   path: string,
   send: (path: string) => Promise<Response>,
   discard?: (response: Response) => unknown,
@@ -101,11 +120,11 @@ export async function followRedirects<Response extends Pick<TenantResponse, 'sta
     const response = await send(current)
     if (response.status < 300 || response.status >= 400) return response
     await discard?.(response)
-    const next = pathOnTenant(response.headers.location, origin, current)
+    const next = pathOnTenant(response.headers.location, origin, current, aliases)
     if (next === undefined)
       throw new QlikOAuthError(
         'ERR_TENANT_RESPONSE',
-        `${origin} redirects ${withoutQuery(current)} to another host, or nowhere; the token is not sent there`,
+        `${origin} redirects ${withoutQuery(current)} to ${originOf(response.headers.location)}, where the token is not sent. If that is another name of this tenant, list it in aliases`,
       )
     current = next
   }

@@ -45,10 +45,16 @@ export function isLoopback(hostname: string): boolean {
  * another origin.
  *
  * @param base Path that relative references are resolved against.
+ * @param aliases Other origins of the tenant: the path of such a URL is a path on the tenant.
  * @returns Path and query on the tenant; `undefined` for another origin and for an invalid URL.
  */
-export function pathOnTenant(reference: unknown, tenant: string, base = '/'): string | undefined {
+export function pathOnTenant(
+  reference: unknown,
+  tenant: string,
+  base = '/',
+  aliases: readonly string[] = [],
+): string | undefined {
   if (typeof reference !== 'string' || !URL.canParse(reference, tenant + base)) return undefined
   const url = new URL(reference, tenant + base)
-  return url.origin === tenant ? url.pathname + url.search : undefined
+  return url.origin === tenant || aliases.includes(url.origin) ? url.pathname + url.search : undefined
 }

@@ -1,5 +1,5 @@
 import * as oauth from 'oauth4webapi'
-import type { QlikClient } from './client.ts'
+import { internalsOf, type QlikClient } from './client.ts'
 import { messageOf, QlikOAuthError, TokenResponseError } from './errors.ts'
 import type { Grant } from './grants.ts'
 import { isObject } from './json.ts'
@@ -24,8 +24,8 @@ export interface TokenRequestOptions {
  *
  * @throws TokenResponseError (ERR_TOKEN_REFUSED) for an error response of RFC 6749; ERR_TOKEN_UNAVAILABLE for 429 and
  * 5xx; ERR_TOKEN_RESPONSE for any other response without tokens; ERR_TENANT_UNREACHABLE and ERR_TENANT_TIMEOUT without
- * a response; ERR_CONFIGURATION for an endpoint on another host; the reason of the signal; the errors of
- * `client.metadata`.
+ * a response; ERR_OUTBOUND_PROXY_* for a proxy on the way; ERR_ISSUER for metadata of another host; ERR_CONFIGURATION
+ * for an endpoint on another host; the reason of the signal.
  */
 export async function requestTokens(
   client: QlikClient,
@@ -33,7 +33,8 @@ export async function requestTokens(
   options: TokenRequestOptions = {},
 ): Promise<TokenSet> {
   const { signal, now = Date.now } = options
-  const metadata = await client.metadata(signal)
+  const { http, metadata: metadataOf } = internalsOf(client)
+  const metadata = await metadataOf(signal)
   const endpoint = options.endpoint ?? metadata.tokenEndpoint
   if (pathOnTenant(endpoint, client.tenant) === undefined)
     throw invalidOption('endpoint', `a URL at ${client.tenant}`, options.endpoint)
@@ -55,7 +56,7 @@ export async function requestTokens(
     {
       [oauth.allowInsecureRequests]: client.tenant.startsWith('http:'),
       [oauth.customFetch]: async (url, init) => {
-        const received = await client.http.request({
+        const received = await http.request({
           method: 'POST',
           path: pathOf(url),
           signal,
@@ -94,7 +95,7 @@ async function readTokens(
       await oauth.validateApplicationLevelSignature(server, response, {
         [oauth.allowInsecureRequests]: client.tenant.startsWith('http:'),
         [oauth.customFetch]: async url => {
-          const { status, text } = await client.http.request({ path: pathOf(url) })
+          const { status, text } = await internalsOf(client).http.request({ path: pathOf(url) })
           return new Response(text, { status, headers: { 'content-type': 'application/json' } })
         },
       })

@@ -16,7 +16,7 @@ import { tenantApi } from './tenant-api.ts'
 
 export type RegionClientOptions = RegionClientSettings & ClientAuthenticationOptions
 
-interface RegionClientSettings extends Pick<QlikClientSettings, 'clientId' | 'timeoutMs'> {
+interface RegionClientSettings extends Pick<QlikClientSettings, 'clientId' | 'timeoutMs' | 'outbound' | 'apiVersion'> {
   /** The region in which the client is registered, such as `eu`. */
   readonly region: string
   /** Shares the tokens between processes. */
@@ -126,6 +126,8 @@ const optionNames = [
   'store',
   'registerOrigin',
   'timeoutMs',
+  'outbound',
+  'apiVersion',
 ] as const satisfies readonly (keyof RegionClientOptions)[]
 
 function regionTenant(json: Record<string, unknown>, registerHost: string): RegionTenant {

@@ -8,6 +8,7 @@ import {
   rejectUnknownOptions,
   wholeNumber,
 } from '../protocol/option-checks.ts'
+import { originOf } from '../protocol/tenant-host.ts'
 import {
   followRedirects,
   retryAfterSeconds,
@@ -17,7 +18,7 @@ import {
   withoutQuery,
 } from '../protocol/tenant-http.ts'
 import { pathOnTenant, tenantOrigin } from '../protocol/tenant-origin.ts'
-import type { TokenSource } from '../tokens/token-source.ts'
+import { hostOf, type TokenSource } from '../tokens/token-source.ts'
 import { withAccessToken } from '../tokens/with-access-token.ts'
 
 export interface TenantApiRequest extends Omit<TenantRequest, 'body'> {
@@ -73,7 +74,8 @@ export function tenantApi(options: TenantApiOptions): TenantApi {
   if (!hasMethods(tokens, ['accessToken']))
     throw invalidOption('tokens', 'a token source, such as machineTokens(…) returns', tokens)
   const tenant = tenantOrigin(tokens.tenant, 'tokens.tenant')
-  const http = tenantHttp(tenant, wholeNumber('timeoutMs', options.timeoutMs, 20_000))
+  const host = hostOf(tokens)
+  const http = tenantHttp(host, wholeNumber('timeoutMs', options.timeoutMs, 20_000), tokens.client?.apiVersion)
 
   async function send(request: TenantApiRequest): Promise<TenantResponse> {
     const { json, ...rest } = request
@@ -93,7 +95,7 @@ export function tenantApi(options: TenantApiOptions): TenantApi {
       accessToken => {
         const sent = authorized(accessToken)
         if (method !== 'GET') return http.request(sent)
-        return followRedirects(tenant, path, current => http.request({ ...sent, path: current }))
+        return followRedirects(host, path, current => http.request({ ...sent, path: current }))
       },
       { isRejected: ({ status }) => status === 401, signal },
     )
@@ -123,8 +125,9 @@ export function tenantApi(options: TenantApiOptions): TenantApi {
 
         const link: unknown = isObject(page.links) && isObject(page.links.next) ? page.links.next.href : undefined
         if (link === undefined || link === null || link === '') return
-        next = pathOnTenant(link, tenant, next)
-        if (next === undefined) throw invalidList(path, 'links to another host, where the token is not sent')
+        const current = next
+        next = pathOnTenant(link, tenant, current, host.aliases)
+        if (next === undefined) throw invalidList(path, linksTo(link))
         if (visited.has(next)) throw invalidList(path, 'links to a page that was read before')
       }
     },
@@ -134,6 +137,10 @@ export function tenantApi(options: TenantApiOptions): TenantApi {
   function invalidList(path: string, fault: string): QlikOAuthError {
     return new QlikOAuthError('ERR_TENANT_RESPONSE', `The list ${withoutQuery(path)} of ${tenant} ${fault}`)
   }
+}
+
+function linksTo(link: unknown): string {
+  return `links to ${originOf(link)}, where the token is not sent. If that is another name of this tenant, list it in aliases of its client`
 }
 
 /** @throws ERR_CONFIGURATION for anything but a path on the tenant. */

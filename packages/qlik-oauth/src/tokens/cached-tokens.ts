@@ -93,6 +93,7 @@ export function cachedTokens(options: CachedTokensOptions): TokenSource {
 
   return {
     tenant: client.tenant,
+    client,
     async accessToken({ rejected, signal } = {}) {
       signal?.throwIfAborted()
       if (rejected !== undefined && shouldRenew(rejected)) rejectedToken = rejected

@@ -1,4 +1,5 @@
 import type { LoginStore, QlikClient, StoreLock } from 'qlik-oauth'
+import { internalsOf } from 'qlik-oauth/internal'
 
 export interface DyingProcess {
   readonly store: LoginStore
@@ -65,6 +66,8 @@ export function dyingProcess(store: LoginStore, client: QlikClient, stepsToLive:
     }
   }
 
+  const internals = internalsOf(client)
+  const http = { ...internals.http, request: guarded('request', internals.http.request) }
   return {
     executed,
     unheard,
@@ -85,6 +88,6 @@ export function dyingProcess(store: LoginStore, client: QlikClient, stepsToLive:
         return typeof lock === 'object' ? guardedLock(lock) : lock
       },
     },
-    client: { ...client, http: { ...client.http, request: guarded('request', client.http.request) } },
+    client: { ...client, [Symbol.for('qlik-oauth.client')]: { ...internals, http } },
   }
 }

@@ -5,7 +5,7 @@ import { linkRewriter } from './link-rewriter.ts'
 import { tenantLinks } from './tenant-links.ts'
 
 const tenant = 'https://acme.eu.qlikcloud.com'
-const { jsonText, link: linkHeader } = tenantLinks(tenant, 'https://app.example.com', '/qlik', pathRules().isOpen)
+const { jsonText, link: linkHeader } = tenantLinks([tenant], 'https://app.example.com', '/qlik', pathRules().isOpen)
 const ours = 'https://app.example.com/qlik'
 
 /** Feeds a document in pieces that end at the given places. */

@@ -3,6 +3,7 @@ import { Socket } from 'node:net'
 import { describe, expect, it } from '@jest/globals'
 import fc from 'fast-check'
 import { QlikOAuthError } from 'qlik-oauth'
+import { tokenSource } from '../../../test/support/rest-proxy.ts'
 import { restProxySettings } from '../rest-proxy-options.ts'
 import { tenantPools } from '../tenant-pool.ts'
 import { forwardedResponseHeaders } from './forwarded-response-headers.ts'
@@ -13,7 +14,7 @@ const settings = restProxySettings({
   publicUrl: 'https://app.example.com',
   dangerouslyRunTenantPages: ['/api/v1/page'],
 })
-const pool = tenantPools(settings, path => path.startsWith('/api/')).to('https://acme.eu.qlikcloud.com')
+const pool = tenantPools(settings, path => path.startsWith('/api/')).to(tokenSource('https://acme.eu.qlikcloud.com'))
 
 function head(received: TenantHeaders, requested: Record<string, string> = {}, status = 200, path = '/api/v1/x') {
   const request = new IncomingMessage(new Socket())

@@ -19,21 +19,21 @@ export interface TenantLinks {
 }
 
 /**
- * @param tenant Origin of the tenant.
+ * @param origins Those of the tenant: the one that is called, and its aliases.
  * @param publicOrigin Origin at which browsers see the application.
  * @param mount Path of the proxy on that origin.
  * @param isOpen Whether a path of the tenant is open to clients.
  */
 export function tenantLinks(
-  tenant: string,
+  origins: readonly [string, ...string[]],
   publicOrigin: string,
   mount: string,
   isOpen: (path: string) => boolean,
 ): TenantLinks {
-  const { host, hostname, port } = new URL(tenant)
-  const ports = port === '' ? '(?::443|:80)?' : `:${port}`
+  const [tenant] = origins
+  const hosts = new Set(origins.map(origin => new URL(origin).host))
   const originAndPath = new RegExp(
-    `^((?:https?:)?(?:\\\\?/){2}${hostname.replace(/[.[\]]/g, '\\$&')}${ports})?(\\\\?/[^?#]*)`,
+    `^((?:https?:)?(?:\\\\?/){2}(?:${origins.map(hostPattern).join('|')}))?(\\\\?/[^?#]*)`,
     'i',
   )
 
@@ -56,7 +56,7 @@ export function tenantLinks(
       if (!URL.canParse(encoded, tenant + requestPath)) return undefined
       const url = new URL(encoded, tenant + requestPath)
       if (url.protocol !== 'https:' && url.protocol !== 'http:') return undefined
-      if (url.host === host) return mount + url.pathname + url.search + url.hash
+      if (hosts.has(url.host)) return mount + url.pathname + url.search + url.hash
       // A browser would resolve everything else against the application's origin.
       return /^https?:\/\//i.test(encoded) ? encoded : url.href
     },
@@ -66,6 +66,11 @@ export function tenantLinks(
       ),
     jsonText: rewritten,
   }
+}
+
+function hostPattern(origin: string): string {
+  const { hostname, port } = new URL(origin)
+  return hostname.replace(/[.[\]]/g, '\\$&') + (port === '' ? '(?::443|:80)?' : `:${port}`)
 }
 
 /** The target of a link, or a quoted parameter, which may hold anything. */

@@ -27,7 +27,9 @@ export function selfSigned(host: string): Certificate {
     der(0xa3, sequence(alternativeName, isAuthority)),
   )
   const signature = der(0x03, Buffer.of(0), sign('sha256', toBeSigned, privateKey))
-  const lines = sequence(toBeSigned, algorithm, signature).toString('base64').replace(/.{64}/g, '$&\n')
+  const lines = sequence(toBeSigned, algorithm, signature)
+    .toString('base64')
+    .replace(/.{64}(?!$)/g, '$&\n')
   return {
     key: privateKey.export({ type: 'pkcs8', format: 'pem' }).toString(),
     cert: `-----BEGIN CERTIFICATE-----\n${lines}\n-----END CERTIFICATE-----\n`,
