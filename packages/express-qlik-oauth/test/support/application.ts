@@ -2,7 +2,7 @@ import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import express, { type ErrorRequestHandler, type Express } from 'express'
 import session, { MemoryStore, type SessionOptions } from 'express-session'
-import { memoryLoginStore, type QlikClientOptions } from 'qlik-oauth'
+import { memoryLoginStore, type OutboundOptions, type QlikClientOptions } from 'qlik-oauth'
 import type { SimulatedTenant } from 'qlik-tenant-simulator'
 import {
   type IncomingRequest,
@@ -30,6 +30,11 @@ export interface ApplicationOptions
   extends Partial<Omit<QlikAuthOptions, keyof QlikClientOptions | 'tenants' | 'tenantOf' | 'session'>> {
   readonly clientId?: string
   readonly clientSecret?: string
+  /** @default the origin of the simulated tenant */
+  readonly tenant?: string
+  readonly aliases?: readonly string[]
+  readonly outbound?: OutboundOptions
+  readonly apiVersion?: string
   readonly tenants?: readonly TenantOptions[]
   readonly tenantOf?: (request: IncomingRequest) => string | undefined
   readonly session?: Partial<SessionOptions>
@@ -60,6 +65,10 @@ export async function startApplication(
     trustProxy,
     tenants,
     tenantOf,
+    tenant: tenantUrl,
+    aliases,
+    outbound,
+    apiVersion,
     clientId,
     clientSecret,
     ...rest
@@ -82,7 +91,10 @@ export async function startApplication(
       ? { ...common, tenants, tenantOf }
       : {
           ...common,
-          tenant: client.tenant,
+          ...(aliases === undefined ? {} : { aliases }),
+          ...(outbound === undefined ? {} : { outbound }),
+          ...(apiVersion === undefined ? {} : { apiVersion }),
+          tenant: tenantUrl ?? client.tenant,
           clientId: clientId ?? client.clientId,
           clientSecret: clientSecret ?? client.clientSecret,
         },
