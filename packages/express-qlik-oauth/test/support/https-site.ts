@@ -1,6 +1,6 @@
 import { createServer, type Server } from 'node:https'
 import type { AddressInfo } from 'node:net'
-import { selfSigned } from './certificate.ts'
+import { selfSigned } from 'test-support/certificate'
 
 /** A server behind TLS that browsers reach by any name, with `resolveExamples`. */
 export interface HttpsSite {
