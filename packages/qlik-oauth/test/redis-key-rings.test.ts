@@ -1,7 +1,7 @@
 import { randomBytes, randomUUID } from 'node:crypto'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals'
 import { Redis } from 'ioredis'
-import { type RedisServer, startRedis } from 'test-support/redis-server'
+import { launch, type RedisServer, startRedis } from 'test-support/redis-server'
 import { until } from 'test-support/until'
 import { type LoginStore, type RedisLoginStoreEvent, redisLoginStore } from '../src/index.ts'
 import { sampleLogin, sampleTokens, sampleTransaction } from './support/login-store-tour.ts'
@@ -117,6 +117,35 @@ describe('two deployments in one Redis', () => {
   })
 })
 
+describe('the ending of a login that another process left unfinished', () => {
+  it('is not taken over by another deployment in the same Redis', async () => {
+    const [ours, theirs] = [storeWith(a), storeWith(b)]
+    await ours.createLogin('key', sampleLogin(), 60)
+    const ending = await ours.endLogin('key', 'logout', 1)
+    const stored = await dump()
+    await until(async () => (await redis.zcount((await redis.keys('*:due'))[0] ?? '', 0, Date.now())) > 0)
+    expect(await theirs.takeEnded()).toEqual([])
+    expect(await dump()).toEqual(stored)
+    expect(events).toEqual([])
+    expect(await ours.takeEnded()).toEqual([ending])
+  })
+
+  it('stays when its key has left the ring', async () => {
+    const rotating = storeWith(b, a)
+    await storeWith(a).createLogin('key', sampleLogin(), 60)
+    const ending = await rotating.endLogin('key', 'logout', 1)
+    await until(async () => {
+      expect(await storeWith(b).takeEnded(undefined, 1)).toEqual([])
+      return events.length > 0
+    })
+    expect(new Set(events.map(({ type }) => type))).toEqual(new Set(['unknownKey']))
+    await until(async () => {
+      const taken = await rotating.takeEnded()
+      return taken.some(({ id }) => id === ending?.id)
+    })
+  })
+})
+
 describe('a key rotation', () => {
   it.each([
     ['forward', [a], [a, b], [b, a]],
@@ -190,6 +219,33 @@ describe('a restored backup', () => {
     expect(await store.readLogin('key')).toEqual({ record, version: 1 })
     expect(await store.replaceLogin('key', 3, newer)).toBe('changed')
     expect(await store.replaceLogin('key', 1, newer)).toBe('replaced')
+  })
+
+  it('that is older than the idle time brings back no login that ended since: the first sweep ends them', async () => {
+    const own = await launch([])
+    const client = new Redis(own.url)
+    const store = redisLoginStore(client, { keys: [a], commandTimeoutMs: 10_000 })
+    stores.push(store)
+    try {
+      const record = sampleLogin()
+      await store.createLogin('ended', record, 0.5)
+      await store.createLogin('active', record, 0.5)
+      await client.save()
+      const ending = await store.endLogin('ended', 'logout')
+      if (ending !== undefined) await store.completeEnding(ending)
+      await idleEnd(store, 'active')
+      await own.restart()
+      await until(async () => (await client.dbsize()) > 0)
+      expect([await store.readLogin('ended'), await store.readLogin('active')]).toEqual([undefined, undefined])
+      const taken = await store.takeEnded()
+      expect(taken.map(({ key, reason }) => [key, reason]).sort()).toEqual([
+        ['active', 'expired'],
+        ['ended', 'expired'],
+      ])
+    } finally {
+      client.disconnect()
+      await own.stop()
+    }
   })
 
   it('brings back no login that was ended by its clock before: the first sweep ends it', async () => {
