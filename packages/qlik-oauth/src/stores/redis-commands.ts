@@ -1,32 +1,6 @@
 import { createHash } from 'node:crypto'
 import { messageOf, QlikOAuthError } from '../protocol/errors.ts'
-
-/** The part of an ioredis client that is used: `Redis` (single node, Sentinel) or `Cluster`, version 5 or 6. */
-export interface RedisClient extends RedisNode {
-  connect(): Promise<unknown>
-  on(event: 'ready', listener: () => void): unknown
-  off(event: 'ready', listener: () => void): unknown
-  /** Present on a Cluster. */
-  nodes?(role: 'master'): RedisNode[]
-}
-
-/** One server: a client, or a node of a Cluster. */
-export interface RedisNode {
-  readonly status: string
-  /** The connection, where commands of the same moment can be sent in one packet; a Cluster has none of its own. */
-  readonly stream?: { cork(): void; uncork(): void } | null
-  call(command: string, ...args: (string | number)[]): Promise<unknown>
-  duplicate(options?: object): RedisSubscriber
-}
-
-/** The part that is used of the connection for announcements. */
-export interface RedisSubscriber {
-  connect(): Promise<unknown>
-  subscribe(...channels: string[]): Promise<unknown>
-  on(event: 'message', listener: (channel: string, message: string) => void): unknown
-  on(event: 'close' | 'error', listener: () => void): unknown
-  disconnect(): void
-}
+import type { RedisConnection } from './clients/redis-connection.ts'
 
 /** A Lua script whose keys share one slot, so that it runs on Redis Cluster. */
 export interface RedisScript {
@@ -53,39 +27,41 @@ export interface RedisCommands {
  * queue: neither in the client's own while there is no connection, nor behind thousands of others on a connection that
  * no longer responds.
  */
-export function redisCommands(redis: RedisClient, timeoutMs: number): RedisCommands {
+export function redisCommands(redis: RedisConnection, timeoutMs: number): RedisCommands {
   const waiting = new Set<Pending>()
   const overdue = new Set<Pending>()
   const pending = new Set<Pending>()
   let timer: NodeJS.Timeout | undefined
-  let corked = false
+  let poll: NodeJS.Timeout | undefined
 
-  function startWaiting(): void {
-    const commands = [...waiting]
-    waiting.clear()
-    for (const command of commands) start(command)
-  }
-  redis.on('ready', startWaiting)
-
-  function withinLimit(execute: () => Promise<unknown>): Promise<unknown> {
+  function withinLimit(key: string | undefined, execute: () => Promise<unknown>): Promise<unknown> {
     return new Promise((resolve, reject) => {
-      if (redis.status === 'end') return reject(unavailable('the connection is closed'))
+      const status = redis.status(key)
+      if (status === 'closed') return reject(unavailable('the connection is closed'))
       if (overdue.size >= maxOverdue)
         return reject(unavailable(`${overdue.size} commands have had no response in time`))
 
-      const command: Pending = { execute, resolve, reject, deadline: performance.now() + timeoutMs, sent: false }
+      const command: Pending = { key, execute, resolve, reject, deadline: performance.now() + timeoutMs, sent: false }
       pending.add(command)
       if (timer === undefined) timer = setTimeout(rejectOverdue, timeoutMs)
-      if (redis.status === 'ready') return start(command)
+      if (status === 'ready') return start(command)
       waiting.add(command)
-      // A client with `lazyConnect` connects at its first command.
-      if (redis.status === 'wait') redis.connect().catch(() => {})
+      poll ??= setTimeout(startWaiting, pollMs)
     })
+  }
+
+  /** Not every kind of client tells when it is ready again, so it is asked while commands wait. */
+  function startWaiting(): void {
+    for (const command of waiting) {
+      if (redis.status(command.key) !== 'ready') continue
+      waiting.delete(command)
+      start(command)
+    }
+    poll = waiting.size > 0 ? setTimeout(startWaiting, pollMs) : undefined
   }
 
   function start(command: Pending): void {
     command.sent = true
-    cork()
     command.execute().then(
       reply => {
         settled(command)
@@ -115,48 +91,38 @@ export function redisCommands(redis: RedisClient, timeoutMs: number): RedisComma
       pending.delete(command)
       waiting.delete(command)
       if (command.sent) overdue.add(command)
-      command.reject(
-        unavailable(
-          command.sent
-            ? `no response within ${timeoutMs} ms`
-            : `not connected within ${timeoutMs} ms (${redis.status})`,
-        ),
-      )
+      command.reject(unavailable(`${command.sent ? 'no response' : 'not connected'} within ${timeoutMs} ms`))
     }
   }
 
-  /** Sends the commands of one turn of the event loop in one packet, with one system call. */
-  function cork(): void {
-    const { stream } = redis
-    if (corked || stream === undefined || stream === null) return
-    corked = true
-    stream.cork()
-    setImmediate(() => {
-      corked = false
-      stream.uncork()
-    })
-  }
-
   return {
-    send: (command, ...args) => withinLimit(() => redis.call(command, ...args)),
-    run: (script, keys, ...args) =>
-      withinLimit(async () => {
+    send(command, ...args) {
+      const texts = args.map(String)
+      const key = command === 'ping' ? undefined : texts[0]
+      return withinLimit(key, async () => redis.send(key, [command, ...texts]))
+    },
+    run(script, keys, ...args) {
+      const texts = [String(keys.length), ...keys, ...args.map(String)]
+      return withinLimit(keys[0], async () => {
         try {
-          return await redis.call('evalsha', script.sha, keys.length, ...keys, ...args)
+          return await redis.send(keys[0], ['evalsha', script.sha, ...texts])
         } catch (error) {
           // After a restart or a failover the server does not have the script; EVAL loads it.
           if (!messageOf(error).startsWith('NOSCRIPT')) throw error
-          return redis.call('eval', script.lua, keys.length, ...keys, ...args)
+          return redis.send(keys[0], ['eval', script.lua, ...texts])
         }
-      }),
+      })
+    },
     close() {
-      redis.off('ready', startWaiting)
-      if (pending.size === 0) clearTimeout(timer)
+      if (pending.size > 0) return
+      clearTimeout(timer)
+      clearTimeout(poll)
     },
   }
 }
 
 interface Pending {
+  readonly key: string | undefined
   readonly execute: () => Promise<unknown>
   readonly resolve: (reply: unknown) => void
   readonly reject: (error: Error) => void
@@ -165,6 +131,7 @@ interface Pending {
   sent: boolean
 }
 
+const pollMs = 20
 /** With this many commands overdue, further ones are rejected at once. */
 const maxOverdue = 1000
 

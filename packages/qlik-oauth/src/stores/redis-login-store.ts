@@ -1,17 +1,11 @@
 import { randomUUID } from 'node:crypto'
 import { LRUCache } from 'lru-cache'
 import { isObject } from '../protocol/json.ts'
-import {
-  configurationError,
-  hasMethods,
-  invalidOption,
-  quoted,
-  rejectUnknownOptions,
-  wholeNumber,
-} from '../protocol/option-checks.ts'
+import { configurationError, invalidOption, rejectUnknownOptions, wholeNumber } from '../protocol/option-checks.ts'
+import { type RedisClient, redisConnection } from './clients/redis-client.ts'
 import { decryptionCache } from './decryption-cache.ts'
 import { defaultEndingLeaseMs, type LoginStore, type StoreLock } from './login-store.ts'
-import { type RedisClient, redisCommands } from './redis-commands.ts'
+import { redisCommands } from './redis-commands.ts'
 import { redisDueIndex } from './redis-due-index.ts'
 import { redisDueLogins } from './redis-due-logins.ts'
 import { redisEndings } from './redis-endings.ts'
@@ -70,11 +64,7 @@ export type RedisLoginStoreEvent =
  * @example redisLoginStore(new Redis('redis://localhost'), { keys: [process.env.TOKEN_KEY] })
  * @throws ERR_CONFIGURATION for an invalid option.
  */
-export function redisLoginStore(redis: RedisClient, options: RedisLoginStoreOptions): LoginStore {
-  if (!hasMethods(redis, ['call', 'duplicate'])) {
-    const received = 'sendCommand' in Object(redis) ? 'a client of node-redis' : quoted(redis)
-    throw configurationError(`redisLoginStore needs a client of ioredis, such as new Redis(url), got ${received}.`)
-  }
+export function redisLoginStore(client: RedisClient, options: RedisLoginStoreOptions): LoginStore {
   // Not quoted: it may be a key.
   if (!isObject(options)) throw configurationError('redisLoginStore needs options, such as { keys: [key] }.')
   rejectUnknownOptions('redisLoginStore', options, optionNames)
@@ -84,10 +74,11 @@ export function redisLoginStore(redis: RedisClient, options: RedisLoginStoreOpti
     throw invalidOption('prefix', 'a string of visible ASCII characters without braces, such as "qlik:"', prefix)
   if (typeof onEvent !== 'function') throw invalidOption('onEvent', 'a function that receives an event', onEvent)
   const commandTimeoutMs = wholeNumber('commandTimeoutMs', options.commandTimeoutMs, 800)
+  const redis = redisConnection(client, commandTimeoutMs)
   const ring = keyRing(options.keys)
   const { keyIds } = ring
   const knownKeyIds = ` ${keyIds.join(' ')} `
-  const names = redisNames(prefix)
+  const names = redisNames(redis.keyPrefix + prefix)
   const { channel } = names
   const commands = redisCommands(redis, commandTimeoutMs)
   const { send, run } = commands

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { LRUCache } from 'lru-cache'
+import type { RedisConnection, RedisServer, RedisSubscriber } from './clients/redis-connection.ts'
 import type { LoginChange, LoginChangeSubscription } from './login-store.ts'
-import type { RedisClient, RedisNode, RedisSubscriber } from './redis-commands.ts'
 
 export interface RedisSubscription {
   subscribe(onChange: (change: LoginChange) => void, onGap: () => void): LoginChangeSubscription
@@ -26,62 +26,56 @@ export function announcement(change: LoginChange): string {
  *
  * @param onLost Called when announcements stop arriving.
  */
-export function redisSubscription(redis: RedisClient, channel: string, onLost: () => void): RedisSubscription {
+export function redisSubscription(redis: RedisConnection, channel: string, onLost: () => void): RedisSubscription {
   const subscribers = new Set<{ onChange: (change: LoginChange) => void; onGap: () => void }>()
-  const subscriptions = new Map<RedisNode, NodeSubscription>()
+  const subscriptions = new Map<RedisServer, ServerSubscription>()
   const delivered = new LRUCache<string, true>({ max: rememberedAnnouncements })
   let confirmed = false
   let timer: NodeJS.Timeout | undefined
 
-  function connect(node: RedisNode): void {
+  function connect(server: RedisServer): void {
     const heartbeatChannel = `${channel}:heartbeat:${randomUUID()}`
-    const connection = node.duplicate({ lazyConnect: true, retryStrategy: null })
-    const subscription: NodeSubscription = {
-      connection,
+    const subscriber = server.subscribe([channel, heartbeatChannel], { onMessage, onClose })
+    const subscription: ServerSubscription = {
+      subscriber,
       heartbeatChannel,
       confirmed: false,
       lastHeartbeat: performance.now(),
       heartbeatPending: false,
     }
-    subscriptions.set(node, subscription)
-    const isCurrent = () => subscriptions.get(node) === subscription
+    subscriptions.set(server, subscription)
+    const isCurrent = () => subscriptions.get(server) === subscription
 
-    connection.on('error', () => {})
-    connection.on('close', () => {
+    function onClose(): void {
+      if (isCurrent()) disconnect(server, subscription)
+    }
+
+    function onMessage(from: string, message: string): void {
       if (!isCurrent()) return
-      subscriptions.delete(node)
-      updateHealth()
-    })
-    connection.on('message', (from, message) => {
-      if (!isCurrent()) return
-      if (from !== heartbeatChannel) return deliver(message)
-      subscription.confirmed = true
-      subscription.lastHeartbeat = performance.now()
-      updateHealth()
-    })
-    connection
-      .connect()
-      .then(() => connection.subscribe(channel, heartbeatChannel))
-      .then(
-        () => sendHeartbeat(node, subscription),
-        () => isCurrent() && disconnect(node, subscription),
-      )
+      if (from === heartbeatChannel) {
+        subscription.confirmed = true
+        subscription.lastHeartbeat = performance.now()
+        updateHealth()
+      } else deliver(message)
+    }
+
+    subscriber.subscribed.then(() => sendHeartbeat(server, subscription), onClose)
   }
 
-  function disconnect(node: RedisNode, { connection }: NodeSubscription): void {
-    subscriptions.delete(node)
-    connection.disconnect()
+  function disconnect(server: RedisServer, { subscriber }: ServerSubscription): void {
+    subscriptions.delete(server)
+    subscriber.close()
     updateHealth()
   }
 
   /** One at a time, and none while the client is not connected: it would wait in the client's queue. */
-  function sendHeartbeat(node: RedisNode, subscription: NodeSubscription): void {
-    if (subscription.heartbeatPending || (node.status !== 'ready' && node.status !== 'wait')) return
+  function sendHeartbeat(server: RedisServer, subscription: ServerSubscription): void {
+    if (subscription.heartbeatPending || !server.isReady) return
     subscription.heartbeatPending = true
     const settled = () => {
       subscription.heartbeatPending = false
     }
-    node.call('publish', subscription.heartbeatChannel, '').then(settled, settled)
+    server.publish(subscription.heartbeatChannel, '').then(settled, settled)
   }
 
   function deliver(message: string): void {
@@ -94,23 +88,23 @@ export function redisSubscription(redis: RedisClient, channel: string, onLost: (
 
   function tick(): void {
     if (timer === undefined) return
-    const nodes = masters(redis)
-    for (const [node, subscription] of subscriptions) {
+    const servers = redis.servers()
+    for (const [server, subscription] of subscriptions) {
       const silentMs = performance.now() - subscription.lastHeartbeat
       if (silentMs >= unconfirmedAfterMs) subscription.confirmed = false
-      if (silentMs >= replacedAfterMs || !nodes.includes(node)) disconnect(node, subscription)
+      if (silentMs >= replacedAfterMs || !servers.includes(server)) disconnect(server, subscription)
     }
-    for (const node of nodes) {
-      const subscription = subscriptions.get(node)
-      if (subscription === undefined) connect(node)
-      else sendHeartbeat(node, subscription)
+    for (const server of servers) {
+      const subscription = subscriptions.get(server)
+      if (subscription === undefined) connect(server)
+      else sendHeartbeat(server, subscription)
     }
     updateHealth()
   }
 
   function updateHealth(): void {
-    const nodes = masters(redis)
-    const healthy = nodes.length > 0 && nodes.every(node => subscriptions.get(node)?.confirmed)
+    const servers = redis.servers()
+    const healthy = servers.length > 0 && servers.every(server => subscriptions.get(server)?.confirmed)
     if (healthy === confirmed || timer === undefined) return
     confirmed = healthy
     if (!confirmed) onLost()
@@ -129,7 +123,7 @@ export function redisSubscription(redis: RedisClient, channel: string, onLost: (
     clearInterval(timer)
     timer = undefined
     confirmed = false
-    for (const [node, subscription] of subscriptions) disconnect(node, subscription)
+    for (const [server, subscription] of subscriptions) disconnect(server, subscription)
   }
 
   /** Also correct right after a pause of this process, before the next tick. */
@@ -161,8 +155,8 @@ export function redisSubscription(redis: RedisClient, channel: string, onLost: (
 }
 
 /** The subscription at one server. */
-interface NodeSubscription {
-  readonly connection: RedisSubscriber
+interface ServerSubscription {
+  readonly subscriber: RedisSubscriber
   /** No other subscription uses this channel. */
   readonly heartbeatChannel: string
   confirmed: boolean
@@ -177,7 +171,3 @@ const unconfirmedAfterMs = 2 * heartbeatMs
 /** How long a connection may be without a heartbeat, from its beginning or the last one, before it is replaced. */
 const replacedAfterMs = 3000
 const rememberedAnnouncements = 1000
-
-function masters(redis: RedisClient): readonly RedisNode[] {
-  return redis.nodes === undefined ? [redis] : redis.nodes('master')
-}
