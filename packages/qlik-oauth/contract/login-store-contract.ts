@@ -211,7 +211,7 @@ const cases: Record<string, (store: LoginStore, key: string) => Promise<void>> =
     assert.deepEqual(announced, ['ended'])
   },
   async 'ends a login at its absolute end, however active it is'(store, key) {
-    const record = { ...login(), endsAt: Date.now() + 300 }
+    const record = { ...login(), endsAt: Date.now() + 1000 }
     await store.createLogin(key, record, 60)
     assert.deepEqual(await store.takeEnded(({ user }) => user.id === record.user.id), [])
     assert.equal((await store.readLogin(key, 60))?.version, 1)

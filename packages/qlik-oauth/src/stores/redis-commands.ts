@@ -23,9 +23,9 @@ export interface RedisCommands {
 /**
  * Puts a time limit on the commands of a client, however the client treats lost connections.
  *
- * A command waits for the connection within its limit, so that a short interruption causes no error. It never stays in a
- * queue: neither in the client's own while there is no connection, nor behind thousands of others on a connection that
- * no longer responds.
+ * A command waits for the connection within its limit, and is sent again when the connection is lost, so that a short
+ * interruption causes no error. It never stays in a queue: neither in the client's own while there is no connection, nor
+ * behind thousands of others on a connection that no longer responds.
  */
 export function redisCommands(redis: RedisConnection, timeoutMs: number): RedisCommands {
   const waiting = new Set<Pending>()
@@ -44,10 +44,15 @@ export function redisCommands(redis: RedisConnection, timeoutMs: number): RedisC
       const command: Pending = { key, execute, resolve, reject, deadline: performance.now() + timeoutMs, sent: false }
       pending.add(command)
       if (timer === undefined) timer = setTimeout(rejectOverdue, timeoutMs)
-      if (status === 'ready') return start(command)
-      waiting.add(command)
-      poll ??= setTimeout(startWaiting, pollMs)
+      if (status === 'ready') start(command)
+      else wait(command)
     })
+  }
+
+  function wait(command: Pending): void {
+    command.sent = false
+    waiting.add(command)
+    poll ??= setTimeout(startWaiting, pollMs)
   }
 
   /** Not every kind of client tells when it is ready again, so it is asked while commands wait. */
@@ -68,6 +73,8 @@ export function redisCommands(redis: RedisConnection, timeoutMs: number): RedisC
         command.resolve(reply)
       },
       error => {
+        // node-redis rejects the commands of a lost connection; ioredis sends them again by itself.
+        if (pending.has(command) && redis.status(command.key) === 'connecting') return wait(command)
         settled(command)
         command.reject(unavailable(messageOf(error)))
       },

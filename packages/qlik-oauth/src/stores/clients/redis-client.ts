@@ -51,7 +51,7 @@ function isSingle(client: unknown): client is NodeRedisClient {
 
 function received(client: unknown): string {
   if (hasMethods(client, ['sendCommand']) || hasMethods(client, ['send_command'])) {
-    return 'one of an earlier version of node-redis, or one that cannot subscribe'
+    return 'a client of node-redis in another version or form'
   }
   // Not quoted: a client may hold a password.
   return typeof client === 'object' && client !== null ? 'an object without their methods' : quoted(client)
