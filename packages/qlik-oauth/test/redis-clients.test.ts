@@ -19,7 +19,7 @@ describe.each(Object.entries({ ...singleClients, ...clientForms }))('a Redis log
     connected = make(server)
     await connected.connect()
   })
-  afterAll(() => connected.close())
+  afterAll(async () => void (await connected.close()))
 
   concurrentContract(() => connected.client, keys)
 })

@@ -3,13 +3,20 @@ import { once } from 'node:events'
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net'
 import { inspect } from 'node:util'
 import { afterEach, describe, expect, it } from '@jest/globals'
-import { Redis, type RedisOptions } from 'ioredis'
-import { Redis as Redis6 } from 'ioredis-6'
+import { Redis } from 'ioredis'
 import { freePort } from 'test-support/free-port'
 import { launch, type RedisServer, startRedis } from 'test-support/redis-server'
 import { promptly, until } from 'test-support/until'
 import { type LoginStore, QlikOAuthError, redisLoginStore } from '../src/index.ts'
-import { everyCall, secrets, tour } from './support/login-store-tour.ts'
+import { everyCall, sampleLogin, secrets, tour } from './support/login-store-tour.ts'
+import {
+  type Address,
+  type ClientMaker,
+  outageForms,
+  plainForms,
+  singleClients,
+  type TestClient,
+} from './support/redis-clients.ts'
 
 const limitMs = 250
 const keys = [randomBytes(32).toString('base64')]
@@ -19,44 +26,44 @@ afterEach(async () => {
   for (const close of closing.splice(0).reverse()) await close()
 })
 
-describe.each([
-  ['ioredis 5', (options: RedisOptions) => new Redis(options)],
-  // What the tests use of a client is the same in both.
-  ['ioredis 6', (options: RedisOptions) => new Redis6(options as object) as unknown as Redis],
-])('Redis faults with %s', (_, connect) => {
-  it.each<[string, RedisOptions]>([
-    ['a client with default options', {}],
-    ['a client without an offline queue', { enableOfflineQueue: false }],
-    ['a client that connects at its first command', { lazyConnect: true }],
-    ['a client whose commands wait without limit', { maxRetriesPerRequest: null }],
-  ])('fails in time while Redis is down at the start, and works once it is up: %s', async (_title, options) => {
-    const port = await freePort()
-    const store = storeOn(port, options)
-    await expectUnavailable(store)
-    const server = await launch([], { port })
-    closing.push(server.stop)
-    await until(() => works(store))
-  })
+describe.each(Object.keys(singleClients))('Redis faults with %s', kind => {
+  it.each(Object.keys(outageForms[kind] ?? {}))(
+    'fails in time while Redis is down at the start, and works once it is up: a client %s',
+    async form => {
+      const port = await freePort()
+      const store = storeOf(outageForms[kind]?.[form], port)
+      await expectUnavailable(store)
+      const server = await launch([], { port })
+      closing.push(server.stop)
+      await until(() => works(store))
+    },
+  )
 
-  it('fails in time while Redis is down at run time, and works after it came back empty', async () => {
-    const server = await redis()
-    const store = storeOn(server.port)
-    await until(() => works(store))
-    await server.kill()
-    await expectUnavailable(store)
-    await server.restart()
-    await until(() => works(store))
-  })
+  it.each(['with default options', 'that is a pool'].filter(form => outageForms[kind]?.[form] !== undefined))(
+    'fails in time while Redis is down at run time, and works after it came back empty: a client %s',
+    async form => {
+      const server = await redis()
+      const store = storeOf(outageForms[kind]?.[form], server.port)
+      await until(() => works(store))
+      await server.kill()
+      await expectUnavailable(store)
+      await server.restart()
+      await until(() => works(store))
+    },
+  )
 
-  it('fails in time while Redis hangs, and works when it resumes', async () => {
-    const server = await redis()
-    const store = storeOn(server.port)
-    await until(() => works(store))
-    server.pause()
-    await expectUnavailable(store)
-    server.resume()
-    await until(() => works(store))
-  })
+  it.each(['with default options', 'that is a pool'].filter(form => outageForms[kind]?.[form] !== undefined))(
+    'fails in time while Redis hangs, and works when it resumes: a client %s',
+    async form => {
+      const server = await redis()
+      const store = storeOf(outageForms[kind]?.[form], server.port)
+      await until(() => works(store))
+      server.pause()
+      await expectUnavailable(store)
+      server.resume()
+      await until(() => works(store))
+    },
+  )
 
   it('fails at once while thousands of commands are overdue', async () => {
     const server = await redis()
@@ -74,48 +81,59 @@ describe.each([
 
   it('queues nothing in a client that is not connected', async () => {
     const server = await redis()
-    const client = clientOn(server.port, { maxRetriesPerRequest: null })
-    const store = storeOf(client)
-    await store.ping()
+    const store = storeOn(server.port)
+    await until(() => works(store))
     await server.kill()
-    await emitted(client, 'close')
+    await until(async () => !(await works(store)))
     await Promise.allSettled(Array.from({ length: 100 }, () => store.increment('flood', 60)))
     await server.restart()
     await until(() => works(store))
-    expect(await client.get('qlik:{flood}:counter')).toBeNull()
+    expect(await adminOf(server).get('qlik:{flood}:counter')).toBeNull()
   })
 
-  it('waits for a connection that returns within the time limit', async () => {
+  it('repeats the commands of a connection that breaks, within the time limit', async () => {
     const server = await redis()
-    const client = clientOn(server.port, { retryStrategy: () => 100 })
-    const store = storeOf(client, 10_000)
-    await store.ping()
-    client.disconnect(true)
-    await emitted(client, 'close')
+    const store = storeOn(server.port, 10_000)
+    const record = sampleLogin()
+    await store.createLogin('key', record, 60)
+    const admin = adminOf(server)
+    const dropped = admin.client('KILL', 'TYPE', 'normal', 'SKIPME', 'yes')
+    const logins = await Promise.all(Array.from({ length: 100 }, () => store.readLogin('key')))
+    await dropped
     await tour(store)
+    expect(logins.every(login => login?.version === 1)).toBe(true)
   })
 
   it('fails within a second by default', async () => {
-    const store = redisLoginStore(clientOn(await peer(() => {})), { keys })
+    const made = connecting(singleClients[kind], await peer(() => {}))
+    const store = redisLoginStore(made.client, { keys })
     closing.push(store.close)
     await promptly(expect(store.readLogin('key')).rejects.toMatchObject({ code: 'ERR_STORE_UNAVAILABLE' }))
   })
 
-  it('fails at once on a closed client', async () => {
-    const client = clientOn((await redis()).port)
-    const store = storeOf(client)
+  it('fails at once on a closed client, and leaves it closed', async () => {
+    const server = await redis()
+    const made = connecting(singleClients[kind], server.port)
+    const store = redisLoginStore(made.client, { keys, commandTimeoutMs: 60_000 })
+    closing.push(store.close)
     await store.ping()
-    client.disconnect()
-    await emitted(client, 'end')
-    await expect(store.ping()).rejects.toMatchObject({ code: 'ERR_STORE_UNAVAILABLE' })
+    await made.close()
+    const closed = { code: 'ERR_STORE_UNAVAILABLE', message: expect.stringContaining('closed') }
+    await until(() =>
+      store.ping().then(
+        () => false,
+        error => expect(error).toMatchObject(closed) === undefined,
+      ),
+    )
+    await promptly(expect(store.readLogin('key')).rejects.toMatchObject(closed))
   })
 
   it('fails writes while Redis is out of memory, and still reads', async () => {
     const server = await redis()
-    const client = clientOn(server.port)
-    const store = storeOf(client)
+    const admin = adminOf(server)
+    const store = storeOn(server.port, 10_000)
     await tour(store)
-    await client.config('SET', 'maxmemory', '1')
+    await admin.config('SET', 'maxmemory', '1')
     const { saveTransaction, createLogin, saveTokens, readLogin, ping } = everyCall(store)
     for (const write of [saveTransaction, createLogin, saveTokens]) {
       await expect(write?.()).rejects.toMatchObject({
@@ -125,30 +143,30 @@ describe.each([
     }
     await expect(readLogin?.()).resolves.toBeUndefined()
     await ping?.()
-    await client.config('SET', 'maxmemory', '0')
+    await admin.config('SET', 'maxmemory', '0')
     await tour(store)
   })
 
   it('fails writes on a replica, and works when it is promoted', async () => {
     const server = await redis()
-    const client = clientOn(server.port)
-    const store = storeOf(client)
-    await client.call('replicaof', '127.0.0.1', await freePort())
+    const admin = adminOf(server)
+    const store = storeOn(server.port, 10_000)
+    await admin.call('replicaof', '127.0.0.1', await freePort())
     const { saveTransaction, createLogin, replaceLogin, increment, lock } = everyCall(store)
     for (const write of [saveTransaction, createLogin, replaceLogin, increment, lock]) {
       const outcome = await write?.().catch(error => error)
       if (outcome !== 'gone')
         expect(outcome).toMatchObject({ code: 'ERR_STORE_UNAVAILABLE', message: expect.stringContaining('READONLY') })
     }
-    await client.call('replicaof', 'no', 'one')
+    await admin.call('replicaof', 'no', 'one')
     await tour(store)
   })
 
   it('loads its scripts again on a server without them', async () => {
-    const client = clientOn((await redis()).port)
-    const store = storeOf(client)
+    const server = await redis()
+    const store = storeOn(server.port, 10_000)
     await tour(store)
-    await client.call('script', 'flush')
+    await adminOf(server).call('script', 'flush')
     await tour(store)
   })
 
@@ -160,7 +178,11 @@ describe.each([
     const port = await peer(socket =>
       socket.on('data', data => socket.write(`-${refusal}\r\n`.repeat(String(data).split('\r\n*').length))),
     )
-    const store = storeOn(port, { enableReadyCheck: false })
+    const store = storeOf(plainForms[kind], port)
+    await until(async () => {
+      const error = await store.ping().catch(error => error)
+      return error.message.includes(refusal)
+    })
     await expectUnavailable(store)
   })
 
@@ -170,30 +192,34 @@ describe.each([
 
   it('fails in time when a server responds one byte at a time', async () => {
     const port = await peer(socket => socket.on('data', () => socket.write('$')))
-    await expectUnavailable(storeOn(port, { enableReadyCheck: false }))
+    await expectUnavailable(storeOf(plainForms[kind], port))
   })
 
-  function clientOn(port: number, options: RedisOptions = {}): Redis {
-    const client = connect({ ...options, port, host: '127.0.0.1' })
-    client.on('error', () => {})
-    closing.push(() => client.disconnect())
-    return client
-  }
-
-  function storeOf(client: Redis, commandTimeoutMs = limitMs): LoginStore {
-    const store = redisLoginStore(client, { keys, commandTimeoutMs })
-    closing.push(store.close)
-    return store
-  }
-
-  function storeOn(port: number, options?: RedisOptions): LoginStore {
-    return storeOf(clientOn(port, options))
+  function storeOn(port: number, commandTimeoutMs?: number): LoginStore {
+    return storeOf(singleClients[kind], port, commandTimeoutMs)
   }
 })
 
-/** Unlike `once` of node:events, ignores an earlier `error`. */
-function emitted(client: Redis, event: 'close' | 'end'): Promise<void> {
-  return new Promise(resolve => client.once(event, () => resolve()))
+/** A client that connects in the background, as one does whose server may be down. */
+function connecting(make: ClientMaker<Address> | undefined, port: number): TestClient {
+  if (make === undefined) throw new Error('There is no such client')
+  const made = make({ port })
+  closing.push(() => made.close())
+  made.connect().catch(() => {})
+  return made
+}
+
+function storeOf(make: ClientMaker<Address> | undefined, port: number, commandTimeoutMs = limitMs): LoginStore {
+  const store = redisLoginStore(connecting(make, port).client, { keys, commandTimeoutMs })
+  closing.push(store.close)
+  return store
+}
+
+function adminOf({ port }: RedisServer): Redis {
+  const admin = new Redis(port)
+  admin.on('error', () => {})
+  closing.push(() => admin.disconnect())
+  return admin
 }
 
 async function redis(): Promise<RedisServer> {

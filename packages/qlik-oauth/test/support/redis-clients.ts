@@ -29,7 +29,49 @@ export const singleClients: Readonly<Record<string, ClientMaker<Address>>> = {
   'node-redis 6': ({ port }) => ofNodeRedis(nodeRedis6.createClient({ url: urlOf(port) })),
 }
 
-/** The same in the forms that an application may choose. */
+/** The same as an application may configure them, for a server that may be away. */
+export const outageForms: Readonly<Record<string, Readonly<Record<string, ClientMaker<Address>>>>> = {
+  'ioredis 5': {
+    'with default options': ({ port }) => ofIoredis(new Redis(port)),
+    'without an offline queue': ({ port }) => ofIoredis(new Redis(port, { enableOfflineQueue: false })),
+    'that connects at its first command': ({ port }) => ofIoredis(new Redis(port, { lazyConnect: true })),
+    'whose commands wait without limit': ({ port }) => ofIoredis(new Redis(port, { maxRetriesPerRequest: null })),
+  },
+  'ioredis 6': {
+    'with default options': ({ port }) => ofIoredis(new Redis6(port)),
+    'that connects at its first command': ({ port }) => ofIoredis(new Redis6(port, { lazyConnect: true })),
+    'whose commands wait without limit': ({ port }) => ofIoredis(new Redis6(port, { maxRetriesPerRequest: null })),
+  },
+  'node-redis 5': {
+    'with default options': ({ port }) => ofNodeRedis(nodeRedis5.createClient({ url: urlOf(port) })),
+    'without an offline queue': ({ port }) =>
+      ofNodeRedis(nodeRedis5.createClient({ url: urlOf(port), disableOfflineQueue: true })),
+    'that the application does not connect': ({ port }) =>
+      unconnected(ofNodeRedis(nodeRedis5.createClient({ url: urlOf(port) }))),
+    'that is a pool': ({ port }) =>
+      ofNodeRedis(nodeRedis5.createClientPool({ url: urlOf(port) }, { minimum: 3, maximum: 3 })),
+  },
+  'node-redis 6': {
+    'with default options': ({ port }) => ofNodeRedis(nodeRedis6.createClient({ url: urlOf(port) })),
+    'that the application does not connect': ({ port }) =>
+      unconnected(ofNodeRedis(nodeRedis6.createClient({ url: urlOf(port) }))),
+    'that gives up at the first failure': ({ port }) =>
+      ofNodeRedis(nodeRedis6.createClient({ url: urlOf(port), socket: { reconnectStrategy: false } })),
+    'that is a pool': ({ port }) =>
+      ofNodeRedis(nodeRedis6.createClientPool({ url: urlOf(port) }, { minimum: 3, maximum: 3 })),
+  },
+}
+
+/** The same for a server that responds to nothing but the commands of the store. */
+export const plainForms: Readonly<Record<string, ClientMaker<Address>>> = {
+  'ioredis 5': ({ port }) => ofIoredis(new Redis(port, { enableReadyCheck: false })),
+  'ioredis 6': ({ port }) => ofIoredis(new Redis6(port, { enableReadyCheck: false, protocol: 2 })),
+  'node-redis 5': ({ port }) => ofNodeRedis(nodeRedis5.createClient({ url: urlOf(port), disableClientInfo: true })),
+  'node-redis 6': ({ port }) =>
+    ofNodeRedis(nodeRedis6.createClient({ url: urlOf(port), RESP: 2, disableClientInfo: true })),
+}
+
+/** The same with options that change keys and replies. */
 export const clientForms: Readonly<Record<string, ClientMaker<Address>>> = {
   'ioredis 5 with keyPrefix': ({ port }) => ofIoredis(new Redis(port, { keyPrefix: 'app:' })),
   'node-redis 5 with RESP3, Buffers and numbers as text': ({ port }) =>
@@ -52,8 +94,12 @@ export const clientForms: Readonly<Record<string, ClientMaker<Address>>> = {
         commandOptions: { typeMapping: { [nodeRedis6.RESP_TYPES.BLOB_STRING]: Buffer } },
       }),
     ),
-  'a pool of node-redis 5': ({ port }) => ofNodeRedis(nodeRedis5.createClientPool({ url: urlOf(port) })),
-  'a pool of node-redis 6': ({ port }) => ofNodeRedis(nodeRedis6.createClientPool({ url: urlOf(port) })),
+  'ioredis 6 with its own shapes of RESP3 replies': ({ port }) =>
+    ofIoredis(new Redis6(port, { replyMapping: 'resp3' })),
+  'a pool of node-redis 5': ({ port }) =>
+    ofNodeRedis(nodeRedis5.createClientPool({ url: urlOf(port) }, { minimum: 3, maximum: 3 })),
+  'a pool of node-redis 6': ({ port }) =>
+    ofNodeRedis(nodeRedis6.createClientPool({ url: urlOf(port) }, { minimum: 3, maximum: 3 })),
 }
 
 /** Every client with which the store is tested behind Sentinel. The README lists them. */
@@ -88,17 +134,15 @@ export function ofNodeRedis(
     readonly isOpen: boolean
     on(event: 'error', listener: () => void): unknown
     connect(): Promise<unknown>
-    close(): Promise<unknown>
     destroy(): unknown
   },
 ): TestClient {
   client.on('error', () => {})
-  return {
-    client,
-    connect: () => client.connect(),
-    // A pool that is destroyed keeps a timer for three seconds.
-    close: () => client.isOpen && ('totalClients' in client ? client.close() : client.destroy()),
-  }
+  return { client, connect: () => client.connect(), close: () => client.isOpen && client.destroy() }
+}
+
+function unconnected(made: TestClient): TestClient {
+  return { ...made, connect: async () => {} }
 }
 
 function urlOf(port: number): string {
