@@ -32,7 +32,7 @@ interface Items {
 const items = '/qlik/api/v1/items?resourceType=app&limit=100'
 
 describe('examples', () => {
-  it.each(['minimal.ts', 'redis.ts', 'express-4-commonjs.cjs'])(
+  it.each(['minimal.ts', 'redis.ts', 'node-redis.ts', 'express-4-commonjs.cjs'])(
     '%s logs in, and proxies REST and WebSockets',
     async file => {
       const origin = await start(file, { REDIS_URL: redis.url })

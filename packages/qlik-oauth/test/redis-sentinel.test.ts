@@ -1,31 +1,37 @@
 import { randomBytes } from 'node:crypto'
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
-import { Redis } from 'ioredis'
 import { type RedisSentinel, startSentinel } from 'test-support/redis-sentinel'
 import { until } from 'test-support/until'
-import { QlikOAuthError, redisLoginStore } from '../src/index.ts'
+import { redisLoginStore } from '../src/index.ts'
+import { concurrentContract } from './support/concurrent-contract.ts'
 import { sampleLogin, tour } from './support/login-store-tour.ts'
+import { sentinelClients, type TestClient } from './support/redis-clients.ts'
+import { replicated } from './support/replication.ts'
+import { startTraffic } from './support/traffic.ts'
 
-let sentinel: RedisSentinel
-let redis: Redis
+const keys = [randomBytes(32).toString('base64')]
 
-beforeAll(async () => {
-  sentinel = await startSentinel()
-  redis = new Redis({ sentinels: [sentinel.sentinel], name: 'master' })
-  redis.on('error', () => {})
-})
+describe.each(Object.entries(sentinelClients))('a Redis login store behind Sentinel with %s', (_, make) => {
+  let servers: RedisSentinel
+  let made: TestClient
 
-afterAll(async () => {
-  redis.disconnect()
-  await sentinel.stop()
-})
+  beforeAll(async () => {
+    servers = await startSentinel()
+    made = make(servers)
+    await made.connect()
+  })
+  afterAll(async () => {
+    await made.close()
+    await servers.stop()
+  })
 
-describe('a Redis login store behind Sentinel', () => {
+  concurrentContract(() => made.client, keys)
+
   it('continues after the loss of the master under load, with the existing logins', async () => {
-    const store = redisLoginStore(redis, { keys: [randomBytes(32).toString('base64')] })
+    const store = redisLoginStore(made.client, { keys })
     const record = sampleLogin()
     await store.createLogin('before', record, 600)
-    await until(async () => (await redis.call('wait', 1, 100)) === 1)
+    await replicated(servers.master)
     let gaps = 0
     const subscription = store.subscribe(
       () => {},
@@ -34,27 +40,16 @@ describe('a Redis login store behind Sentinel', () => {
     await until(() => subscription.confirmed)
     const gapsBefore = gaps
 
-    let failed = 0
-    let succeeded = 0
-    let done = false
-    const traffic = Array.from({ length: 5 }, async () => {
-      while (!done && redis.status !== 'end') {
-        await tour(store).then(
-          () => succeeded++,
-          error => {
-            if (!(error instanceof QlikOAuthError)) throw error
-            failed++
-          },
-        )
-      }
-    })
-    await until(() => succeeded > 20)
-    await sentinel.master.kill()
-    await until(() => failed > 0)
-    const before = succeeded
-    await until(() => succeeded > before + 20)
-    done = true
-    await Promise.all(traffic)
+    const traffic = startTraffic(store)
+    try {
+      await until(() => traffic.succeeded > 20)
+      await servers.master.kill()
+      await until(() => traffic.failed > 0)
+      const before = traffic.succeeded
+      await until(() => traffic.succeeded > before + 20)
+    } finally {
+      await traffic.stop()
+    }
 
     expect((await store.readLogin('before', 600))?.record).toEqual(record)
     await tour(store)

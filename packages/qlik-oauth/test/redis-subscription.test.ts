@@ -3,7 +3,6 @@ import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals'
 import { Redis } from 'ioredis'
-import { Redis as Redis6 } from 'ioredis-6'
 import { type RedisServer, startRedis } from 'test-support/redis-server'
 import { promptly, until } from 'test-support/until'
 import {
@@ -13,32 +12,36 @@ import {
   redisLoginStore,
 } from '../src/index.ts'
 import { sampleLogin } from './support/login-store-tour.ts'
+import { type Address, type ClientMaker, clientForms, singleClients, type TestClient } from './support/redis-clients.ts'
 
 const keys = [randomBytes(32).toString('base64')]
 let server: RedisServer
 let admin: Redis
 let stores: LoginStore[]
-let clients: Redis[]
+let open: TestClient[]
 let events: RedisLoginStoreEvent[]
 
 beforeEach(async () => {
   server = await startRedis()
   stores = []
-  clients = []
+  open = []
   events = []
-  admin = client(new Redis(server.url))
+  admin = new Redis(server.url)
+  admin.on('error', () => {})
 })
 
 afterEach(async () => {
   for (const store of stores) await store.close()
-  for (const each of clients) each.disconnect()
+  for (const each of open) await each.close()
+  admin.disconnect()
   await server.stop()
 })
 
-describe.each([
-  ['ioredis 5', () => new Redis(server.url)],
-  ['ioredis 6', () => new Redis6(server.url) as unknown as Redis],
-])('announcements over Redis with %s', (_, connect) => {
+const clients = { ...singleClients, 'a pool of node-redis 6': clientForms['a pool of node-redis 6'] }
+
+describe.each(Object.entries(clients))('announcements over Redis with %s', (_, make) => {
+  const connect = () => started(make)
+
   it('reach the subscribers of every other process', async () => {
     const [here, there] = [store(connect()), store(connect())]
     const changes: unknown[] = []
@@ -90,7 +93,7 @@ describe.each([
 describe('the subscription of a Redis login store', () => {
   it('begins before Redis is up', async () => {
     await server.kill()
-    const subscription = store(new Redis(server.url)).subscribe(
+    const subscription = store(started(singleClients['ioredis 5'])).subscribe(
       () => {},
       () => {},
     )
@@ -100,7 +103,7 @@ describe('the subscription of a Redis login store', () => {
   })
 
   it('uses one connection for all subscribers and none without', async () => {
-    const shared = store(new Redis(server.url))
+    const shared = store(started(singleClients['ioredis 5']))
     const subscriptions = Array.from({ length: 5 }, () =>
       shared.subscribe(
         () => {},
@@ -115,7 +118,7 @@ describe('the subscription of a Redis login store', () => {
   })
 
   it('reports to a later subscriber only the gaps after it subscribed', async () => {
-    const shared = store(new Redis(server.url))
+    const shared = store(started(singleClients['ioredis 5']))
     await confirmedSubscription(shared)
     const gaps: boolean[] = []
     const later = shared.subscribe(
@@ -128,7 +131,7 @@ describe('the subscription of a Redis login store', () => {
   })
 
   it('deletes an unreadable login once, and announces its end', async () => {
-    const [first, second] = [store(new Redis(server.url)), store(new Redis(server.url))]
+    const [first, second] = [store(started(singleClients['ioredis 5'])), store(started(singleClients['ioredis 5']))]
     const changes: unknown[] = []
     let gaps = 0
     const subscription = first.subscribe(
@@ -183,14 +186,17 @@ describe('the subscription of a Redis login store', () => {
   })
 })
 
-function client(redis: Redis): Redis {
-  redis.on('error', () => {})
-  clients.push(redis)
-  return redis
+/** A client that connects in the background, as one does whose server may be down. */
+function started(make: ClientMaker<Address> | undefined): TestClient {
+  if (make === undefined) throw new Error('There is no such client')
+  const made = make(server)
+  open.push(made)
+  made.connect().catch(() => {})
+  return made
 }
 
-function store(redis: Redis): LoginStore {
-  const made = redisLoginStore(client(redis), { keys, commandTimeoutMs: 1000, onEvent: event => events.push(event) })
+function store({ client }: TestClient): LoginStore {
+  const made = redisLoginStore(client, { keys, commandTimeoutMs: 1000, onEvent: event => events.push(event) })
   stores.push(made)
   return made
 }

@@ -7,20 +7,20 @@ import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { dirname } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { RedisStore } from 'connect-redis'
 import express, { type ErrorRequestHandler } from 'express'
 import session, { type SessionOptions } from 'express-session'
 import { redisLoginStore } from 'qlik-oauth'
 import { qlikAuth, sessionCookie } from '../../src/index.ts'
 import type { ProcessSettings } from './application-processes.ts'
 import { eventNames } from './event-names.ts'
-import { connectRedis } from './redis-connection.ts'
+import { redisPairs } from './redis-pairs.ts'
 
-const { redisUrl, keys, sessionSecret, ...options }: ProcessSettings = JSON.parse(process.env.SETTINGS ?? '')
+const { redisUrl, keys, sessionSecret, pair, ...options }: ProcessSettings = JSON.parse(process.env.SETTINGS ?? '')
 const print = (line: object) => process.stdout.write(`${JSON.stringify(line)}\n`)
 
-const redis = connectRedis(redisUrl)
-const store = redisLoginStore(redis, {
+const redis = await redisPairs[pair ?? 'ioredis 5, connect-redis 8.1']?.(redisUrl)
+if (redis === undefined) throw new Error(`There is no pair ${pair}`)
+const store = redisLoginStore(redis.client, {
   keys,
   commandTimeoutMs: 10_000,
   onEvent: event => print({ name: 'store', event }),
@@ -28,7 +28,7 @@ const store = redisLoginStore(redis, {
 const sessions: SessionOptions = {
   ...sessionCookie(options.publicUrl),
   secret: sessionSecret,
-  store: new RedisStore({ client: redis }),
+  store: redis.sessions,
   resave: false,
   saveUninitialized: false,
 }
@@ -69,4 +69,4 @@ server.close()
 server.closeAllConnections()
 await qlik.close()
 await store.close()
-redis.disconnect()
+await redis.close()

@@ -21,6 +21,8 @@ export interface ProcessSettings
   readonly redisUrl: string
   readonly keys: readonly string[]
   readonly sessionSecret: string
+  /** A name in `redisPairs`. @default 'ioredis 5, connect-redis 8.1' */
+  readonly pair?: string
 }
 
 export interface ApplicationProcess {

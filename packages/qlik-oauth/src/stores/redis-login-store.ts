@@ -55,14 +55,16 @@ export type RedisLoginStoreEvent =
   | { readonly type: 'announcementsLost' }
 
 /**
- * Keeps logins and tokens in Redis 6.2 or newer (single node, Sentinel or Cluster) for any number of processes.
+ * Keeps logins and tokens in Redis 6.2 or newer, or Valkey (single node, Sentinel or Cluster), for any number of processes.
  *
- * The caller owns the client: give it an `error` listener, let it reconnect (`retryStrategy`) and look for the new
- * master when the old one refuses writes (`reconnectOnError`), and close it after the store. STORAGE.md lists every
- * key.
+ * The caller owns the client, one of ioredis 5 or 6 or of node-redis 5 or 6: give it an `error` listener, let it
+ * reconnect (`retryStrategy`, `reconnectStrategy`) and look for the new master when the old one refuses writes
+ * (`reconnectOnError` of ioredis), and close it after the store. A client of node-redis that was never connected is
+ * connected at the first command. STORAGE.md lists every key.
  *
  * @example redisLoginStore(new Redis('redis://localhost'), { keys: [process.env.TOKEN_KEY] })
- * @throws ERR_CONFIGURATION for an invalid option.
+ * @example redisLoginStore(await createClient().on('error', log).connect(), { keys: [process.env.TOKEN_KEY] })
+ * @throws ERR_CONFIGURATION for another kind of client, or an invalid option.
  */
 export function redisLoginStore(client: RedisClient, options: RedisLoginStoreOptions): LoginStore {
   // Not quoted: it may be a key.
