@@ -6,6 +6,7 @@ import type { Principal } from './http/principal.ts'
 import type { AuthContext } from './login/auth-context.ts'
 import { authSettings, type QlikAuthOptions } from './login/auth-options.ts'
 import { authorizationStates } from './login/authorization-state.ts'
+import { cookieRenewal } from './login/cookie-renewal.ts'
 import { eventEmitter } from './login/event-emitter.ts'
 import type { QlikEventName, QlikEvents } from './login/events.ts'
 import { guards, type LoginGuards } from './login/guards.ts'
@@ -73,12 +74,16 @@ export function qlikAuth(options: QlikAuthOptions): QlikAuth {
     peekLogin: loginOf(logins.peek),
   }
 
+  const renewCookie = cookieRenewal(settings)
   const touchMs = (idleSeconds * 1000) / 10
   async function authenticate(request: IncomingMessage): Promise<Principal | undefined> {
     const login = await context.findLogin(request)
     if (login === undefined) return undefined
     let touchedAt = Date.now()
+    const sessionId = renewCookie && sessionIds(request).find(id => id.login === login.key)
+    const setCookie = sessionId && renewCookie?.(sessionId)
     return {
+      ...(setCookie === undefined ? {} : { setCookie }),
       id: login.key,
       user: login.record.user.id,
       tokens: tokensFor(login, request),

@@ -23,6 +23,12 @@ export interface Principal {
   onEnd?(listener: () => void): () => void
   /** Called while an open socket is in use, so that the login does not become idle; possibly for every frame. */
   active?(): void
+  /**
+   * Called when a response or an accepted upgrade begins.
+   *
+   * @returns A value for `Set-Cookie`, such as a session cookie whose time limit starts anew; `undefined` for none.
+   */
+  setCookie?(): string | undefined
 }
 
 /**

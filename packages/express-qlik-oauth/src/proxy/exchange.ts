@@ -150,6 +150,8 @@ export class Exchange implements AttemptListener, Ticking, QueuedRequest {
       return
     }
     const head = responseHead(headers, status, this.#proxied)
+    const cookie = this.#proxied.principal.setCookie?.()
+    if (cookie !== undefined) head.headers.push('set-cookie', cookie)
     if (head.isEventStream) this.#becomeStream()
     else if (this.#countsAsStream) this.#uncountStream()
     this.#lastDataAt = this.#running.now

@@ -52,6 +52,15 @@ export class ProxiedSocket implements TunnelListener {
     this.#stopListening = principal.onEnd?.(() => this.#loginEnded())
   }
 
+  /** A cookie for the response to the upgrade. */
+  setCookie(): string | undefined {
+    let cookie: string | undefined
+    callApplication(() => {
+      cookie = this.#principal?.setCookie?.()
+    })
+    return cookie === undefined || /[^\t\x20-\x7e]/.test(cookie) ? undefined : cookie
+  }
+
   opened(tunnel: Tunnel): void {
     this.#tunnel = tunnel
     this.#handshake = undefined

@@ -149,7 +149,7 @@ export function socketProxy(options: SocketProxyOptions): SocketProxy {
 
   function openTunnel(proxied: ProxiedSocket, browser: Duplex, early: Buffer, tenantSocket: TenantSocket): void {
     const { socket: tenant, head, headers } = tenantSocket
-    acceptUpgrade(browser, headers)
+    acceptUpgrade(browser, headers, proxied.setCookie())
     for (const socket of [browser, tenant]) prepareForFrames(socket, heartbeatMs)
     const tunnel = new Tunnel({
       browser,

@@ -24,12 +24,17 @@ export function checkUpgrade({ method, httpVersion, headers, rawHeaders }: Incom
   if (hosts.length !== 1) throw httpError('ERR_REQUEST_INVALID', 'Exactly one Host header is required.')
 }
 
-/** Completes the opening handshake with what the tenant negotiated. */
-export function acceptUpgrade(socket: Duplex, tenantHeaders: IncomingHttpHeaders): void {
+/**
+ * Completes the opening handshake with what the tenant negotiated.
+ *
+ * @param setCookie A cookie of the application.
+ */
+export function acceptUpgrade(socket: Duplex, tenantHeaders: IncomingHttpHeaders, setCookie?: string): void {
   const lines = negotiated.flatMap(name => {
     const value = tenantHeaders[name]
     return value === undefined ? [] : [`${name}: ${String(value)}\r\n`]
   })
+  if (setCookie !== undefined) lines.push(`set-cookie: ${setCookie}\r\n`)
   socket.write(`HTTP/1.1 101 Switching Protocols\r\nupgrade: websocket\r\nconnection: Upgrade\r\n${lines.join('')}\r\n`)
 }
 

@@ -28,6 +28,10 @@ export function mergeHead(response: ServerResponse, status: number, headers: rea
   removeRepresentationHeaders(response)
   for (let index = 0; index + 1 < headers.length; index += 2) {
     const [name = '', value = ''] = [headers[index], headers[index + 1]]
+    if (name === 'set-cookie') {
+      response.appendHeader(name, value)
+      continue
+    }
     const existing = name === 'vary' || name === 'content-security-policy' ? response.getHeader(name) : undefined
     // The application's own policy, such as helmet's, applies as well.
     response.setHeader(name, existing === undefined ? value : `${[existing].flat().join(', ')}, ${value}`)
