@@ -14,13 +14,13 @@ import { engineSocket } from './support/engine-socket.ts'
 
 const express4: typeof express = createRequire(import.meta.url)('express-4')
 const [newest, older] = ['the-newest-session-secret', 'the-older-session-secret']
-const redirectUri = 'http://localhost/auth/callback'
+const redirectUris = ['http', 'https'].map(scheme => `${scheme}://localhost/auth/callback`)
 let tenant: SimulatedTenant
 const open: { close(): Promise<unknown> }[] = []
 
 beforeAll(async () => {
   tenant = await createTenant()
-  tenant.registerClient({ clientId: 'cookies', clientSecret: 'a-secret', appType: 'web', redirectUris: [redirectUri] })
+  tenant.registerClient({ clientId: 'cookies', clientSecret: 'a-secret', appType: 'web', redirectUris })
 })
 afterEach(() => Promise.all(open.splice(0).map(one => one.close())))
 afterAll(() => tenant.close())
@@ -30,6 +30,7 @@ async function serve(
   version: typeof express,
   sessionOptions: object,
   shared = { store: memoryLoginStore(), sessions: new MemoryStore() },
+  publicUrl = 'http://localhost',
 ): Promise<{ origin: string; server: Server }> {
   const sessions: SessionOptions = {
     name: 'sid',
@@ -43,7 +44,7 @@ async function serve(
     tenant: tenant.origin,
     clientId: 'cookies',
     clientSecret: 'a-secret',
-    publicUrl: 'http://localhost',
+    publicUrl,
     session: sessions,
     store: shared.store,
     loginRateLimit: 0,
@@ -67,6 +68,8 @@ async function serve(
 }
 
 const overHttps = { 'x-forwarded-proto': 'https' }
+
+const forged = (id: string) => encodeURIComponent(`s:${sign(id, 'the-secret-of-another')}`)
 
 async function loggedIn(origin: string, headers: Record<string, string> = {}): Promise<Browser> {
   const tab = browser()
@@ -141,8 +144,9 @@ describe('a session cookie that is signed again', () => {
     ['a function', () => ({ secure: true, maxAge: 3_600_000 }), [/; Secure/, /; Expires=/], true],
   ])('keeps the attributes of express-session: %s', async (_what, cookie, expected, isHttps) => {
     const shared = { store: memoryLoginStore(), sessions: new MemoryStore() }
-    const old = await serve(express, { cookie, secret: older }, shared)
-    const rotated = await serve(express, { cookie, secret: [newest, older] }, shared)
+    const publicUrl = `${isHttps ? 'https' : 'http'}://localhost`
+    const old = await serve(express, { cookie, secret: older }, shared, publicUrl)
+    const rotated = await serve(express, { cookie, secret: [newest, older] }, shared, publicUrl)
     const headers = isHttps ? overHttps : {}
     const tab = await loggedIn(old.origin, headers)
     const page = await browser().get(`${rotated.origin}/private`, { ...headers, cookie: tab.header(old.origin) })
@@ -195,10 +199,25 @@ describe('of several session cookies', () => {
     expect((await get('/private')).status).toBe(401)
   })
 
-  it('at most 32 are verified, so that a long header costs no more', async () => {
+  it.each([
+    ['60 cookies of another application', Array.from({ length: 60 }, (_, at) => `sid=${forged(`id${at}`)}`).join('; ')],
+    ['300 that are not signed', Array.from({ length: 300 }, (_, at) => `sid=${at}`).join('; ')],
+    ['one of another path with the same value', 'sid=; sid=s%3A'],
+  ])('the one with a login counts behind %s, quoted and not', async (_what, first) => {
     const application = await start()
     const own = await cookieOf(application)
-    const flood = Array.from({ length: 32 }, () => 'sid=s%3Ax.y').join('; ')
+    for (const value of [own, own.replace(/sid=(.*)/, 'sid="$1"'), `${own}; ${own}`]) {
+      const cookie = `${first}; ${value}; other=1`
+      const page = await browser().get(`${application.origin}/private`, { cookie })
+      const rest = await browser().get(`${application.origin}/qlik/api/v1/items?limit=1`, { cookie })
+      expect([page.status, rest.status]).toEqual([200, 200])
+    }
+  })
+
+  it('at most 64 are verified, so that a long header costs no more', async () => {
+    const application = await start()
+    const own = await cookieOf(application)
+    const flood = Array.from({ length: 64 }, (_, at) => `sid=${forged(`id${at}`)}`).join('; ')
     const response = await browser().get(`${application.origin}/private`, { cookie: `${flood}; ${own}` })
     expect(response.status).toBe(302)
   })

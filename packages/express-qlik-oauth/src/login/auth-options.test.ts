@@ -134,6 +134,12 @@ describe('qlikAuth', () => {
   it.each<[string, object, RegExp]>([
     ['a path outside publicUrl', { cookie: { path: '/portal' } }, /^session\.cookie\.path must be "\/"/],
     ['SameSite=None without Secure', { cookie: { sameSite: 'none' } }, /sameSite "none" needs secure/],
+    ['Partitioned without Secure', { cookie: { partitioned: true } }, /partitioned needs secure/],
+    [
+      'a text for partitioned',
+      { cookie: { partitioned: 'false', secure: 'auto' } },
+      /partitioned must be true or false/,
+    ],
     ['an unknown SameSite', { cookie: { sameSite: 'sometimes' } }, /^session\.cookie is invalid/],
     ['the prefix __Host- without Secure', { name: '__Host-sid', cookie: {} }, /needs session\.cookie\.secure/],
     [
@@ -146,6 +152,21 @@ describe('qlikAuth', () => {
   ])('refuses a session cookie with %s', (_what, wrong, message) =>
     refuses({ ...common(), ...client, session: { secret, store: new MemoryStore(), ...wrong } }, message),
   )
+
+  it.each([
+    { sameSite: 'none', secure: 'auto' },
+    { partitioned: true, secure: 'auto' },
+  ])('refuses the session cookie %j on http, where it is not Secure', cookie =>
+    refuses(
+      { ...common(), ...client, publicUrl: 'http://localhost', session: { secret, store: new MemoryStore(), cookie } },
+      /needs secure: true.*got "auto" with the publicUrl/,
+    ),
+  )
+
+  it('refuses a session cookie that is SameSite=None for https, and never Secure', () => {
+    const cookie = { sameSite: 'auto' }
+    refuses({ ...common(), ...client, session: { secret, store: new MemoryStore(), cookie } }, /sameSite "auto" needs/)
+  })
 
   it('refuses a Secure session cookie on http', () =>
     refuses(

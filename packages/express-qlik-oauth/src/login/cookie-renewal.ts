@@ -21,7 +21,7 @@ export function cookieRenewal({
 }: Pick<AuthSettings, 'session' | 'sessionStore' | 'secrets' | 'location'>):
   | ((id: SessionId) => () => string | undefined)
   | undefined {
-  if (session.rolling !== true || secret === undefined) return undefined
+  if (!session.rolling || secret === undefined) return undefined
   const name = sessionName(session)
   const renewals = new LRUCache<string, Renewal>({ max: 10_000 })
 

@@ -58,9 +58,10 @@ function checkSecurity(options: CookieOptions, name: string, { href, isHttps }: 
     throw invalidOption('session.cookie.secure', 'true, false or "auto"', secure)
   const isSecure = secure === true || (secure === 'auto' && isHttps)
   const received = secure === 'auto' ? `, got "auto" with the publicUrl ${quoted(href)}` : ''
-  if (sameSite === 'none' && !isSecure)
+  // express-session makes "auto" to "none" for requests over https.
+  if ((sameSite === 'none' || (sameSite === 'auto' && isHttps)) && !isSecure)
     throw configurationError(
-      `session.cookie.sameSite "none" needs secure: true, or browsers refuse the cookie${received}.`,
+      `session.cookie.sameSite ${quoted(sameSite)} needs secure: true, or browsers refuse the cookie${received}.`,
     )
   if (partitioned === true && !isSecure)
     throw configurationError(`session.cookie.partitioned needs secure: true, or browsers refuse the cookie${received}.`)

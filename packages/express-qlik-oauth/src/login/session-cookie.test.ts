@@ -4,7 +4,7 @@ import { Socket } from 'node:net'
 import { describe, expect, it } from '@jest/globals'
 import { serialize } from 'cookie'
 import { sign } from 'cookie-signature'
-import session, { MemoryStore, type SessionOptions } from 'express-session'
+import session, { type CookieOptions, MemoryStore, type SessionOptions } from 'express-session'
 import fc from 'fast-check'
 import { loginKey } from 'qlik-oauth/internal'
 import { cookieAttributes, sessionCookie, sessionIdReader } from './session-cookie.ts'
@@ -143,6 +143,27 @@ async function expressSessionId(cookie: string): Promise<string | undefined> {
   return taken || undefined
 }
 
+/** The cookie that express-session sends for a new session. */
+function expressSessionCookie(cookie: CookieOptions, isSecure: boolean): string | undefined {
+  const request = requestWith(undefined)
+  request.url = '/portal/page'
+  Object.assign(request.socket, { encrypted: isSecure })
+  const response = new ServerResponse(request)
+  const options = { secret: newest, store: new MemoryStore(), resave: false, saveUninitialized: true, cookie }
+  session({ ...options, name: 'sid' })(request as never, response as never, () => {})
+  response.writeHead(200)
+  return [response.getHeader('set-cookie') ?? []].flat().map(String)[0]
+}
+
+/** All but the value, and times to a few seconds. */
+function attributesOf(cookie: string): string[] {
+  return cookie
+    .split('; ')
+    .slice(1)
+    .map(text => text.replace(/^(Expires=.*:\d)\d GMT$/, '$1'))
+    .sort()
+}
+
 describe('attributes of a session cookie sent beside express-session', () => {
   const attributes = (options: object, isSecure: boolean) => serialize('sid', 'x', cookieAttributes(options, isSecure))
 
@@ -159,6 +180,31 @@ describe('attributes of a session cookie sent beside express-session', () => {
   ])('of %j, over https: %j, are %s', (options, isSecure, expected) =>
     expect(attributes(options, isSecure)).toBe(expected),
   )
+
+  it('are those of express-session itself', () => {
+    const options = fc.record(
+      {
+        path: fc.constantFrom('/', '/portal'),
+        httpOnly: fc.boolean(),
+        domain: fc.constantFrom('example.com', '.example.com'),
+        secure: fc.constantFrom<boolean | 'auto'>(true, false, 'auto'),
+        sameSite: fc.constantFrom<unknown>(true, false, 'lax', 'Lax', 'strict', 'Strict', 'none', 'None', 'auto'),
+        priority: fc.constantFrom('low', 'medium', 'high', 'High'),
+        partitioned: fc.boolean(),
+        maxAge: fc.constantFrom(60_000, 3_600_000, undefined),
+      },
+      { requiredKeys: [] },
+    )
+    fc.assert(
+      fc.property(options, fc.boolean(), (cookie, isSecure) => {
+        const theirs = expressSessionCookie(cookie as CookieOptions, isSecure)
+        const ours = cookieAttributes(cookie as CookieOptions, isSecure)
+        // express-session sends no Secure cookie over http, and neither do we.
+        if (theirs === undefined) expect([ours.secure, isSecure]).toEqual([true, false])
+        else expect(attributesOf(serialize('sid', 'x', ours))).toEqual(attributesOf(theirs))
+      }),
+    )
+  })
 
   it('have the time limit of maxAge', () => {
     const expires = /Expires=([^;]+)/.exec(attributes({ maxAge: 60_000 }, true))?.[1] ?? ''

@@ -73,7 +73,7 @@ export function sessionIdReader(session: SessionOptions): (request: IncomingMess
   const verified = new LRUCache<string, SessionId>({ max: 10_000 })
 
   function verify(value: string): SessionId | undefined {
-    if (!value.startsWith('s:') || value.length > maxCookieLength) return undefined
+    if (value.length > maxCookieLength) return undefined
     const cached = verified.get(value)
     if (cached !== undefined) return cached
 
@@ -91,7 +91,10 @@ export function sessionIdReader(session: SessionOptions): (request: IncomingMess
     const header = request.headers.cookie
     if (header === undefined || !header.includes(name)) return none
     const ids: SessionId[] = []
+    let verifications = 0
     for (const value of cookieValues(header, name)) {
+      if (!signed.test(value)) continue
+      if (++verifications > maxVerifications) break
       const sessionId = verify(value)
       if (sessionId !== undefined && !ids.some(({ id }) => id === sessionId.id)) ids.push(sessionId)
     }
@@ -101,13 +104,15 @@ export function sessionIdReader(session: SessionOptions): (request: IncomingMess
 
 const none: readonly SessionId[] = []
 const maxCookieLength = 4096
-/** Each value costs an HMAC, and each valid one a read of the login store. */
-const maxCookies = 32
+/** Each costs an HMAC per secret, and each valid cookie a read of the login store. */
+const maxVerifications = 64
+/** An id, and an HMAC with SHA-256 in base64 without padding. */
+const signed = /^s:.+\.[A-Za-z0-9+/]{43}$/s
 
 /** The values of all cookies with a name, in order, parsed like the `cookie` package that express-session uses. */
 export function cookieValues(header: string, name: string): string[] {
   const values: string[] = []
-  for (let start = 0; start < header.length && values.length < maxCookies; ) {
+  for (let start = 0; start < header.length; ) {
     const semicolon = header.indexOf(';', start)
     const end = semicolon === -1 ? header.length : semicolon
     const equals = header.indexOf('=', start)
