@@ -104,6 +104,8 @@ const factories: Readonly<Record<string, OptionsUnderTest>> = {
       cacheSeconds: ['0'],
       mount: [],
       routes: objects,
+      frames: [],
+      maxLoginsPerUser: ['0'],
       'routes.login': [],
       'routes.callback': [],
       'routes.logout': [],

@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals'
 import fc from 'fast-check'
-import { credentialPaths } from './credential-paths.ts'
+import { consideredPaths, credentialPaths } from './credential-paths.ts'
 import { type PathRule, pathRules } from './path-rules.ts'
 
 const refused = expect.objectContaining({ code: 'ERR_PATH_NOT_ALLOWED' })
@@ -12,14 +12,29 @@ const check =
     pathRules(allow.length === 0 ? undefined : allow).check(path, 'POST')
 
 describe('credential paths', () => {
-  it.each(credentialPaths)('$path is closed by default, with everything below it', ({ path, reason }) => {
+  it.each(credentialPaths)('$path is closed by default, with everything below it', ({ path, methods, reason }) => {
     expect(reason).not.toBe('')
     for (const allow of [['/api/**'], ['/**'], ['/api/v1/*', '/api/v1/*/*', '/api/*/*', '/api/*/*/*']]) {
       expect(check(example(path), ...allow)).toThrow(refused)
       expect(check(`${example(path)}/`, ...allow)).toThrow(refused)
       if (!path.endsWith('$')) expect(check(`${example(path)}/1`, ...allow)).toThrow(refused)
     }
-    expect(pathRules().isOpen(example(path))).toBe(false)
+    expect(pathRules().isOpen(example(path))).toBe(methods !== undefined)
+  })
+
+  it.each(credentialPaths.filter(({ methods }) => methods !== undefined))(
+    '$path is closed to $methods only',
+    ({ path, methods = [] }) => {
+      for (const method of ['GET', 'HEAD', 'POST', 'PATCH', 'DELETE'] as const) {
+        const attempt = () => pathRules().check(example(path), method)
+        if (methods.includes(method)) expect(attempt).toThrow(refused)
+        else attempt()
+      }
+    },
+  )
+
+  it.each(consideredPaths)('$path was considered, and is open: $reason', ({ path, methods = ['GET', 'POST'] }) => {
+    for (const method of methods) pathRules().check(example(path), method)
   })
 
   it.each(credentialPaths)('$path is open once a pattern names it', ({ path }) => {

@@ -2,18 +2,13 @@ import { httpError } from '../http/error-response.ts'
 import { configurationError, rejectUnknownOptions } from '../http/option-checks.ts'
 import { barePath, pathReadings } from '../http/path-syntax.ts'
 import { type CredentialPath, credentialPath, namesCredentialPath } from './credential-paths.ts'
+import { defaultMethods, type ProxiedMethod } from './proxied-method.ts'
 
 /** Paths of the tenant that are open to clients: a pattern for all methods, or with the methods it is open to. */
 export type PathRule = string | { readonly path: string; readonly methods: readonly ProxiedMethod[] }
 
-/** A method that the proxy forwards. */
-export type ProxiedMethod = 'GET' | 'HEAD' | 'POST' | 'PUT' | 'PATCH' | 'DELETE' | 'OPTIONS'
-
 /** What a page needs to show analytics and to use Qlik's APIs. */
 export const defaultAllow: readonly PathRule[] = ['/api/**', '/resources/**', '/assets/**', '/qlik-embed/**']
-
-/** Methods that a pattern without its own list is open to. */
-export const defaultMethods: readonly ProxiedMethod[] = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS']
 
 export interface PathRules {
   /**
@@ -23,7 +18,7 @@ export interface PathRules {
    * @throws ERR_PATH_REFUSED, ERR_PATH_NOT_ALLOWED, ERR_METHOD_NOT_ALLOWED
    */
   check(path: string, method: string): void
-  /** Whether a plain path, as the tenant writes it in a link, is open to any method. */
+  /** Whether a plain path, as the tenant writes it in a link, is open. */
   isOpen(path: string): boolean
 }
 
@@ -37,10 +32,10 @@ export function pathRules(allow: readonly PathRule[] = defaultAllow): PathRules 
   const rules = allow.map(compiled)
 
   /** The rules that a reading is open by. */
-  function openBy(reading: string): readonly CompiledRule[] {
+  function openBy(reading: string, method: string): readonly CompiledRule[] {
     const bare = barePath(reading)
     if (neverOpen.test(bare)) return []
-    const credentials = credentialPath(bare)
+    const credentials = credentialPath(bare, method)
     const open = rules.filter(({ pattern }) => pattern.test(reading))
     return credentials === undefined ? open : open.filter(({ path }) => namesCredentialPath(path, credentials))
   }
@@ -48,7 +43,7 @@ export function pathRules(allow: readonly PathRule[] = defaultAllow): PathRules 
   return {
     check(path, method) {
       for (const reading of pathReadings(path)) {
-        const open = openBy(reading)
+        const open = openBy(reading, method)
         if (open.length === 0) throw httpError('ERR_PATH_NOT_ALLOWED', 'This path is not open to clients.')
         if (!open.some(({ methods }) => methods.has(method))) {
           const methods = [...new Set(open.flatMap(rule => [...rule.methods]))]
@@ -56,7 +51,7 @@ export function pathRules(allow: readonly PathRule[] = defaultAllow): PathRules 
         }
       }
     },
-    isOpen: path => openBy(path).length > 0,
+    isOpen: path => openBy(path, 'GET').length > 0,
   }
 }
 
@@ -109,7 +104,7 @@ function requireMatch(path: string, index: number): void {
     throw never('paths with "//", "." or ".." are refused. Write the plain path.')
   const sample = barePath(path.replace(/\*\*$/, '').replaceAll('*', 'any'))
   if (neverOpen.test(sample)) throw never("the tenant's login is never open. Remove it.")
-  const credentials = credentialPath(sample)
+  const credentials = credentialPath(sample, 'GET')
   if (credentials !== undefined && !namesCredentialPath(path, credentials))
     throw never(
       `a path of credentials is open only to a pattern that names it, ${JSON.stringify(spelled(credentials))}.`,

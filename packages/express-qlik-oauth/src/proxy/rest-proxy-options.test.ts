@@ -8,7 +8,7 @@ describe('options of the REST proxy', () => {
     ['authenticate', 'user'],
     ['publicUrl', 'app.example.com'],
     ['publicUrl', 'http://app.example.com'],
-    ['publicUrl', 'https://app.example.com/path'],
+    ['publicUrl', 'https://app.example.com/?path'],
     ['mount', 'qlik'],
     ['mount', '/qlik/'],
     ['allow', []],
