@@ -97,7 +97,11 @@ export function qlikAuth(options: QlikAuthOptions): QlikAuth {
   }
 
   const mounts = new Map(tenants.all.map(({ location }) => [location.base, mountAt(location, settings.mount)]))
-  const proxies = mountedProxy([...mounts.values()], tenantProxies({ tenants, options, authenticate, settings, emit }))
+  const proxies = mountedProxy(
+    [...mounts.values()],
+    tenantProxies({ tenants, options, authenticate, settings, emit }),
+    ({ code, message }) => emit('warning', { code, message }),
+  )
   const qlik: QlikAuth = {
     ...guards(context),
     ...proxies,

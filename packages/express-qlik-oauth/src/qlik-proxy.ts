@@ -1,8 +1,12 @@
 import type { IncomingMessage, RequestListener, Server, ServerResponse } from 'node:http'
 import type { Duplex } from 'node:stream'
+import type { QlikOAuthError } from 'qlik-oauth'
+import { quoted } from 'qlik-oauth/internal'
+import { sendError } from './http/error-response.ts'
 import { endKeepAlive, onUpgrade, serverClosed } from './http/http-server.ts'
 import { type Mount, mountAt } from './http/mount.ts'
-import { mountPath, rejectUnknownOptions, wholeNumber } from './http/option-checks.ts'
+import { misplacedHandshake, misplacedProxy } from './http/mount-checks.ts'
+import { configurationError, mountPath, rejectUnknownOptions, wholeNumber } from './http/option-checks.ts'
 import type { Authenticate } from './http/principal.ts'
 import { publicLocation } from './http/public-location.ts'
 import { requestTarget } from './http/request-target.ts'
@@ -12,7 +16,11 @@ import { socketProxy } from './socket/socket-proxy.ts'
 import type { SocketOptions } from './socket/socket-proxy-options.ts'
 
 /** A plain Node request handler that also works as Express middleware. */
-export type QlikProxyHandler = (request: IncomingMessage, response: ServerResponse, next?: () => void) => void
+export type QlikProxyHandler = (
+  request: IncomingMessage,
+  response: ServerResponse,
+  next?: (error?: unknown) => void,
+) => void
 
 export interface QlikProxyOptions {
   /** Returns the principal of a request: a logged-in, impersonated or anonymous user, or a machine. */
@@ -138,8 +146,13 @@ const socketOptionNames: Record<keyof SocketOptions, true> = {
  * Makes the public object of a proxy server: what concerns the path of requests and the HTTP server.
  *
  * @param mounts One for each base path.
+ * @param warn Called for a proxy that is mounted or attached wrongly.
  */
-export function mountedProxy(mounts: readonly Mount[], proxy: ProxyServer): QlikProxy {
+export function mountedProxy(
+  mounts: readonly Mount[],
+  proxy: ProxyServer,
+  warn: (error: QlikOAuthError) => void = () => {},
+): QlikProxy {
   const servers = new Map<Server, () => void>()
   let closed: Promise<void> | undefined
   const isBelow = (request: IncomingMessage): boolean => {
@@ -147,6 +160,26 @@ export function mountedProxy(mounts: readonly Mount[], proxy: ProxyServer): Qlik
     for (const mount of mounts) if (mount.below(target) !== undefined) return true
     return false
   }
+
+  let servesRest = false
+  let isAttached = false
+  function rest(request: IncomingMessage, response: ServerResponse): void {
+    const misplaced = misplacedHandshake(request, isAttached)
+    if (misplaced === undefined) {
+      proxy.rest(request, response)
+      return
+    }
+    warn(misplaced)
+    sendError(response, misplaced)
+  }
+  function upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
+    if (!servesRest) warn(onlySockets())
+    proxy.upgrade(request, socket, head)
+  }
+  const onlySockets = (): QlikOAuthError =>
+    configurationError(
+      `qlik.attach(server) serves WebSockets only: mount app.use(${quoted(mounts[0]?.path ?? '')}, qlik.proxy()) for REST, or serve qlik.handler(app).`,
+    )
 
   async function drain(graceMs: number): Promise<void> {
     const until = performance.now() + graceMs
@@ -159,13 +192,22 @@ export function mountedProxy(mounts: readonly Mount[], proxy: ProxyServer): Qlik
   }
 
   return {
-    proxy: () => (request, response, next) => {
-      if (next === undefined || isBelow(request)) proxy.rest(request, response)
-      else next()
+    proxy() {
+      servesRest = true
+      return (request, response, next) => {
+        if (next === undefined || isBelow(request)) return rest(request, response)
+        const misplaced = misplacedProxy(request, mounts)
+        if (misplaced !== undefined) warn(misplaced)
+        next(misplaced)
+      }
     },
-    handler: app => (request, response) => (isBelow(request) ? proxy.rest(request, response) : app(request, response)),
+    handler(app) {
+      servesRest = true
+      return (request, response) => (isBelow(request) ? rest(request, response) : app(request, response))
+    },
     attach(server) {
-      if (!servers.has(server)) servers.set(server, onUpgrade(server, { isBelow, upgrade: proxy.upgrade }))
+      isAttached = true
+      if (!servers.has(server)) servers.set(server, onUpgrade(server, { isBelow, upgrade }))
       return server
     },
     async close(closing = {}) {

@@ -6,6 +6,8 @@ import type { PublicLocation } from './public-location.ts'
 export interface Mount {
   /** The path as browsers see it, below the base path of the application. */
   readonly path: string
+  /** The path in all its forms, with and without the base path. */
+  readonly paths: readonly string[]
   /** @returns The target from the mount on, or `undefined` when it lies elsewhere. */
   below(target: string): string | undefined
 }
@@ -15,7 +17,7 @@ export interface Mount {
  * @throws ERR_CONFIGURATION when the path repeats the base path.
  */
 export function mountAt({ base, href }: PublicLocation, path: string): Mount {
-  if (base === '') return { path, below: target => belowMount(target, path) }
+  if (base === '') return { path, paths: [path], below: target => belowMount(target, path) }
   if (isBelowMount(path, base)) {
     throw configurationError(
       `mount must be a path below publicUrl (${href}), got ${quoted(path)}. Did you mean ${quoted(path.slice(base.length) || '/qlik')}?`,
@@ -24,6 +26,7 @@ export function mountAt({ base, href }: PublicLocation, path: string): Mount {
   const publicPath = base + path
   return {
     path: publicPath,
+    paths: [publicPath, path],
     // A balancer may have removed the base path.
     below: target => belowMount(target, publicPath) ?? belowMount(target, path),
   }

@@ -13,6 +13,9 @@ export interface LoginGuards {
   /**
    * Requires a login and sets `req.qlik`. Navigations without one are redirected to the login at `publicUrl` and come
    * back; all other requests get 401.
+   *
+   * A navigation is a `GET` with `Sec-Fetch-Mode: navigate`; of clients that send no `Sec-Fetch-*` headers, a `GET` that
+   * accepts `text/html` and has no `X-Requested-With`.
    */
   requireLogin(): RequestHandler
   /** Requires a login that was granted all these scopes. 403 names the missing ones. */

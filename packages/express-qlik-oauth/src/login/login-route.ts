@@ -9,6 +9,7 @@ import type { AuthContext } from './auth-context.ts'
 import { transactionKey } from './authorization-state.ts'
 import { frameOf, keepOpener } from './frames/frame-options.ts'
 import { requestedPath, returnAddress } from './login-address.ts'
+import { redirectsToOwnHost } from './own-host.ts'
 import { cookieOptions, isSecureRequest } from './session-cookie.ts'
 import { clearInvalidCookie } from './session-recovery.ts'
 import { isRepeated, repeatsFromOwnPage } from './strict-cookie.ts'
@@ -26,6 +27,7 @@ export async function loginRoute(context: AuthContext, request: Request, respons
   // A link on another site may start a login; an image or a script there may not.
   if (request.headers['sec-fetch-site'] === 'cross-site' && request.headers['sec-fetch-mode'] !== 'navigate')
     throw httpError('ERR_CROSS_SITE', 'A login starts with a navigation to this address.')
+  if (redirectsToOwnHost(context, request, response)) return
   if (repeatsFromOwnPage(context, request, response, { fromUser: false })) return
   const parameters = new URL(request.originalUrl, 'http://app.invalid').searchParams
   const tenant = context.tenants.ofRequest(request)

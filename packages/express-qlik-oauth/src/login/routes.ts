@@ -1,7 +1,9 @@
 import type { Request, RequestHandler, Response } from 'express'
 import { QlikOAuthError } from 'qlik-oauth'
+import { quoted } from 'qlik-oauth/internal'
 import { httpError, sendError } from '../http/error-response.ts'
 import { isNavigation } from '../http/navigation.ts'
+import { configurationError } from '../http/option-checks.ts'
 import type { AuthContext } from './auth-context.ts'
 import { callbackRoute } from './callback-route.ts'
 import { framedLogin, isFramedLogin } from './frames/frame-login.ts'
@@ -17,6 +19,11 @@ import { clearInvalidCookie, recoverSession } from './session-recovery.ts'
 export function loginRoutes(context: AuthContext): RequestHandler {
   return function qlikRoutes(request, response, next) {
     const entry = entryOf(context, request)
+    const misplaced = entry === undefined ? misplacedRoutes(context, request) : undefined
+    if (misplaced !== undefined) {
+      context.emit('warning', { code: misplaced.code, message: misplaced.message }, request)
+      return next(misplaced)
+    }
     if (entry === undefined) return recoverSession(context, request, response).then(() => next(), next)
     const { methods, route } = entry
     if (!methods.includes(request.method)) {
@@ -35,8 +42,21 @@ interface Entry {
   route(context: AuthContext, request: Request, response: Response): Promise<void>
 }
 
-function entryOf({ settings: { routes }, tenants }: AuthContext, request: Request): Entry | undefined {
+function entryOf({ settings, tenants }: AuthContext, request: Request): Entry | undefined {
   const [path = ''] = tenants.locationOf(request).pathOf(request).split('?', 1)
+  return entryAt(path, settings)
+}
+
+/** Explains a request for a route in a router whose path `publicUrl` lacks: the tenant would lead back elsewhere. */
+function misplacedRoutes({ settings, tenants }: AuthContext, request: Request): QlikOAuthError | undefined {
+  const { baseUrl } = request
+  if (baseUrl === '' || entryAt(request.path, settings) === undefined) return undefined
+  return configurationError(
+    `qlik.routes() is mounted below ${quoted(baseUrl)}, a path that publicUrl (${tenants.locationOf(request).href}) lacks: mount it at the root, or add the path to publicUrl.`,
+  )
+}
+
+function entryAt(path: string, { routes }: AuthContext['settings']): Entry | undefined {
   if (path === routes.login) return loginEntry
   if (path === routes.callback || path.startsWith(`${routes.callback}/`)) return callbackEntry
   if (path === routes.logout) return logoutEntry

@@ -1,0 +1,43 @@
+import type { IncomingMessage } from 'node:http'
+import type { QlikOAuthError } from 'qlik-oauth'
+import { quoted } from 'qlik-oauth/internal'
+import { httpError } from './error-response.ts'
+import { isBelowMount, type Mount } from './mount.ts'
+import { configurationError } from './option-checks.ts'
+
+/** A request of Node, or of Express inside a router. */
+type RoutedRequest = IncomingMessage & { readonly baseUrl?: unknown }
+
+/**
+ * Explains a request that reached a proxy in Express below a path where no request lies below the proxy's mount.
+ *
+ * @returns `undefined` when the proxy may be mounted right and the request belongs to the application.
+ */
+export function misplacedProxy(
+  { baseUrl }: RoutedRequest,
+  mounts: readonly Pick<Mount, 'path' | 'paths'>[],
+): QlikOAuthError | undefined {
+  if (typeof baseUrl !== 'string' || baseUrl === '') return undefined
+  // Express compares paths in any case.
+  const mountedAt = baseUrl.toLowerCase()
+  if (mounts.some(({ paths }) => paths.some(path => isBelowMount(path.toLowerCase(), mountedAt)))) return undefined
+  const path = mounts[0]?.path ?? ''
+  return configurationError(
+    `qlik.proxy() is mounted at ${quoted(baseUrl)}, but its mount is ${quoted(path)}: call app.use(${quoted(path)}, qlik.proxy()), or set mount (and publicUrl, if it has a path) to where it is.`,
+  )
+}
+
+/**
+ * Explains a WebSocket handshake that arrived as an ordinary request.
+ *
+ * @param isAttached Whether upgrades of a server are handled.
+ */
+export function misplacedHandshake({ headers }: IncomingMessage, isAttached: boolean): QlikOAuthError | undefined {
+  if (headers['sec-websocket-key'] === undefined) return undefined
+  return isAttached
+    ? httpError(
+        'ERR_REQUEST_INVALID',
+        'The WebSocket handshake arrived without its Upgrade header. The balancer must pass the headers Upgrade and Connection on.',
+      )
+    : configurationError('WebSocket upgrades are not handled: call qlik.attach(server) with the server that listens.')
+}
