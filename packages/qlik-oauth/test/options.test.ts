@@ -19,6 +19,7 @@ const client = () => qlikClient({ tenant, clientId: 'c', clientSecret: 's' })
 const shared = () => ({ client: client(), store: memoryLoginStore() })
 const text = ["'x'", "'5'"]
 const tokens = { tenant, accessToken: async () => 'token' }
+const objects = ['{}', 'an object without a prototype']
 const clientTable = {
   tenant: [],
   clientId: text,
@@ -27,6 +28,9 @@ const clientTable = {
   scope: text,
   tier: [],
   issuer: [],
+  aliases: ['[]'],
+  outbound: objects,
+  apiVersion: [],
   timeoutMs: [],
 }
 const sharedTable = { client: [], store: [], refreshLeewaySeconds: ['0'], leaseMs: [], now: ['a function'] }
@@ -58,6 +62,8 @@ const factories: Readonly<Record<string, OptionsUnderTest>> = {
       clientId: text,
       clientSecret: text,
       authentication: [],
+      outbound: objects,
+      apiVersion: [],
       timeoutMs: [],
     },
   },
