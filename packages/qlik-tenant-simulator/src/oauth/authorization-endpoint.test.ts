@@ -95,6 +95,33 @@ describe('login and consent', () => {
     })
   })
 
+  it.each(['login', 'select_account'])('let the user choose again with prompt=%s', async prompt => {
+    const jar = new Map<string, string>()
+    await returned(authorizeUrl(tenant), 'ada', { jar })
+    const { code = '' } = await returned(authorizeUrl(tenant, { prompt }), 'ben', { jar })
+    const tokens = await post(`${tenant.origin}/oauth/token`, codeGrant(code))
+    const { body } = await call(`${tenant.origin}/api/v1/users/ben`, { headers: bearer(tokens.body) })
+    expect(body).toMatchObject({ id: 'ben' })
+  })
+
+  it('are left behind by the logout page, which returns to applications only', async () => {
+    const logOut = async (returnto: string) => {
+      const response = await fetch(`${tenant.origin}/logout?returnto=${encodeURIComponent(returnto)}`, {
+        redirect: 'manual',
+      })
+      return [response.status, response.headers.get('location'), response.headers.get('set-cookie')?.split('; ').at(-1)]
+    }
+    const home = new URL('/goodbye?from=qlik', callback).href
+    expect(await logOut(home)).toEqual([302, home, 'Max-Age=0'])
+    for (const other of [
+      'https://evil.example/',
+      '//evil.example',
+      'javascript:alert(1)',
+      'http://localhost:3000.evil.example/',
+    ])
+      expect(await logOut(other)).toEqual([200, null, 'Max-Age=0'])
+  })
+
   it('work in two tabs at the same time', async () => {
     const jar = new Map<string, string>()
     const open = async () => {

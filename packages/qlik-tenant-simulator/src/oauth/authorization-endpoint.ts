@@ -98,9 +98,14 @@ export async function consentForm(state: TenantState, exchange: Exchange): Promi
   await grant(state, exchange, { ...interaction, scope }, user, session.authTime)
 }
 
-/** `GET /logout`: ends the login at the tenant. Tokens stay valid. */
+/** `GET /logout?returnto=`: ends the login at the tenant and returns to an application. Tokens stay valid. */
 export async function logout(state: TenantState, exchange: Exchange): Promise<void> {
   const cookie = state.sessions.end(exchange.request)
+  const returnTo = exchange.url.searchParams.get('returnto')
+  if (returnTo !== null && isOfApplication(state, returnTo)) {
+    await sendRedirect(exchange, 302, returnTo, { 'set-cookie': cookie })
+    return
+  }
   await sendPage(
     exchange,
     200,
@@ -108,6 +113,15 @@ export async function logout(state: TenantState, exchange: Exchange): Promise<vo
     {
       'set-cookie': cookie,
     },
+  )
+}
+
+/** Whether a URL has the origin of a registered client; others would make the logout page an open redirect. */
+function isOfApplication(state: TenantState, url: string): boolean {
+  if (!URL.canParse(url)) return false
+  const { origin } = new URL(url)
+  return state.clients.valid.some(({ redirectUris, allowedOrigins }) =>
+    [...redirectUris, ...allowedOrigins].some(known => URL.canParse(known) && new URL(known).origin === origin),
   )
 }
 
@@ -138,8 +152,9 @@ function authorizationRequest(
       throw new OAuthError('request', 'code_challenge must be a base64url-encoded SHA-256 hash')
   }
   const prompts = (parameters.prompt ?? '').split(' ').filter(Boolean)
-  if (prompts.some(prompt => !['none', 'login', 'consent'].includes(prompt)))
-    throw new OAuthError('request', 'prompt must be none, login or consent')
+  if (prompts.some(prompt => !['none', 'login', 'select_account', 'consent'].includes(prompt)))
+    throw new OAuthError('request', 'prompt must be none, login, select_account or consent')
+  const asksForLogin = prompts.includes('login') || prompts.includes('select_account')
   if (prompts.includes('none') && prompts.length > 1)
     throw new OAuthError('request', 'prompt=none cannot be combined with other values')
   const maxAge = parameters.max_age
@@ -155,7 +170,7 @@ function authorizationRequest(
     challenge,
     loginHint: parameters.login_hint,
     askConsent: prompts.includes('consent'),
-    loginAfter: prompts.includes('login') ? now : maxAge === undefined ? 0 : now - Number(maxAge) * 1000,
+    loginAfter: asksForLogin ? now : maxAge === undefined ? 0 : now - Number(maxAge) * 1000,
   })
   return { interaction, prompts }
 }
