@@ -23,6 +23,10 @@ const rooms = {
   'packages/express-qlik-oauth/src/proxy': {
     response: [],
   },
+  'packages/express-qlik-oauth/src/login': {
+    'application-session': [],
+    hooks: [],
+  },
   'packages/qlik-tenant-simulator/src': {
     apps: [],
     controls: [],

@@ -106,6 +106,7 @@ function createAnonymousProxy(tokens: TokenSource, { publicUrl, trustedHops }: E
 const loggedEvents = [
   'login',
   'loginEnded',
+  'loginMoved',
   'refresh',
   'refreshFailed',
   'revocationFailed',
@@ -114,7 +115,7 @@ const loggedEvents = [
   'warning',
 ] as const satisfies readonly QlikEventName[]
 
-const routine = new Set(['login', 'loginEnded', 'refresh', 'proxy refused'])
+const routine = new Set(['login', 'loginEnded', 'loginMoved', 'refresh', 'proxy refused'])
 
 function logEvent(event: string, details: object, logger: Logger, metrics: Metrics): void {
   metrics.count(event)

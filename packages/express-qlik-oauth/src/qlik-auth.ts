@@ -3,6 +3,7 @@ import type { RequestHandler } from 'express'
 import { createLogins, type Login } from 'qlik-oauth/internal'
 import { mountAt } from './http/mount.ts'
 import type { Principal } from './http/principal.ts'
+import { bindSessionStore } from './login/application-session/session-store.ts'
 import type { AuthContext } from './login/auth-context.ts'
 import { authSettings, type QlikAuthOptions } from './login/auth-options.ts'
 import { authorizationStates } from './login/authorization-state.ts'
@@ -14,7 +15,6 @@ import { tokensFor } from './login/request-login.ts'
 import { loginRoutes } from './login/routes.ts'
 import { sessionIdReader } from './login/session-cookie.ts'
 import { bindCookiePath } from './login/session-cookie-path.ts'
-import { bindSessionStore } from './login/session-store.ts'
 import { tenantRegistry } from './login/tenant-registry.ts'
 import { transactionCookies } from './login/transaction-cookie.ts'
 import { type UserLogins, userLogins } from './login/user-logins.ts'
@@ -47,7 +47,7 @@ export function qlikAuth(options: QlikAuthOptions): QlikAuth {
     emit,
   })
   bindCookiePath(session, settings.sessionStore)
-  bindSessionStore(settings.sessionStore, logins, store)
+  bindSessionStore(settings.sessionStore, { logins, loginStore: store, userOf: settings.applicationUserOf })
 
   const sessionIds = sessionIdReader(session)
   const loginOf = (read: (key: string) => Promise<Login | undefined>) => async (request: IncomingMessage) => {

@@ -53,6 +53,7 @@ describe('README.md', () => {
 
   it.each([
     ['qlikAuth', 'QlikAuthOptions'],
+    ['logout', 'LogoutOptions'],
     ['proxy', 'ProxyOptions'],
     ['sockets', 'SocketOptions'],
     ['qlikProxy', 'QlikProxyOptions'],

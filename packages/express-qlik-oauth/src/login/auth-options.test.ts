@@ -52,6 +52,33 @@ describe('qlikAuth', () => {
     refuses({ ...common(), ...client, ...wrong }, message),
   )
 
+  it.each<[object, RegExp]>([
+    [{ onLogin: {} }, /^onLogin must be a function/],
+    [{ onLogin: null }, /^onLogin must be a function.*got null\.$/],
+    [{ applicationUser: 'userId' }, /^applicationUser must be a function.*session => session\.userId, got "userId"\.$/],
+    [{ hookTimeoutMs: 0 }, /^hookTimeoutMs must be a whole number of at least 1/],
+    [{ authorizationParams: 'prompt=login' }, /^authorizationParams must be an object/],
+    [{ authorizationParams: null }, /^authorizationParams must be an object.*got null\.$/],
+    [{ authorizationParams: { scope: 'x' } }, /^authorizationParams must not contain "scope".*by its option scope\.$/],
+    [{ authorizationParams: { Redirect_URI: 'x' } }, /^authorizationParams must not contain "Redirect_URI"/],
+    [{ authorizationParams: { 'a b': 'x' } }, /^authorizationParams must not contain "a b"/],
+    [{ authorizationParams: { prompt: ['login'] } }, /^authorizationParams\.prompt must be a string/],
+    [{ logout: true }, /^logout must be an object with options, got true\.$/],
+    [{ logout: null }, /^logout must be an object/],
+    [{ logout: { returnto: '/' } }, /^logout has no option returnto\. Did you mean returnTo\?$/],
+    [{ logout: { tenant: 'yes' } }, /^logout\.tenant must be true or false/],
+    [{ logout: { session: 'clear' } }, /^logout\.session must be "destroy" or "keep"/],
+    [
+      { logout: { returnTo: '//evil.example' } },
+      /^logout\.returnTo must be a path such as "\/goodbye", or an https URL/,
+    ],
+    [{ logout: { returnTo: 'http://www.example.com' } }, /^logout\.returnTo must be/],
+    [{ logout: { returnTo: '/auth/login' } }, /^logout\.returnTo must be/],
+    [{ logout: { returnTo: 'javascript:alert(1)' } }, /^logout\.returnTo must be/],
+  ])('refuses hooks and a logout that cannot work: %j', (wrong, message) =>
+    refuses({ ...common(), ...client, ...wrong }, message),
+  )
+
   it.each<[string, object, RegExp]>([
     ['no store', { store: undefined }, /^store must be redisLoginStore.*got undefined\.$/],
     ['a store without methods', { store: {} }, /got an object without saveTransaction/],

@@ -13,7 +13,10 @@ import { type PublicLocation, publicLocation } from '../http/public-location.ts'
 import type { IncomingRequest } from '../http/request-target.ts'
 import type { ProxyOptions } from '../proxy/rest-proxy-options.ts'
 import type { SocketOptions } from '../socket/socket-proxy-options.ts'
+import { type ApplicationUserId, applicationUserId } from './application-session/application-user.ts'
 import { checkedFrames, type FrameOptions } from './frames/frame-options.ts'
+import { type HookOptions, type HookSettings, hookOptionNames, hookSettings } from './hooks/hook-options.ts'
+import { type LogoutOptions, type LogoutSettings, logoutSettings } from './logout-options.ts'
 import { returnPath } from './return-path.ts'
 import { type RoutePaths, routePaths } from './route-paths.ts'
 import type { SessionSecret } from './session-cookie.ts'
@@ -49,7 +52,7 @@ type SeveralTenants = {
   readonly tenantOf: (request: IncomingRequest) => string | undefined
 } & { readonly [Option in keyof QlikClientOptions]?: never }
 
-interface CommonOptions {
+interface CommonOptions extends HookOptions {
   /**
    * Address at which browsers see this application: an origin, such as `https://app.example.com`, and the path below
    * which the application lives there, if any. It is never taken from a Host header. `http:` is accepted on loopback
@@ -91,6 +94,8 @@ interface CommonOptions {
   readonly cacheSeconds?: number
   /** Lets pages of other sites embed the application. @default none */
   readonly frames?: FrameOptions
+  /** What happens at logout beside the end of the login. */
+  readonly logout?: LogoutOptions
   /** Path below which the tenant appears, below `publicUrl`. @default '/qlik' */
   readonly mount?: string
   /** Paths of the routes of the login, below `publicUrl`; each has a default below `/auth`. */
@@ -102,7 +107,7 @@ interface CommonOptions {
 }
 
 /** Checked options of `qlikAuth` with every default filled in; the tenants are checked by `tenantRegistry`. */
-export interface AuthSettings {
+export interface AuthSettings extends HookSettings {
   readonly location: PublicLocation
   readonly session: SessionOptions
   readonly sessionStore: Store
@@ -119,6 +124,8 @@ export interface AuthSettings {
   readonly mount: string
   readonly routes: RoutePaths
   readonly frames: FrameOptions | undefined
+  readonly logout: LogoutSettings
+  readonly applicationUserOf: ApplicationUserId
 }
 
 /** @throws ERR_CONFIGURATION for an option that is unknown, invalid, or contradicts another. */
@@ -142,6 +149,7 @@ export function authSettings(options: QlikAuthOptions): AuthSettings {
   const mount = mountPath(options.mount === undefined ? '/qlik' : options.mount)
   mountAt(location, mount)
   const routes = routePaths(options.routes, mount, location)
+  const home = homePath(options.home, location, routes)
   return {
     location,
     session: options.session,
@@ -159,10 +167,13 @@ export function authSettings(options: QlikAuthOptions): AuthSettings {
     cacheSeconds,
     loginRateLimit: wholeNumber('loginRateLimit', options.loginRateLimit, 60, 0),
     maxLoginsPerUser: wholeNumber('maxLoginsPerUser', options.maxLoginsPerUser, 0, 0),
-    home: homePath(options.home, location, routes),
+    home,
     mount,
     routes,
     frames: checkedFrames(options.frames, options.session),
+    ...hookSettings(options),
+    logout: logoutSettings(options.logout, home, { location, routes }),
+    applicationUserOf: applicationUserId(options.applicationUser),
   }
 }
 
@@ -180,6 +191,8 @@ const optionNames: readonly (keyof CommonOptions | keyof OneTenant)[] = [
   'maxLoginsPerUser',
   'home',
   'cacheSeconds',
+  ...hookOptionNames,
+  'logout',
   'mount',
   'routes',
   'frames',

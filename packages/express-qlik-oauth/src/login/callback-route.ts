@@ -2,6 +2,7 @@ import type { Request, Response } from 'express'
 import { QlikOAuthError } from 'qlik-oauth'
 import { validateAuthorizationResponse } from 'qlik-oauth/internal'
 import { isNavigation, isPrefetch } from '../http/navigation.ts'
+import { sessionChange } from './application-session/session-change.ts'
 import type { AuthContext } from './auth-context.ts'
 import { type AuthorizationState, transactionKey } from './authorization-state.ts'
 import { createLogin, redeemCode } from './code-exchange.ts'
@@ -59,7 +60,12 @@ async function callback(context: AuthContext, request: Request, response: Respon
     throw new QlikOAuthError('ERR_CALLBACK_INVALID', 'The authorization response belongs to another tenant or client')
   }
   const code = await validateAuthorizationResponse(tenant.client, parameters, text)
-  await createLogin(context, request, tenant, await redeemCode(context, request, tenant, code, transaction))
+  const change = await sessionChange({
+    request,
+    isStored: context.sessionIds(request).some(({ id }) => id === request.sessionID),
+    store: settings.store,
+  })
+  await createLogin(context, request, tenant, await redeemCode(context, request, tenant, code, transaction), change)
 
   response.append('set-cookie', transactionCookies.set({ ...cookie, completed: Math.floor(Date.now() / 1000) }))
   response.redirect(302, transaction.returnTo || tenant.location.publicPath(settings.home))

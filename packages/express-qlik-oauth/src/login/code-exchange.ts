@@ -9,12 +9,14 @@ import {
   requestTokens,
   TokenResponseError,
   type TokenSet,
+  type TokenSource,
 } from 'qlik-oauth'
 import { loginKey, revokeTokens } from 'qlik-oauth/internal'
-import { configurationError } from '../http/option-checks.ts'
+import type { SessionChange } from './application-session/session-change.ts'
 import type { AuthContext } from './auth-context.ts'
+import { callOnLogin } from './hooks/on-login.ts'
 import { loginDevice } from './login-device.ts'
-import { sessionStoreError } from './session-store.ts'
+import { tenantFetch } from './request-login.ts'
 import type { TenantConfiguration } from './tenant-registry.ts'
 
 export interface AuthorizedUser {
@@ -60,27 +62,46 @@ function callbackError(cause: unknown): unknown {
 }
 
 /**
- * Ends the login that the browser had and creates the new one under a new session id, which prevents session fixation.
+ * Creates the login under a new session id, which prevents session fixation, and ends the login that the browser had.
+ * When the application refuses the user, the browser keeps its session and the login that it had.
  *
- * @throws ERR_CONFIGURATION when `session()` is not mounted before the routes, ERR_STORE_UNAVAILABLE
+ * @throws ERR_LOGIN_REFUSED, ERR_HOOK_TIMEOUT, ERR_STORE_UNAVAILABLE
  */
 export async function createLogin(
-  { logins, sessionIds, emit }: AuthContext,
+  { logins, sessionIds, settings, emit }: AuthContext,
   request: Request,
   { client }: TenantConfiguration,
   { tokens, user }: AuthorizedUser,
+  change: SessionChange,
 ): Promise<void> {
   try {
-    if (request.session === undefined)
-      throw configurationError('req.session is missing: mount session() before qlik.routes().')
+    await change.begin()
+    try {
+      await callOnLogin(settings, request, pendingLogin(client, tokens, user))
+    } catch (error) {
+      change.undo()
+      throw error
+    }
     for (const { login } of sessionIds(request)) await logins.end(login, 'replaced', request)
-    await new Promise<void>((resolve, reject) =>
-      request.session.regenerate(error => (error ? reject(sessionStoreError(error)) : resolve())),
-    )
-    await logins.create(loginKey(request.sessionID), { client, user, tokens, device: loginDevice(request) }, request)
+    await change.complete()
+    const applicationUser = settings.applicationUserOf(request.session)
+    const login = { client, user, tokens, applicationUser, device: loginDevice(request) }
+    await logins.create(loginKey(request.sessionID), login, request)
   } catch (error) {
     await revokeUnused(emit, request, client, tokens)
     throw error
+  }
+}
+
+function pendingLogin(client: QlikClient, { accessToken, scope = '' }: TokenSet, user: QlikUser) {
+  const { tenant } = client
+  const tokens: TokenSource = { tenant, client, accessToken: async () => accessToken }
+  return {
+    user: { ...user },
+    scope,
+    tenant,
+    accessToken: () => tokens.accessToken(),
+    fetch: tenantFetch(tokens),
   }
 }
 

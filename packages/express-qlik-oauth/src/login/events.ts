@@ -30,6 +30,7 @@ export type QlikEventName = keyof QlikEvents
 const eventNames: Record<QlikEventName, true> = {
   login: true,
   loginEnded: true,
+  loginMoved: true,
   refresh: true,
   refreshFailed: true,
   revocationFailed: true,

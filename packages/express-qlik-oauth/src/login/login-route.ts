@@ -8,6 +8,7 @@ import { configurationError } from '../http/option-checks.ts'
 import type { AuthContext } from './auth-context.ts'
 import { transactionKey } from './authorization-state.ts'
 import { frameOf, keepOpener } from './frames/frame-options.ts'
+import { authorizationParameters } from './hooks/authorization-params.ts'
 import { requestedPath, returnAddress } from './login-address.ts'
 import { redirectsToOwnHost } from './own-host.ts'
 import { cookieOptions, isSecureRequest } from './session-cookie.ts'
@@ -46,6 +47,7 @@ export async function loginRoute(context: AuthContext, request: Request, respons
     returnTo,
     restarts: 0,
     ...(frame === undefined ? {} : { frame }),
+    query: parameters,
   })
 }
 
@@ -55,13 +57,14 @@ export async function startTransaction(
   request: Request,
   response: Response,
   { client, redirectUri }: TenantConfiguration,
-  { returnTo, restarts, frame }: LoginStart,
+  { returnTo, restarts, frame, query }: LoginStart,
 ): Promise<void> {
   const { settings, states, transactionCookies } = context
+  const parameters = await authorizationParameters(settings, request, query)
   const cookie = frame === undefined ? await bindingCookie(context, request) : undefined
   const cookieHash = cookie === undefined ? (frame ?? '') : transactionCookieHash(cookie)
   const state = states.seal({ returnTo, cookieHash, restarts, framed: frame !== undefined })
-  const { url, codeVerifier } = await createAuthorizationRequest(client, { redirectUri, state })
+  const { url, codeVerifier } = await createAuthorizationRequest(client, { redirectUri, state, parameters })
   const transaction = {
     tenant: client.tenant,
     clientId: client.clientId,
@@ -82,6 +85,8 @@ interface LoginStart {
   readonly restarts: number
   /** Hash of the transaction cookie of the frame that the login belongs to. */
   readonly frame?: string
+  /** Query of the login route. */
+  readonly query?: URLSearchParams
 }
 
 /** The cookie that binds the transaction to the browser. */

@@ -20,19 +20,27 @@ export async function logoutRoute(context: AuthContext, request: Request, respon
     {}
   requireSameOrigin(request, location.origin)
   response.set('cache-control', 'no-store')
+  const { tenant, keepsSession, returnTo } = settings.logout
+  const isPath = returnTo.startsWith('/')
+  const destination = isPath ? location.publicPath(returnTo) : returnTo
   const cookie = expiredSessionCookie(context, request)
+  const logoutUrl = tenant
+    ? await tenantLogoutUrl(context, request, isPath ? location.url(returnTo) : returnTo)
+    : undefined
   const ids = sessionIds(request)
   for (const { login } of ids) await logins.end(login, 'logout', request)
-  await dropSession(
-    request,
-    ids.some(({ id }) => id === request.sessionID),
-  )
-
-  response.append('set-cookie', cookie)
+  if (!keepsSession) {
+    await dropSession(
+      request,
+      ids.some(({ id }) => id === request.sessionID),
+    )
+    response.append('set-cookie', cookie)
+  }
   for (const transaction of transactionCookies.all(request))
     response.append('set-cookie', transactionCookies.clear(transaction))
   if (request.headers['sec-fetch-mode'] === 'navigate' || request.accepts(['json', 'html']) === 'html')
-    response.redirect(303, location.publicPath(settings.home))
+    response.redirect(303, logoutUrl ?? destination)
+  else if (logoutUrl !== undefined) response.json({ location: logoutUrl })
   else response.status(204).end()
 }
 
@@ -42,4 +50,14 @@ async function dropSession(request: Request, isStored: boolean): Promise<void> {
   if (!isStored) Reflect.deleteProperty(request, 'session')
   // The login has ended; losing the application's own session data is not worth an error.
   else await new Promise<void>(resolve => request.session.destroy(() => resolve()))
+}
+
+/**
+ * The address that ends the user's login at the tenant. Qlik's SDK navigates to it; that it returns to `returnto` for
+ * clients of OAuth too is not confirmed.
+ */
+async function tenantLogoutUrl(context: AuthContext, request: Request, returnTo: string): Promise<string | undefined> {
+  const login = await context.peekLogin(request)
+  const tenant = login?.tenant ?? context.tenants.ofRequest(request)?.client.tenant
+  return tenant === undefined ? undefined : `${tenant}/logout?returnto=${encodeURIComponent(returnTo)}`
 }

@@ -55,16 +55,21 @@ export function requestLogin(login: Login, request: IncomingMessage): RequestLog
     tenant,
     expiresAt: new Date(endsAt),
     accessToken: () => tokens.accessToken(),
-    async fetch(path, init = {}) {
-      const target = path.startsWith('/') ? pathOnTenant(path, tenant) : undefined
-      if (target === undefined)
-        throw httpError('ERR_PATH_REFUSED', 'req.qlik.fetch takes a path on the tenant, such as "/api/v1/items".')
-      const isRepeatable = init.body === undefined || init.body === null || typeof init.body === 'string'
-      return await withAccessToken(tokens, accessToken => send(tokens, target, init, accessToken), {
-        isRejected: response => isRepeatable && response.status === 401,
-        discard: response => response.body?.cancel(),
-      })
-    },
+    fetch: tenantFetch(tokens),
+  }
+}
+
+/** `fetch` of a login: calls its tenant with its access token. */
+export function tenantFetch(tokens: TokenSource): RequestLogin['fetch'] {
+  return async (path, init = {}) => {
+    const target = path.startsWith('/') ? pathOnTenant(path, tokens.tenant) : undefined
+    if (target === undefined)
+      throw httpError('ERR_PATH_REFUSED', 'req.qlik.fetch takes a path on the tenant, such as "/api/v1/items".')
+    const isRepeatable = init.body === undefined || init.body === null || typeof init.body === 'string'
+    return await withAccessToken(tokens, accessToken => send(tokens, target, init, accessToken), {
+      isRejected: response => isRepeatable && response.status === 401,
+      discard: response => response.body?.cancel(),
+    })
   }
 }
 

@@ -40,7 +40,11 @@ export interface ApplicationOptions
   readonly session?: Partial<SessionOptions>
   /** Adds the application's own routes, after the session and the login routes. */
   readonly extend?: (app: Express, qlik: QlikAuth) => void
+  /** Adds middleware between `session()` and the login routes. */
+  readonly prepare?: (app: Express) => void
   readonly trustProxy?: number
+  /** @default Express 5 */
+  readonly framework?: typeof express
 }
 
 export const sessionSecret = 'a-session-secret-for-tests'
@@ -62,7 +66,9 @@ export async function startApplication(
   const {
     session: sessionOptions = {},
     extend,
+    prepare,
     trustProxy,
+    framework = express,
     tenants,
     tenantOf,
     tenant: tenantUrl,
@@ -102,9 +108,10 @@ export async function startApplication(
   const events: { name: QlikEventName; event: QlikEvents[QlikEventName] }[] = []
   for (const name of eventNames) qlik.on(name, event => events.push({ name, event }))
 
-  const app = express()
+  const app = framework()
   if (trustProxy !== undefined) app.set('trust proxy', trustProxy)
   app.use(session(sessions))
+  prepare?.(app)
   app.use(qlik.routes())
   app.get('/', (_request, response) => void response.send('home'))
   app.get(
@@ -135,6 +142,7 @@ export async function startApplication(
 const eventNames = [
   'login',
   'loginEnded',
+  'loginMoved',
   'refresh',
   'refreshFailed',
   'revocationFailed',

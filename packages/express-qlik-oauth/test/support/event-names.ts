@@ -4,6 +4,7 @@ import type { QlikEventName } from '../../src/index.ts'
 export const eventNames = Object.keys({
   login: true,
   loginEnded: true,
+  loginMoved: true,
   refresh: true,
   refreshFailed: true,
   revocationFailed: true,

@@ -5,6 +5,8 @@ import type { LoginEndReason } from '../stores/login-store.ts'
 export interface LoginEvents {
   login: { login: string; user: QlikUser; tenant: string }
   loginEnded: { login: string; user: QlikUser; tenant: string; reason: LoginEndReason }
+  /** The application gave the browser a new session id; the login goes on under another key. */
+  loginMoved: { login: string; previous: string; user: QlikUser; tenant: string }
   refresh: { login: string; tenant: string; tookMs: number }
   /**
    * The token endpoint refused a refresh or did not respond. `error: 'invalid_client'` means that the application's own

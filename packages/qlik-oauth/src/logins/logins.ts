@@ -18,6 +18,7 @@ import { endingSweep } from './ending-sweep.ts'
 import { loginCache } from './login-cache.ts'
 import { loginEndNotifier } from './login-end-notifier.ts'
 import type { EmitLoginEvent } from './login-events.ts'
+import { moveLogins } from './move-login.ts'
 import { refreshLogins } from './refresh-login.ts'
 
 export interface LoginsOptions {
@@ -69,6 +70,8 @@ export interface NewLogin {
   readonly user: QlikUser
   readonly tokens: TokenSet
   readonly device?: LoginDevice
+  /** The user of the application's own login, as a hash. */
+  readonly applicationUser?: string | undefined
 }
 
 /** What an owner recognises a login by. */
@@ -82,6 +85,14 @@ export interface Logins {
   peek(key: string): Promise<Login | undefined>
   /** @param context Passed to `emit` with the event. */
   create(key: string, login: NewLogin, context?: unknown): Promise<Login>
+  /**
+   * Continues a login under another key; it ends under the old one. A login of another user of the application ends.
+   *
+   * @param applicationUser The user of the application's own login, to whom the login belongs from now on; a hash.
+   * @param context Passed to `emit` with the events.
+   * @returns False when there is no login, or it has ended.
+   */
+  move(from: string, to: string, applicationUser: string, context?: unknown): Promise<boolean>
   /**
    * Ends a login in every process and revokes its tokens at the tenant.
    *
@@ -105,7 +116,8 @@ export function createLogins(options: LoginsOptions): Logins {
   const { store, clientOf, emit, idleSeconds = 1800, absoluteSeconds = 43_200, now = Date.now } = options
   // Varies by process, so that they do not all find a token due at the same moment.
   const leewayMs = (options.refreshLeewaySeconds ?? defaultRefreshLeewaySeconds) * 1000 * (0.8 + Math.random() * 0.2)
-  const refresh = refreshLogins({ store, clientOf, emit, end, leewayMs, leaseMs: options.refreshLeaseMs ?? 5000, now })
+  const leaseMs = options.refreshLeaseMs ?? 5000
+  const refresh = refreshLogins({ store, clientOf, emit, end, leewayMs, leaseMs, now })
   const caches = (options.cacheSeconds ?? 0) > 0
   const cache = loginCache<Login>((options.cacheSeconds ?? 0) * 1000, now)
   const notifier = loginEndNotifier({
@@ -187,6 +199,17 @@ export function createLogins(options: LoginsOptions): Logins {
     await store.completeEnding(ending).catch(() => {})
   }
 
+  async function abandon(ending: LoginEnding, context?: unknown): Promise<void> {
+    report(ending, context)
+    await complete(ending, context)
+  }
+
+  /** Forgets a login that has left its key. */
+  function left(key: string): void {
+    cache.delete(key)
+    notifier.notify(key)
+  }
+
   /** Reports each ending once over all processes. When a process dies in between, another may report it again. */
   function report(ending: LoginEnding, context?: unknown): void {
     const { key, record, reason, reported } = ending
@@ -239,7 +262,7 @@ export function createLogins(options: LoginsOptions): Logins {
       return login
     },
     peek: key => read(key),
-    async create(key, { client, user, tokens, device }, context) {
+    async create(key, { client, user, tokens, device, applicationUser }, context) {
       const createdAt = now()
       const record: LoginRecord = {
         tenant: client.tenant,
@@ -250,6 +273,7 @@ export function createLogins(options: LoginsOptions): Logins {
         createdAt,
         refreshedAt: createdAt,
         endsAt: createdAt + absoluteSeconds * 1000,
+        ...(applicationUser === undefined ? {} : { applicationUser }),
       }
       await store.createLogin(key, record, idleSeconds)
       emit('login', { login: key, user, tenant: client.tenant }, context)
@@ -257,6 +281,7 @@ export function createLogins(options: LoginsOptions): Logins {
       if (maxLoginsPerUser > 0) await endBeyondLimit(record, context).catch(() => {})
       return toLogin(key, { record, version: 1 })
     },
+    move: moveLogins({ store, emit, end, abandon, left, idleSeconds, leaseMs, endingLeaseMs }),
     end,
     list,
     onEnd: notifier.onEnd,

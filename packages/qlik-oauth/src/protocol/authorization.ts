@@ -17,6 +17,8 @@ export interface AuthorizationRequestOptions {
   readonly loginHint?: string
   /** Seconds after which the tenant authenticates the user again. */
   readonly maxAge?: number
+  /** Further parameters. Those of the protocol take precedence. */
+  readonly parameters?: Readonly<Record<string, string>>
 }
 
 /**
@@ -27,12 +29,13 @@ export interface AuthorizationRequestOptions {
  */
 export async function createAuthorizationRequest(
   client: QlikClient,
-  { redirectUri, state, prompt, loginHint, maxAge }: AuthorizationRequestOptions,
+  { redirectUri, state, prompt, loginHint, maxAge, parameters: further }: AuthorizationRequestOptions,
 ): Promise<AuthorizationRequest> {
   const { authorizationEndpoint } = await internalsOf(client).metadata()
   const codeVerifier = oauth.generateRandomCodeVerifier()
   const url = new URL(authorizationEndpoint)
   const parameters = {
+    ...further,
     response_type: 'code',
     client_id: client.clientId,
     redirect_uri: redirectUri,

@@ -41,6 +41,16 @@ export const errorCatalogue = {
     title: 'User refused by the tenant',
     advice: 'The user is disabled or has too many tokens: enable the user, or revoke unused tokens. A login is kept.',
   },
+  ERR_LOGIN_REFUSED: {
+    status: 403,
+    title: 'Login refused by the application',
+    advice: '`onLogin` of the application refused the user, for the reason in the message.',
+  },
+  ERR_HOOK_TIMEOUT: {
+    status: 503,
+    title: 'A hook of the application timed out',
+    advice: 'Make `onLogin` or `authorizationParams` faster, or raise `hookTimeoutMs`.',
+  },
   ERR_LOGIN_LOOP: {
     status: 508,
     title: 'Login loop detected',

@@ -16,6 +16,8 @@ export interface LoginRecord {
   readonly refreshedAt: number
   /** Absolute end: the login ends then, however active it is. */
   readonly endsAt: number
+  /** The user of the application's own login to whom the login belongs, as a hash. */
+  readonly applicationUser?: string
 }
 
 /**

@@ -32,6 +32,7 @@ export const isLoginRecord = shape<LoginRecord>({
   createdAt: isNumber,
   refreshedAt: isNumber,
   endsAt: isNumber,
+  applicationUser: optional(isString),
 })
 
 export const isAuthorizationTransaction = shape<AuthorizationTransaction>({

@@ -1,22 +1,28 @@
 import type { SessionData, Store } from 'express-session'
 import { type LoginStore, QlikOAuthError } from 'qlik-oauth'
 import { type Logins, loginKey } from 'qlik-oauth/internal'
+import type { ApplicationUserId } from './application-user.ts'
+import { sessionRegeneration } from './session-regeneration.ts'
 
 /**
  * Binds the application's session store to the logins.
  *
- * - `req.session.destroy()` and `regenerate()` end the login too. A session that was lost, by eviction for instance,
- *   does not end it.
+ * - `req.session.destroy()` ends the login too, `regenerate()` moves it to the new id when the same user of the
+ *   application goes on. A session that was lost, by eviction for instance, does not end it.
  * - Session data that cannot be read counts as lost.
  * - Errors become ERR_STORE_UNAVAILABLE, status 503. A slow store gets time, unless the login store does not respond
  *   either: Redis is then unavailable, and the request gets 503 within a second instead of hanging.
  */
-export function bindSessionStore(store: Store, logins: Logins, loginStore: LoginStore): void {
+export function bindSessionStore(
+  store: Store,
+  { logins, loginStore, userOf }: { logins: Logins; loginStore: LoginStore; userOf: ApplicationUserId },
+): void {
   const get = store.get.bind(store)
   const set = store.set.bind(store)
   const destroy = store.destroy.bind(store)
   const touch = store.touch?.bind(store)
   const whileAvailable = availability(loginStore)
+  const regeneration = sessionRegeneration(store, logins, userOf)
 
   store.get = (sessionId, done) => {
     const finish = whileAvailable(done)
@@ -33,7 +39,9 @@ export function bindSessionStore(store: Store, logins: Logins, loginStore: Login
   }
   store.set = (sessionId, session, done) => {
     const finish = whileAvailable(error => done?.(error ? sessionStoreError(error) : undefined))
-    set(sessionId, session, finish)
+    const settled = regeneration.saved(sessionId, session)
+    if (settled === undefined) set(sessionId, session, finish)
+    else settled.then(() => set(sessionId, session, finish)).catch(finish)
   }
   if (touch !== undefined) {
     // The response is complete by then. An error of `touch` must not delay or break it.
@@ -42,8 +50,11 @@ export function bindSessionStore(store: Store, logins: Logins, loginStore: Login
       touch(sessionId, session, finish)
     }
   }
+  store.regenerate = regeneration.regenerate
   store.destroy = (sessionId, done) => {
-    const ended = logins.end(loginKey(sessionId), 'session_destroyed')
+    const ended = regeneration
+      .destroyed(sessionId)
+      .then(endsLogin => endsLogin && logins.end(loginKey(sessionId), 'session_destroyed'))
     const destroyed = new Promise<void>((resolve, reject) => {
       destroy(
         sessionId,

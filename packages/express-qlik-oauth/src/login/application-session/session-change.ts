@@ -1,0 +1,109 @@
+import type { Request } from 'express'
+import type { Session, SessionData, Store } from 'express-session'
+import type { LoginStore } from 'qlik-oauth'
+import { sha256 } from 'qlik-oauth/internal'
+import { configurationError } from '../../http/option-checks.ts'
+import { type ApplicationData, applicationData, applyChanges, copyData, removeData } from './session-data.ts'
+import { sessionStoreError } from './session-store.ts'
+
+/** A change of the browser's session id that keeps the application's data. */
+export interface SessionChange {
+  /**
+   * Gives the request a session with a new id and the application's data. The old session stays as it is until
+   * `complete`.
+   *
+   * @throws ERR_STORE_UNAVAILABLE
+   */
+  begin(): Promise<void>
+  /**
+   * Saves the new session and destroys the old one.
+   *
+   * @throws ERR_STORE_UNAVAILABLE
+   */
+  complete(): Promise<void>
+  /** Gives the request its old session back. */
+  undo(): void
+}
+
+export interface SessionChangeOptions {
+  readonly request: Request
+  /** Whether the browser sent the id of the request's session. Other sessions are in no store yet. */
+  readonly isStored: boolean
+  readonly store: Pick<LoginStore, 'increment'>
+}
+
+/**
+ * Prepares a change of the session id. Between the call and `complete`, other requests may write to the old session:
+ * what they change is carried over too. When they destroy the session, its data is gone from the new one as well.
+ *
+ * @throws ERR_CONFIGURATION when `session()` is not mounted before the routes; ERR_STORE_UNAVAILABLE
+ */
+export async function sessionChange({ request, isStored, store }: SessionChangeOptions): Promise<SessionChange> {
+  const { session: oldSession, sessionID: oldId, sessionStore } = request
+  // express-session sets it on its store; its types lack it.
+  const generate: unknown = Reflect.get(sessionStore ?? {}, 'generate')
+  if (oldSession === undefined || !isGenerator(generate))
+    throw configurationError('req.session is missing: mount session() before qlik.routes().')
+
+  const counter = sha256(`session change ${oldId}`)
+  let carried: readonly string[] = []
+  let seen = isStored ? await read() : undefined
+
+  async function read(): Promise<ApplicationData | undefined> {
+    const stored = await new Promise<SessionData | null | undefined>((resolve, reject) =>
+      sessionStore.get(oldId, (error, session) => (error ? reject(sessionStoreError(error)) : resolve(session))),
+    )
+    return stored ? applicationData(stored) : undefined
+  }
+
+  /** Applies what other requests have changed since the last look. */
+  async function catchUp(session: Session): Promise<void> {
+    if (seen === undefined) return
+    const now = await read()
+    if (now !== undefined) applyChanges(session, seen, now)
+    else if (!(await isChangedByOthers())) removeData(session, carried)
+    seen = now
+  }
+
+  /** Tabs that log in at the same time each change the session; the first destroys it for the others. */
+  async function isChangedByOthers(): Promise<boolean> {
+    return (await store.increment(counter, changeSeconds)) > 2
+  }
+
+  const newSession = (): Session => {
+    generate.call(sessionStore, request)
+    return request.session
+  }
+
+  return {
+    async begin() {
+      if (isStored) await store.increment(counter, changeSeconds)
+      carried = copyData(oldSession, newSession())
+      await catchUp(request.session)
+    },
+    async complete() {
+      const session = request.session ?? newSession()
+      await catchUp(session)
+      await new Promise<void>((resolve, reject) =>
+        session.save(error => (error ? reject(sessionStoreError(error)) : resolve())),
+      )
+      await new Promise<void>((resolve, reject) =>
+        sessionStore.destroy(oldId, error => (error ? reject(sessionStoreError(error)) : resolve())),
+      )
+    },
+    undo() {
+      const { sessionID } = request
+      request.session = oldSession
+      request.sessionID = oldId
+      // The application may have saved it.
+      if (sessionID !== oldId) sessionStore.destroy(sessionID, () => {})
+    },
+  }
+}
+
+function isGenerator(generate: unknown): generate is (this: Store, request: Request) => void {
+  return typeof generate === 'function'
+}
+
+/** Longer than a token request and a hook of the application. */
+const changeSeconds = 120
