@@ -75,6 +75,33 @@ describe('the running demo', () => {
     expect((await get('/qlik/api/v1/items', { cookie })).status).toBe(401)
   })
 
+  it('lists the logins of a user and ends one of them, never one of another user', async () => {
+    const [own, other, ben] = [
+      await logIn(demo.origin, tenant),
+      await logIn(demo.origin, tenant),
+      await logIn(demo.origin, tenant, 'ben'),
+    ]
+    const actions = async (cookie: string) =>
+      [
+        ...(await (await get('/account', { cookie, ...page })).text()).matchAll(
+          /action="(\/account\/logins\/[\w-]+\/end)"/g,
+        ),
+      ].map(([, action = '']) => action)
+    const submit = (cookie: string, action: string) =>
+      fetch(demo.origin + action, {
+        method: 'POST',
+        headers: { cookie, origin: demo.origin, ...page },
+        redirect: 'manual',
+      })
+    const mayCall = async (cookie: string) => (await get('/qlik/api/v1/items', { cookie })).status === 200
+    const [action = ''] = await actions(own)
+    await submit(ben, action)
+    expect(await mayCall(other)).toBe(true)
+    for (const each of await actions(own)) expect((await submit(own, each)).headers.get('location')).toBe('/account')
+    expect([await mayCall(own), await mayCall(other), await mayCall(ben)]).toEqual([true, false, true])
+    expect(await actions(own)).toEqual([])
+  })
+
   it('shows a page when “Log out everywhere” is submitted after the login has ended', async () => {
     const submit = (cookie: string) =>
       fetch(`${demo.origin}/account/logins/end`, {

@@ -4,7 +4,10 @@ import { QlikOAuthError } from 'qlik-oauth'
 import type { Environment } from '../environment.ts'
 import { show } from './view.ts'
 
-/** `GET /account` shows the user and their logins; `POST /account/logins/end` ends all of them. */
+/**
+ * `GET /account` shows the user and their logins; `POST /account/logins/{id}/end` ends one of them, `POST
+ * /account/logins/end` all.
+ */
 export function accountPage(qlik: QlikAuth, { idleSeconds, publicUrl }: Environment): Router {
   const router = Router()
 
@@ -29,6 +32,12 @@ export function accountPage(qlik: QlikAuth, { idleSeconds, publicUrl }: Environm
     const { user, tenant } = loginOf(request)
     await qlik.endLogins(user.id, tenant)
     response.redirect(303, '/')
+  })
+
+  router.post('/logins/:id/end', qlik.optionalLogin(), async (request, response) => {
+    requireSameOrigin(request, publicUrl)
+    await qlik.endLogin(String(request.params.id), loginOf(request).user.id)
+    response.redirect(303, '/account')
   })
 
   return router
