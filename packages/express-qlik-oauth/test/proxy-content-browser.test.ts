@@ -1,5 +1,6 @@
 import { once } from 'node:events'
 import type { ServerResponse } from 'node:http'
+import { gzipSync } from 'node:zlib'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals'
 import { type Browser, launchChromium, type Page } from 'test-support/chromium'
 import { restProxy } from '../src/proxy/rest-proxy.ts'
@@ -27,7 +28,27 @@ const png = Buffer.from(
   'base64',
 )
 
-type Content = readonly [type: string | readonly string[] | undefined, body: string, status?: number]
+/** XML that a stylesheet of the tenant turns into a page with a script. */
+const transformed = (sheet: string): string =>
+  `<?xml version="1.0"?><?xml-stylesheet type="text/xsl" href="${sheet}"?><x/>`
+const xslt = (name: string): string =>
+  `<xsl:stylesheet version="1.0" xmlns:xsl="http://www.w3.org/1999/XSL/Transform"><xsl:template match="/">${xhtml(name)}</xsl:template></xsl:stylesheet>`
+/** Headers that would load, navigate to, or permit more than the type of the response does. */
+const permissive = {
+  refresh: `0;url=/qlik${files}/html`,
+  link: `</qlik${files}/script>; rel="preload"; as="script", </qlik${files}/style.css>; rel="stylesheet"`,
+  'content-security-policy': "script-src * 'unsafe-inline'",
+  'x-content-type-options': 'none',
+  'service-worker-allowed': '/',
+  sourcemap: `/qlik${files}/script`,
+}
+
+type Content = readonly [
+  type: string | readonly string[] | undefined,
+  body: string | Buffer,
+  status?: number,
+  headers?: Readonly<Record<string, string>>,
+]
 const active: Readonly<Record<string, Content>> = {
   html: ['text/html', html('html')],
   parameter: ['text/html;x', html('parameter')],
@@ -49,12 +70,27 @@ const active: Readonly<Record<string, Content>> = {
   rss: ['application/rss+xml', xhtml('rss')],
   mixed: ['multipart/x-mixed-replace; boundary=b', multipart('mixed')],
   related: ['multipart/related; boundary=b', multipart('related')],
+  transformed: ['text/xml', transformed('xslt')],
+  xslt: ['text/xsl', xslt('xslt')],
+  mail: ['message/rfc822', `content-type: text/html\r\n\r\n${html('mail')}`],
+  inline: ['text/html', html('inline'), 200, { 'content-disposition': 'inline; filename=page.html' }],
+  compressed: ['text/html', gzipSync(html('compressed')), 200, { 'content-encoding': 'gzip' }],
+  permitted: ['text/html', html('permitted'), 200, permissive],
   // Inert types, which no browser runs once told not to guess.
   text: ['text/plain', html('text')],
   octets: ['application/octet-stream', html('octets')],
   json: ['application/json', html('json')],
   script: ['text/javascript', script('script')],
   image: ['image/png', html('image')],
+  icon: ['image/x-icon', svg('icon')],
+  sound: ['audio/mpeg', html('sound')],
+  film: ['video/mp4', html('film')],
+  font: ['font/woff2', html('font')],
+  sheet: ['text/css', html('sheet')],
+  notes: ['text/markdown', html('notes')],
+  utf16: ['text/plain; charset=utf-16', Buffer.from(`\ufeff${html('utf16')}`, 'utf16le')],
+  refreshed: ['text/plain', html('refreshed'), 200, permissive],
+  squeezed: ['text/plain', gzipSync(html('squeezed')), 200, { 'content-encoding': 'gzip' }],
 }
 
 /** A page of the application, and the tenant below /qlik. */
@@ -87,15 +123,12 @@ async function application(runTenantPages: readonly string[] = []) {
 function serve(name: string, response: ServerResponse): void {
   const content = active[name]
   if (content !== undefined) {
-    const [type, body, status = 200] = content
+    const [type, body, status = 200, headers = {}] = content
+    for (const [name, value] of Object.entries(headers)) response.setHeader(name, value)
     // A redirect that leads nowhere shows its body.
     if (status === 302) response.setHeader('location', 'javascript:0')
-    if (type !== undefined)
-      response.writeHead(
-        status,
-        [type].flat().flatMap(value => ['content-type', value]),
-      )
-    else response.writeHead(status)
+    response.statusCode = status
+    if (type !== undefined) response.setHeader('content-type', typeof type === 'string' ? type : [...type])
     response.end(body)
   } else if (name === 'sw.js') response.setHeader('content-type', 'text/javascript').end('onfetch = () => {}')
   else if (name === 'module.js') response.setHeader('content-type', 'text/javascript').end('window.included = true')
