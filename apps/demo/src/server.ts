@@ -1,5 +1,4 @@
 import { createServer, type RequestListener, type Server } from 'node:http'
-import { setImmediate as nextTurn } from 'node:timers/promises'
 import { type PathRule, type QlikEventName, type QlikProxy, qlikAuth, qlikProxy } from 'express-qlik-oauth'
 import type { Logger } from 'pino'
 import type { TokenSource } from 'qlik-oauth'
@@ -10,6 +9,7 @@ import { createLogger } from './logger.ts'
 import { createMetrics, type Metrics } from './metrics.ts'
 import { publicMount } from './pages/public.ts'
 import { sharedTokens } from './shared-tokens.ts'
+import { stopAccepting } from './stop-accepting.ts'
 import { openStores } from './stores.ts'
 
 export interface RunningDemo {
@@ -64,7 +64,7 @@ export async function serve(environment: Environment): Promise<RunningDemo> {
 
   const close = async () => {
     await health.stop()
-    const { closed } = await stopAccepting(server)
+    const { closed } = await stopAccepting(server, graceMs)
     await Promise.all([qlik.close({ graceMs }), anonymousProxy?.close({ graceMs })])
     await closed
     await tokens.close()
@@ -134,26 +134,6 @@ function listen(server: Server, port: number): Promise<void> {
   })
 }
 
-/** Stops accepting connections. `closed` resolves when all have ended; the grace limits how long that takes. */
-async function stopAccepting(server: Server): Promise<{ readonly closed: Promise<void> }> {
-  if (!server.listening) return { closed: Promise.resolve() }
-  // Closing resets the connections in the accept queue, from which Node takes one per turn of the event loop.
-  let hasAccepted = true
-  server.on('connection', () => {
-    hasAccepted = true
-  })
-  const latest = performance.now() + acceptMs
-  while (hasAccepted && performance.now() < latest) {
-    hasAccepted = false
-    await nextTurn()
-    await nextTurn()
-  }
-  const closed = new Promise<void>(resolve => server.close(() => resolve()))
-  setTimeout(() => server.closeAllConnections(), graceMs).unref()
-  return { closed }
-}
-
-const acceptMs = 500
 const graceMs = 6000
 
 /** Logs when the tenant is unavailable at start. The application starts all the same: the tenant may recover. */

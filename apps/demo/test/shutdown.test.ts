@@ -2,6 +2,7 @@ import { once } from 'node:events'
 import { Agent, get as httpGet } from 'node:http'
 import { setTimeout as delay } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
+import { until } from 'test-support/until'
 import { WebSocket } from 'ws'
 import { type DemoAtTenant, startDemoAtTenant } from './support/demo-at-tenant.ts'
 import { type DemoProcess, startDemo } from './support/demo-process.ts'
@@ -10,14 +11,16 @@ import { logIn } from './support/log-in.ts'
 let setting: DemoAtTenant
 let idle: DemoProcess
 let probed: DemoProcess
+let flooded: DemoProcess
 
 beforeAll(async () => {
   setting = await startDemoAtTenant()
   const environment = { QLIK_TENANT_URL: setting.tenant.origin }
-  ;[idle, probed] = await Promise.all([startDemo(environment), startDemo(environment)])
+  const start = () => startDemo(environment)
+  ;[idle, probed, flooded] = await Promise.all([start(), start(), start()])
 }, 60_000)
 afterAll(async () => {
-  await Promise.all([idle?.end(), probed?.end()])
+  await Promise.all([idle, probed, flooded].map(demo => demo?.end()))
   await setting?.close()
 })
 
@@ -81,6 +84,32 @@ describe('SIGTERM', () => {
     // Node would keep the connection for 5 seconds, the grace is 6.
     expect(await Promise.race([exitCode, delay(4000)])).toBe(0)
     agent.destroy()
+  })
+
+  it('resets no connection of clients that keep opening new ones', async () => {
+    const errors: string[] = []
+    let isOver = false
+    let served = 0
+    const send = () =>
+      new Promise<string | undefined>(resolve => {
+        httpGet(`${flooded.origin}/healthz`, { agent: false }, response => {
+          served += 1
+          response.resume().once('close', () => resolve(undefined))
+        }).once('error', (error: NodeJS.ErrnoException) => resolve(error.code))
+      })
+    const clients = Array.from({ length: 60 }, async () => {
+      while (!isOver) {
+        const code = await send()
+        if (code === 'ECONNREFUSED') return
+        if (code !== undefined) errors.push(code)
+      }
+    })
+    await until(() => served > 300)
+    expect(await flooded.end('SIGTERM')).toBe(0)
+    isOver = true
+    await Promise.all(clients)
+    // Between the last look at the queue and its end, a connection may still arrive; without care, all 60 are reset.
+    expect(errors.length).toBeLessThan(6)
   })
 
   it('fails the next readiness probe before it stops accepting connections', async () => {
