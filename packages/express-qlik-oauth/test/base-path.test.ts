@@ -180,7 +180,7 @@ describe.each(Object.entries(shapes))('an application below a path, %s,', (_wher
     const callback = await logIn(tab, `${url}/private/a?b=1`)
     expect([callback.status, callback.headers.get('location')]).toEqual([302, '/portal/private/a?b=1'])
     expect(paths(callback)).toEqual([
-      [expect.stringMatching(/^qlik-login-portal-[\da-f]{8}$/), '/portal'],
+      [expect.stringMatching(/^qlik-login-portal-\d+-[\da-f]{8}$/), '/portal'],
       ['sid-portal', '/portal'],
     ])
     expect(await (await tab.get(`${url}/private/a`)).json()).toEqual({ user: 'ada@example.com' })

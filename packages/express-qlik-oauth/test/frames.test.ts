@@ -47,22 +47,23 @@ interface Frame {
   readonly jar: Browser
   /** Path of the login in a window of its own. */
   readonly link: string
+  readonly window: Browser
 }
 
 async function openFrame({ origin }: Application, jar = browser()): Promise<Frame> {
   const page = await jar.get(`${origin}/auth/login?returnTo=/private/7`, inFrame)
   const [, query = ''] = /<a role="button" href="([^"]+)"/.exec(await page.text()) ?? []
-  return { jar, link: `/auth/login${query.replaceAll('&#38;', '&')}` }
+  return { jar, window: browser(), link: `/auth/login${query.replaceAll('&#38;', '&')}` }
 }
 
 /** Path of the callback in the window. */
-async function logInAtTenant({ origin }: Application, { link }: Frame, window = browser(), user = 'ada') {
+async function logInAtTenant({ origin }: Application, { link, window: own }: Frame, window = own, user = 'ada') {
   const login = await window.get(origin + link, inWindow)
   const callback = new URL(await tenant.authorize(login.headers.get('location') ?? '', user))
   return callback.pathname + callback.search
 }
 
-async function handoverCode({ origin }: Application, callback: string, window = browser()): Promise<string> {
+async function handoverCode({ origin }: Application, callback: string, window: Browser): Promise<string> {
   const page = await window.get(origin + callback, { ...inWindow, 'sec-fetch-site': 'cross-site' })
   return /<code>([^<]+)</.exec(await page.text())?.[1] ?? ''
 }
@@ -104,7 +105,7 @@ describe('the page of a frame', () => {
       },
     })
     const frame = await openFrame(application)
-    const code = await handoverCode(application, await logInAtTenant(application, frame))
+    const code = await handoverCode(application, await logInAtTenant(application, frame), frame.window)
     await follow(application, frame, await redeem(application, frame, code))
     const policy = async (path: string) =>
       (await frame.jar.get(application.origin + path, inFrame)).headers.get('content-security-policy')
@@ -124,7 +125,8 @@ describe('a login for a frame', () => {
     expect(page.headers.get('content-security-policy')).toContain("frame-ancestors 'none'")
     const html = await page.text()
     expect(html).not.toContain(new URL(callback, publicUrl).searchParams.get('code'))
-    expect([window.cookies(application.origin).size, application.named('login')]).toEqual([0, []])
+    expect([...window.cookies(application.origin).keys()]).toEqual([expect.stringMatching(/^__Host-qlik-login-/)])
+    expect(application.named('login')).toEqual([])
 
     const code = /<code>([^<]+)</.exec(html)?.[1] ?? ''
     const finished = await follow(application, frame, await redeem(application, frame, code))
@@ -133,10 +135,45 @@ describe('a login for a frame', () => {
     expect(application.named('login')).toHaveLength(1)
   })
 
+  it('works below a base path with other routes', async () => {
+    const base = `${publicUrl}/portal`
+    const routes = { login: '/qlik-login', callback: '/qlik-back' }
+    const session = { name: '__Secure-sid', cookie: { ...cookie, path: '/portal' } }
+    const redirectUris = [`${base}/qlik-back`]
+    tenant.registerClient({
+      clientId: 'portal',
+      clientSecret: 'a-secret',
+      appType: 'web',
+      redirectUris,
+      allowedScopes: ['user_default', 'offline_access'],
+    } as never)
+    const application = await start({
+      publicUrl: base,
+      routes,
+      session,
+      clientId: 'portal',
+      clientSecret: 'a-secret',
+    })
+    const [jar, window] = [browser(), browser()]
+    const at = (url: string | null) => (url ?? '').replace(publicUrl, application.origin)
+    const guarded = await jar.get(`${application.origin}/private/7`, inFrame)
+    const login = guarded.headers.get('location')
+    expect(login).toBe(`${base}/qlik-login?returnTo=%2Fportal%2Fprivate%2F7`)
+    const page = await (await jar.get(at(login), inFrame)).text()
+    const [, link = ''] = /<a role="button" href="([^"]+)"/.exec(page) ?? []
+    const started = await window.get(at(`${base}/qlik-login${link.replaceAll('&#38;', '&')}`), inWindow)
+    const callback = at(await tenant.authorize(started.headers.get('location') ?? '', 'ada'))
+    const code = /<code>([^<]+)</.exec(await (await window.get(callback, inWindow)).text())?.[1]
+    const redeemed = await jar.get(`${at(login)}&handover=${code}`, inFrame)
+    const finished = await jar.get(at(redeemed.headers.get('location')), inFrame)
+    expect(finished.headers.get('location')).toBe('/portal/private/7')
+    expect(finished.headers.getSetCookie().join()).toMatch(/__Secure-sid=.*Path=\/portal/)
+  })
+
   it('uses a code up once, also for two requests at once', async () => {
     const application = await start()
     const frame = await openFrame(application)
-    const code = await handoverCode(application, await logInAtTenant(application, frame))
+    const code = await handoverCode(application, await logInAtTenant(application, frame), frame.window)
     const responses = await Promise.all([1, 2, 3].map(() => redeem(application, frame, code)))
     expect(responses.map(({ status }) => status).sort()).toEqual([200, 200, 302])
     expect((await redeem(application, frame, code)).status).toBe(200)
@@ -145,7 +182,7 @@ describe('a login for a frame', () => {
   it('refuses a code that was intercepted: it belongs to the cookie of one frame', async () => {
     const application = await start()
     const [victim, attacker] = [await openFrame(application), await openFrame(application)]
-    const code = await handoverCode(application, await logInAtTenant(application, victim))
+    const code = await handoverCode(application, await logInAtTenant(application, victim), victim.window)
     expect((await redeem(application, attacker, code)).status).toBe(200)
     expect(application.named('login')).toEqual([])
     expect((await redeem(application, victim, code)).status).toBe(302)
@@ -154,11 +191,28 @@ describe('a login for a frame', () => {
   it('refuses the code or authorization response of an attacker in the frame of a victim', async () => {
     const application = await start()
     const [victim, attacker] = [await openFrame(application), await openFrame(application)]
-    const callback = await logInAtTenant(application, attacker, browser(), 'ben')
+    const callback = await logInAtTenant(application, attacker, attacker.window, 'ben')
     const injected = await victim.jar.get(application.origin + callback, inFrame)
-    const code = await handoverCode(application, callback)
+    const code = await handoverCode(application, callback, attacker.window)
     expect([injected.status, (await redeem(application, victim, code)).status]).toEqual([400, 200])
     expect(application.named('login')).toEqual([])
+  })
+
+  it('refuses a window that a link of another site opened, at the login and at the callback', async () => {
+    const application = await start()
+    const attacker = await openFrame(application)
+    const link = await browser().get(application.origin + attacker.link, {
+      ...inWindow,
+      'sec-fetch-site': 'cross-site',
+    })
+    expect([link.status, link.headers.getSetCookie()]).toEqual([403, []])
+
+    // The attacker's own login leads to the address of the tenant, which the victim opens.
+    const callback = await logInAtTenant(application, attacker)
+    const victim = browser()
+    await victim.get(`${application.origin}/auth/login`, inWindow)
+    expect(await handoverCode(application, callback, victim)).toBe('')
+    expect((await redeem(application, attacker, 'AAAA-BBBB-CCCC')).status).toBe(200)
   })
 
   it('of two frames at once ends in each frame with its own user', async () => {
@@ -167,8 +221,12 @@ describe('a login for a frame', () => {
     const users = ['ada', 'ben']
     const seen = await Promise.all(
       frames.map(async (frame, index) => {
-        const callback = await logInAtTenant(application, frame, browser(), users[index])
-        await follow(application, frame, await redeem(application, frame, await handoverCode(application, callback)))
+        const callback = await logInAtTenant(application, frame, frame.window, users[index])
+        await follow(
+          application,
+          frame,
+          await redeem(application, frame, await handoverCode(application, callback, frame.window)),
+        )
         return await (await frame.jar.get(`${application.origin}/private`, inFrame)).json()
       }),
     )
@@ -180,7 +238,7 @@ describe('a login for a frame', () => {
     const jar = browser()
     const [first, second] = [await openFrame(application, jar), await openFrame(application, jar)]
     for (const frame of [first, second]) {
-      const code = await handoverCode(application, await logInAtTenant(application, frame))
+      const code = await handoverCode(application, await logInAtTenant(application, frame), frame.window)
       const redeemed = await redeem(application, frame, code)
       if (frame === first) await follow(application, frame, redeemed)
       else expect(redeemed.headers.get('location')).toBe(`${publicUrl}/private/7`)
@@ -190,9 +248,10 @@ describe('a login for a frame', () => {
 
   it('ends a state after a few reloads of the window', async () => {
     const application = await start()
-    const callback = await logInAtTenant(application, await openFrame(application))
+    const frame = await openFrame(application)
+    const callback = await logInAtTenant(application, frame)
     const codes: string[] = []
-    for (let times = 0; times < 7; times++) codes.push(await handoverCode(application, callback))
+    for (let times = 0; times < 7; times++) codes.push(await handoverCode(application, callback, frame.window))
     expect(codes.filter(code => code !== '')).toHaveLength(5)
   })
 

@@ -12,8 +12,11 @@ export interface AuthorizationState {
   readonly returnTo: string
   /** Hash of the transaction cookie. */
   readonly cookieHash: string
-  /** Whether the login belongs to a frame: the window where it happens hands the response over. */
-  readonly framed: boolean
+  /**
+   * For the login of a frame: hash of the transaction cookie of the window where it happens. `cookieHash` is that of the
+   * frame.
+   */
+  readonly windowHash?: string
   /** How many times the login was started again because its transaction was gone. */
   readonly restarts: number
   /** Seconds since the epoch. */
@@ -32,23 +35,23 @@ export function authorizationStates(secrets: readonly SessionSecret[]): Authoriz
   const ring = keyRing(secrets.map(secret => createHmac('sha256', secret).update('qlik-oauth login state').digest()))
 
   return {
-    seal({ returnTo, cookieHash, restarts, framed }) {
+    seal({ returnTo, cookieHash, restarts, windowHash }) {
       // Servers limit the length of a URL. The transaction keeps the whole path; only a restart falls back to `home`.
       const shortPath = returnTo.length <= 512 ? returnTo : ''
       const id = randomBytes(16).toString('base64url')
       const issuedAt = Math.floor(Date.now() / 1000)
-      return ring.seal(JSON.stringify([id, shortPath, cookieHash, restarts, issuedAt, framed]), 'state')
+      return ring.seal(JSON.stringify([id, shortPath, cookieHash, restarts, issuedAt, windowHash]), 'state')
     },
     unseal(state) {
       const text = ring.unseal(state, 'state')
       if (text === undefined) return undefined
-      const [id, returnTo, cookieHash, restarts, issuedAt, framed]: unknown[] = JSON.parse(text)
+      const [id, returnTo, cookieHash, restarts, issuedAt, windowHash]: unknown[] = JSON.parse(text)
       return {
         id: String(id),
         returnTo: String(returnTo),
         cookieHash: String(cookieHash),
         restarts: Number(restarts),
-        framed: framed === true,
+        ...(typeof windowHash === 'string' ? { windowHash } : {}),
         issuedAt: Number(issuedAt ?? 0),
       }
     },

@@ -42,7 +42,7 @@ async function callback(context: AuthContext, request: Request, response: Respon
   const parameters = new URL(request.originalUrl, 'http://app.invalid').searchParams
   const text = parameters.getAll('state').length === 1 ? (parameters.get('state') ?? '') : ''
   const state = text.length > maxStateLength ? undefined : states.unseal(text)
-  if (state?.framed === true && !isFramed(request))
+  if (state?.windowHash !== undefined && !isFramed(request))
     return await handOver(context, request, response, { state, tenant: tenantOfPath(context, request) })
   const cookie = state === undefined ? undefined : boundCookie(context, request, state)
   if (state === undefined || cookie === undefined) return await refuseOrGoHome(context, request, response)
@@ -105,7 +105,7 @@ async function restart(
   context: AuthContext,
   request: Request,
   response: Response,
-  { id, returnTo, restarts, issuedAt, framed }: AuthorizationState,
+  { id, returnTo, restarts, issuedAt, windowHash }: AuthorizationState,
 ): Promise<void> {
   const { settings } = context
   const tenant = tenantOfPath(context, request)
@@ -119,7 +119,7 @@ async function restart(
     return await refuseOrGoHome(context, request, response)
 
   // The tenant's login page refuses frames: this route shows the page of the frame again.
-  if (framed) return response.redirect(302, loginAddress(context, request, returnTo))
+  if (windowHash !== undefined) return response.redirect(302, loginAddress(context, request, returnTo))
   await limitLogins(context, request)
   // The counter lives as long as the transaction cookie, without which the state is refused.
   if ((await settings.store.increment(transactionKey(`restart ${id}`), transactionCookieSeconds)) > 1)

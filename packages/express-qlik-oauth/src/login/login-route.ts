@@ -39,10 +39,10 @@ export async function loginRoute(context: AuthContext, request: Request, respons
   if (isRepeated(request) && (await context.peekLogin(request)) !== undefined)
     return response.redirect(302, returnAddress(context, request, returnTo))
 
+  const frame = context.settings.frames === undefined ? undefined : frameOf(request, parameters)
   clearInvalidCookie(context, request, response)
   refuseInsecure(context, request)
   await limitLogins(context, request)
-  const frame = context.settings.frames === undefined ? undefined : frameOf(parameters)
   await startTransaction(context, request, response, tenant, {
     returnTo,
     restarts: 0,
@@ -61,9 +61,11 @@ export async function startTransaction(
 ): Promise<void> {
   const { settings, states, transactionCookies } = context
   const parameters = await authorizationParameters(settings, request, query)
-  const cookie = frame === undefined ? await bindingCookie(context, request) : undefined
-  const cookieHash = cookie === undefined ? (frame ?? '') : transactionCookieHash(cookie)
-  const state = states.seal({ returnTo, cookieHash, restarts, framed: frame !== undefined })
+  const cookie = await bindingCookie(context, request)
+  const ownHash = transactionCookieHash(cookie)
+  const cookieHash = frame ?? ownHash
+  const windowHash = frame === undefined ? {} : { windowHash: ownHash }
+  const state = states.seal({ returnTo, cookieHash, restarts, ...windowHash })
   const { url, codeVerifier } = await createAuthorizationRequest(client, { redirectUri, state, parameters })
   const transaction = {
     tenant: client.tenant,
@@ -75,8 +77,8 @@ export async function startTransaction(
   }
   await settings.store.saveTransaction(transactionKey(state), transaction, transactionSeconds)
 
-  if (cookie === undefined) keepOpener(response)
-  else response.append('set-cookie', transactionCookies.set(cookie))
+  if (frame !== undefined) keepOpener(response)
+  response.append('set-cookie', transactionCookies.set(cookie))
   response.redirect(302, url)
 }
 

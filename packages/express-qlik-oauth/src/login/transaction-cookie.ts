@@ -39,13 +39,15 @@ export function transactionCookies(
   settings: { readonly session?: SessionOptions; readonly frames?: FrameOptions | undefined } = {},
 ): TransactionCookies {
   const { name: ownName, attributes: own } = hostCookie(location, 'qlik-login')
-  const prefix = `${ownName}-`
+  // Cookies know no ports: applications on one host leave each other's logins in progress alone.
+  const { port } = new URL(location.href)
+  const prefix = port === '' ? `${ownName}-` : `${ownName}-${port}-`
   const attributes: SerializeOptions = { ...own, ...(own.secure ? crossSite(settings) : {}) }
 
   return {
     all(request) {
       const cookies = Object.entries(parse(request.headers.cookie ?? ''))
-      return cookies.flatMap(([name, value]) => (name.startsWith(prefix) ? (parsed(name, value) ?? []) : []))
+      return cookies.flatMap(([name, value]) => (isOwn(name, prefix) ? (parsed(name, value) ?? []) : []))
     },
     create: () => ({
       name: prefix + randomBytes(4).toString('hex'),
@@ -74,6 +76,10 @@ export const transactionCookieSeconds = 24 * 60 * 60
 /** Stands in the transaction and in `state` for the cookie's secret. */
 export function transactionCookieHash(cookie: TransactionCookie): string {
   return sha256(cookie.secret)
+}
+
+function isOwn(name: string, prefix: string): boolean {
+  return name.startsWith(prefix) && /^[\da-f]{8}$/.test(name.slice(prefix.length))
 }
 
 function parsed(name: string, value: string | undefined): TransactionCookie | undefined {

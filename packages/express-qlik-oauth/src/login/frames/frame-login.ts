@@ -16,7 +16,8 @@ import { handoverParameter, replaceParameter, sendFramePage, sendHandoverPage } 
  * (CHIPS), so the window that logs in cannot give the frame a session:
  *
  * 1. The frame gets a transaction cookie of its own. Its page links to the login route with the hash of the cookie.
- * 2. A window opens that link. Its authorization transaction is bound to the frame's cookie, not to the window's.
+ * 2. A window opens that link. Its authorization transaction is bound to the frame's cookie, its `state` to the window's
+ *    cookie too.
  * 3. The callback in the window redeems nothing. It stores the authorization response under a handover code, which it
  *    passes to its opener if that has the application's origin.
  * 4. The frame exchanges the code, with its cookie, for the authorization response, and finishes the login itself.
@@ -81,11 +82,14 @@ async function redeemHandover(context: AuthContext, request: Request, text: stri
  * @throws ERR_CALLBACK_INVALID, ERR_STORE_UNAVAILABLE
  */
 export async function handOver(
-  { settings: { store, frames } }: AuthContext,
+  { settings: { store, frames }, transactionCookies }: AuthContext,
   request: Request,
   response: Response,
   { state, tenant }: { state: AuthorizationState; tenant: TenantConfiguration | undefined },
 ): Promise<void> {
+  // The window must have come from the frame, through the login route, and not from a link to the tenant.
+  const isOwnWindow = transactionCookies.all(request).some(cookie => transactionCookieHash(cookie) === state.windowHash)
+  if (!isOwnWindow) throw httpError('ERR_CALLBACK_INVALID', 'The login was started in another browser.')
   const used = await store.increment(transactionKey(`handovers ${state.id}`), 600)
   if (frames === undefined || tenant === undefined || used > maxHandovers)
     throw httpError('ERR_CALLBACK_INVALID', 'Start the login again in the frame.')

@@ -1,6 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { CookieOptions, SessionOptions } from 'express-session'
 import { isLoopback, isObject, quoted } from 'qlik-oauth/internal'
+import { httpError } from '../../http/error-response.ts'
 import { configurationError, invalidOption, rejectUnknownOptions } from '../../http/option-checks.ts'
 
 /** Lets pages of other sites embed the application, with a login in a window of its own. */
@@ -61,10 +62,17 @@ export function isFramed({ headers }: IncomingMessage): boolean {
 /** Query parameter of the login route in the window that a frame opens: the hash of the frame's transaction cookie. */
 export const frameParameter = 'frame'
 
-/** @returns The hash of a frame's transaction cookie, if the login belongs to a frame. */
-export function frameOf(query: URLSearchParams): string | undefined {
+/**
+ * Only the frame itself may open the login: a link of another site could make a user log in for the attacker's frame.
+ *
+ * @returns The hash of a frame's transaction cookie, if the login belongs to a frame.
+ * @throws ERR_CROSS_SITE
+ */
+export function frameOf({ headers }: IncomingMessage, query: URLSearchParams): string | undefined {
   const frame = query.get(frameParameter)
-  return frame !== null && /^[\w-]{43}$/.test(frame) ? frame : undefined
+  if (frame === null || !/^[\w-]{43}$/.test(frame)) return undefined
+  if (headers['sec-fetch-site'] === 'same-origin') return frame
+  throw httpError('ERR_CROSS_SITE', 'The login of a frame starts in that frame.')
 }
 
 /** A policy such as helmet's default would cut the connection between the frame and its window. */
