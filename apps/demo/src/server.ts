@@ -59,6 +59,8 @@ export async function serve(environment: Environment): Promise<RunningDemo> {
   const server = createServer(qlik.handler(anonymousProxy?.handler(app) ?? app))
   // Uploads may take longer than Node's five minutes; the proxy's own timeouts end stalled ones.
   server.requestTimeout = 0
+  // Longer than balancers keep idle connections, 60 seconds at most of them: they would use one that was just closed.
+  server.keepAliveTimeout = 65_000
   qlik.attach(server)
   anonymousProxy?.attach(server)
 

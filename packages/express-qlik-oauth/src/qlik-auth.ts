@@ -39,7 +39,7 @@ export function qlikAuth(options: QlikAuthOptions): QlikAuth {
   const settings = authSettings(options)
   const tenants = tenantRegistry(options, settings)
   const { session, store, idleSeconds } = settings
-  const events = eventEmitter(options.proxy?.trustProxy)
+  const events = eventEmitter('qlikAuth', options.proxy?.trustProxy)
   const { emit } = events
   const logins = createLogins({
     ...settings,
@@ -99,8 +99,8 @@ export function qlikAuth(options: QlikAuthOptions): QlikAuth {
   const mounts = new Map(tenants.all.map(({ location }) => [location.base, mountAt(location, settings.mount)]))
   const proxies = mountedProxy(
     [...mounts.values()],
-    tenantProxies({ tenants, options, authenticate, settings, emit }),
-    ({ code, message }) => emit('warning', { code, message }),
+    tenantProxies({ tenants, options, authenticate, settings, events }),
+    events,
   )
   const qlik: QlikAuth = {
     ...guards(context),

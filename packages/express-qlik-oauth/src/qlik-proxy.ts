@@ -4,14 +4,18 @@ import type { QlikOAuthError } from 'qlik-oauth'
 import { quoted } from 'qlik-oauth/internal'
 import { sendError } from './http/error-response.ts'
 import { endKeepAlive, onUpgrade, serverClosed } from './http/http-server.ts'
+import { keepAliveCheck } from './http/keep-alive-check.ts'
 import { type Mount, mountAt } from './http/mount.ts'
 import { misplacedHandshake, misplacedProxy } from './http/mount-checks.ts'
 import { configurationError, mountPath, rejectUnknownOptions, wholeNumber } from './http/option-checks.ts'
 import type { Authenticate } from './http/principal.ts'
 import { publicLocation } from './http/public-location.ts'
 import { requestTarget } from './http/request-target.ts'
+import { eventEmitter, type QlikEventEmitter } from './login/event-emitter.ts'
+import type { ProxyEventName, QlikEvents } from './login/events.ts'
 import { restProxy } from './proxy/rest-proxy.ts'
 import type { ProxyOptions } from './proxy/rest-proxy-options.ts'
+import { type ProxyObserver, proxyObserver } from './proxy-observer.ts'
 import { socketProxy } from './socket/socket-proxy.ts'
 import type { SocketOptions } from './socket/socket-proxy-options.ts'
 
@@ -59,6 +63,9 @@ export interface QlikProxy {
    * @throws ERR_CONFIGURATION
    */
   close(options?: ProxyCloseOptions): Promise<void>
+  /** Adds a listener. @throws ERR_CONFIGURATION for an event that is never raised. */
+  on<Name extends ProxyEventName>(name: Name, listener: (event: QlikEvents[Name]) => void): QlikProxy
+  off<Name extends ProxyEventName>(name: Name, listener: (event: QlikEvents[Name]) => void): QlikProxy
 }
 
 /**
@@ -77,7 +84,20 @@ export function qlikProxy(options: QlikProxyOptions): QlikProxy {
   rejectUnknownOptions('qlikProxy', options, ['authenticate', 'publicUrl', 'mount', 'proxy', 'sockets'])
   const { mount: path = '/qlik' } = options
   const mount = mountPath(path)
-  return mountedProxy([mountAt(publicLocation(options.publicUrl), mount)], proxyServer({ ...options, mount }))
+  const events = eventEmitter('qlikProxy', options.proxy?.trustProxy)
+  const server = proxyServer({ ...options, mount }, proxyObserver(events))
+  const qlik: QlikProxy = {
+    ...mountedProxy([mountAt(publicLocation(options.publicUrl), mount)], server, events),
+    on(name, listener) {
+      events.on(name, listener)
+      return qlik
+    },
+    off(name, listener) {
+      events.off(name, listener)
+      return qlik
+    },
+  }
+  return qlik
 }
 
 /** Serves requests and upgrades that are below the mount. */
@@ -89,14 +109,17 @@ export interface ProxyServer {
 }
 
 /** The REST proxy and the WebSocket proxy with the same options. */
-export function proxyServer({ proxy = {}, sockets = {}, ...shared }: QlikProxyOptions): ProxyServer {
+export function proxyServer(
+  { proxy = {}, sockets = {}, ...shared }: QlikProxyOptions,
+  observer?: ProxyObserver,
+): ProxyServer {
   rejectUnknownOptions('proxy', proxy, Object.keys(proxyOptionNames))
   const { timeouts = {}, limits = {} } = proxy
   rejectUnknownOptions('proxy.timeouts', timeouts, Object.keys(timeoutNames))
   rejectUnknownOptions('proxy.limits', limits, Object.keys(limitNames))
   rejectUnknownOptions('sockets', sockets, Object.keys(socketOptionNames))
-  const rest = restProxy({ ...proxy, ...shared })
-  const webSockets = socketProxy({ ...sockets, ...shared })
+  const rest = restProxy({ ...proxy, ...shared }, observer)
+  const webSockets = socketProxy({ ...sockets, ...shared }, observer)
   return {
     rest: rest.serve,
     upgrade: webSockets.upgrade,
@@ -146,15 +169,20 @@ const socketOptionNames: Record<keyof SocketOptions, true> = {
  * Makes the public object of a proxy server: what concerns the path of requests and the HTTP server.
  *
  * @param mounts One for each base path.
- * @param warn Called for a proxy that is mounted or attached wrongly.
+ * @param events Raises a warning for a proxy that is mounted or attached wrongly.
  */
 export function mountedProxy(
   mounts: readonly Mount[],
   proxy: ProxyServer,
-  warn: (error: QlikOAuthError) => void = () => {},
-): QlikProxy {
+  events: QlikEventEmitter,
+): Omit<QlikProxy, 'on' | 'off'> {
   const servers = new Map<Server, () => void>()
   let closed: Promise<void> | undefined
+  const checkKeepAlive = keepAliveCheck(
+    () => servers.keys(),
+    (message, request) => events.emit('warning', { code: 'ERR_CONFIGURATION', message }, request),
+  )
+  const warn = ({ code, message }: QlikOAuthError): void => events.emit('warning', { code, message })
   const isBelow = (request: IncomingMessage): boolean => {
     const target = requestTarget(request)
     for (const mount of mounts) if (mount.below(target) !== undefined) return true
@@ -164,6 +192,7 @@ export function mountedProxy(
   let servesRest = false
   let isAttached = false
   function rest(request: IncomingMessage, response: ServerResponse): void {
+    checkKeepAlive(request, response)
     const misplaced = misplacedHandshake(request, isAttached)
     if (misplaced === undefined) {
       proxy.rest(request, response)

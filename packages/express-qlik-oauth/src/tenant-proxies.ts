@@ -4,8 +4,9 @@ import { ignoreErrors, refuseUpgrade } from './http/http-server.ts'
 import type { Authenticate } from './http/principal.ts'
 import { traceIdOf } from './http/request-context.ts'
 import type { AuthSettings, QlikAuthOptions } from './login/auth-options.ts'
-import type { Emit } from './login/events.ts'
+import type { QlikEventEmitter } from './login/event-emitter.ts'
 import { forTenant, type TenantConfiguration, type TenantRegistry } from './login/tenant-registry.ts'
+import { proxyObserver } from './proxy-observer.ts'
 import { type ProxyServer, proxyServer } from './qlik-proxy.ts'
 
 export interface TenantProxiesContext {
@@ -13,7 +14,7 @@ export interface TenantProxiesContext {
   readonly settings: AuthSettings
   readonly options: Pick<QlikAuthOptions, 'proxy' | 'sockets'>
   readonly authenticate: Authenticate
-  readonly emit: Emit
+  readonly events: QlikEventEmitter
 }
 
 /**
@@ -25,16 +26,19 @@ export interface TenantProxiesContext {
  * @throws ERR_CONFIGURATION
  */
 export function tenantProxies(context: TenantProxiesContext): ProxyServer {
-  const { tenants, settings, options, authenticate, emit } = context
+  const { tenants, settings, options, authenticate, events } = context
   const { mount } = settings
   const proxyOf = ({ client: { tenant }, location, proxy, sockets }: TenantConfiguration): ProxyServer =>
-    proxyServer({
-      authenticate,
-      publicUrl: location.href,
-      mount,
-      proxy: { onEvent: event => emit('proxy', { ...event, tenant }), ...proxy },
-      sockets: { onEvent: event => emit('socket', { ...event, tenant }), ...sockets },
-    })
+    proxyServer(
+      {
+        authenticate,
+        publicUrl: location.href,
+        mount,
+        ...(proxy === undefined ? {} : { proxy }),
+        ...(sockets === undefined ? {} : { sockets }),
+      },
+      proxyObserver(events, tenant),
+    )
 
   const [first, ...others] = tenants.all
   if (first !== undefined && others.length === 0) return proxyOf(first)
@@ -49,18 +53,20 @@ export function tenantProxies(context: TenantProxiesContext): ProxyServer {
     ),
   )
   // A request without a login gets 401, whatever the path rules and limits of the tenants are.
-  const unauthenticated = proxyServer({
-    authenticate: async () => undefined,
-    publicUrl,
-    mount,
-    proxy: {
-      onEvent: event => emit('proxy', event),
-      ...proxy,
-      allow: ['/**'],
-      limits: { urlBytes: Number.MAX_SAFE_INTEGER, bodyBytes: Number.MAX_SAFE_INTEGER },
+  const unauthenticated = proxyServer(
+    {
+      authenticate: async () => undefined,
+      publicUrl,
+      mount,
+      proxy: {
+        ...proxy,
+        allow: ['/**'],
+        limits: { urlBytes: Number.MAX_SAFE_INTEGER, bodyBytes: Number.MAX_SAFE_INTEGER },
+      },
+      sockets,
     },
-    sockets: { onEvent: event => emit('socket', event), ...sockets },
-  })
+    proxyObserver(events),
+  )
 
   /** The proxy of the tenant that the request names; `'login'` when its login decides. */
   function named(request: IncomingMessage): ProxyServer | 'login' | undefined {

@@ -72,6 +72,8 @@ export function sendError(response: ServerResponse, error: unknown, traceId = tr
   if (isHttp1) response.statusMessage = STATUS_CODES[status] ?? ''
   removeRepresentationHeaders(response)
   for (const [name, value] of Object.entries(headers)) response.setHeader(name, value)
+  // RFC 9110, section 15.5.22.
+  if (isHttp1 && status === 426) response.setHeader('upgrade', 'websocket').setHeader('connection', 'close, Upgrade')
   if (!isHttp1) {
     response.writeHead(status).end(body)
     // A stream whose request is not read never closes, and its session neither.

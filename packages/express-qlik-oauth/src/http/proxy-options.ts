@@ -1,5 +1,5 @@
 import type { IncomingMessage } from 'node:http'
-import type { TrustProxy } from './client-address.ts'
+import { clientAddress, type TrustProxy } from './client-address.ts'
 import { limitNetwork } from './limit-network.ts'
 import { type Mount, mountAt } from './mount.ts'
 import { invalidOption, mountPath } from './option-checks.ts'
@@ -22,6 +22,8 @@ export interface ProxySettings<Event> {
   readonly authenticate: Authenticate
   readonly publicOrigin: string
   readonly mount: Mount
+  /** Address of the client, for events. */
+  readonly clientAddress: (request: IncomingMessage) => string | undefined
   /** What the limits of a principal without an id are counted by. */
   readonly limitNetwork: (request: IncomingMessage) => string
   readonly onEvent: ((event: Event) => void) | undefined
@@ -42,6 +44,7 @@ export function proxySettings<Event>(options: ProxyOptions<Event>): ProxySetting
     authenticate,
     publicOrigin: location.origin,
     mount: mountAt(location, mountPath(options.mount === undefined ? '/qlik' : options.mount)),
+    clientAddress: clientAddress(options.trustProxy),
     limitNetwork: limitNetwork(options.trustProxy),
     onEvent,
   }

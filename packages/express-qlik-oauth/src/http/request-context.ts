@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import type { IncomingMessage } from 'node:http'
 import { isObject } from 'qlik-oauth/internal'
+import { traceIdOfParent } from './trace-context.ts'
 
 /** The request that caused an event; an event that no request caused, such as an idle end, has none of these. */
 export interface RequestContext {
@@ -49,10 +50,4 @@ const traceIds = new WeakMap<IncomingMessage, string>()
 /** A trace id of 16 random bytes. */
 export function newTraceId(): string {
   return randomBytes(16).toString('hex')
-}
-
-function traceIdOfParent(traceparent: unknown): string | undefined {
-  if (typeof traceparent !== 'string') return undefined
-  const [, version, traceId] = /^([\da-f]{2})-([\da-f]{32})-[\da-f]{16}-[\da-f]{2}(?:-|$)/.exec(traceparent) ?? []
-  return version === 'ff' || traceId === '0'.repeat(32) ? undefined : traceId
 }

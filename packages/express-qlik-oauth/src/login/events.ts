@@ -1,6 +1,7 @@
 import type { LoginEvents } from 'qlik-oauth/internal'
 import { invalidOption, rejectUnknownNames } from '../http/option-checks.ts'
 import type { RequestContext } from '../http/request-context.ts'
+import type { ProxiedEvent } from '../proxy/proxied-event.ts'
 import type { RestProxyEvent } from '../proxy/rest-proxy-options.ts'
 import type { SocketEvent } from '../socket/socket-proxy-options.ts'
 
@@ -18,6 +19,8 @@ export interface Events extends LoginEvents {
    * no tenant.
    */
   proxy: RestProxyEvent & { readonly tenant?: string }
+  /** A request to the REST proxy has ended, however it ended; `tenant` as above. */
+  proxied: ProxiedEvent & { readonly tenant?: string }
   /** A WebSocket was opened, closed or refused; `tenant` as above. */
   socket: SocketEvent & { readonly tenant?: string }
   /** The configuration contradicts the requests that arrive. Raised once per message. */
@@ -26,8 +29,11 @@ export interface Events extends LoginEvents {
 
 export type QlikEventName = keyof QlikEvents
 
+/** The events of `qlikProxy`. */
+export type ProxyEventName = 'proxy' | 'proxied' | 'socket' | 'warning'
+
 /** Every event; a record, so that the compiler reports a name that is missing. */
-const eventNames: Record<QlikEventName, true> = {
+export const eventNames: Record<QlikEventName, true> = {
   login: true,
   loginEnded: true,
   loginMoved: true,
@@ -37,13 +43,20 @@ const eventNames: Record<QlikEventName, true> = {
   saveFailed: true,
   denied: true,
   proxy: true,
+  proxied: true,
   socket: true,
   warning: true,
 }
 
-/** @throws ERR_CONFIGURATION for an event that is never raised, and for a listener that is no function. */
-export function checkListener(name: unknown, listener: unknown): void {
-  rejectUnknownNames('qlikAuth', 'event', [name], Object.keys(eventNames))
+export const proxyEventNames: Record<ProxyEventName, true> = { proxy: true, proxied: true, socket: true, warning: true }
+
+/**
+ * @param owner Function that made the emitter.
+ * @param names Names of its events.
+ * @throws ERR_CONFIGURATION for an event that is never raised, and for a listener that is no function.
+ */
+export function checkListener(owner: string, names: readonly string[], name: unknown, listener: unknown): void {
+  rejectUnknownNames(owner, 'event', [name], names)
   if (typeof listener !== 'function') throw invalidOption(`The listener of ${String(name)}`, 'a function', listener)
 }
 

@@ -183,6 +183,8 @@ export class Exchange implements AttemptListener, Ticking, QueuedRequest {
 
   data(chunk: Buffer): boolean {
     if (this.#isSuperseded()) return false
+    const { measurement } = this.#proxied
+    if (measurement !== undefined) measurement.responseBytes += chunk.length
     this.#lastDataAt = this.#running.now
     return this.#response?.data(chunk) !== false
   }

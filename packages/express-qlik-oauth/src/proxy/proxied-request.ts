@@ -1,4 +1,5 @@
 import type { Principal } from '../http/principal.ts'
+import type { RequestMeasurement } from './proxied-event.ts'
 import type { ForwardedRequest } from './response/response-headers.ts'
 import type { RestProxySettings } from './rest-proxy-options.ts'
 import type { TenantPool } from './tenant-pool.ts'
@@ -13,4 +14,6 @@ export interface ProxiedRequest extends ForwardedRequest {
   readonly limitKey: string
   readonly pool: TenantPool
   readonly settings: RestProxySettings
+  /** Counts bytes; missing when the request is not observed. */
+  readonly measurement: RequestMeasurement | undefined
 }

@@ -24,6 +24,20 @@ export function refuseServiceWorker({ headers }: IncomingMessage): void {
 }
 
 /**
+ * A balancer that does not forward `Upgrade` turns the opening handshake of a WebSocket into a plain request.
+ *
+ * @param isOpen Whether the path of the socket is open for REST.
+ * @throws ERR_UPGRADE_REQUIRED
+ */
+export function refuseLostUpgrade({ method, headers }: IncomingMessage, isOpen: boolean): void {
+  if (method !== 'GET' || (isOpen && headers['sec-websocket-key'] === undefined)) return
+  throw httpError(
+    'ERR_UPGRADE_REQUIRED',
+    'WebSockets are served at this path, and the request arrived without Upgrade: the balancer in front of the application must forward it.',
+  )
+}
+
+/**
  * @returns Whether the request has a body, which has not been read yet.
  * @throws ERR_REQUEST_INVALID, ERR_BODY_TOO_LARGE, ERR_BODY_CONSUMED
  */

@@ -1,4 +1,5 @@
 import type { IncomingMessage } from 'node:http'
+import { isTraceState, traceIdOfParent } from '../http/trace-context.ts'
 
 /** Headers of the client's request that are forwarded. Cookies, credentials, addresses and all others are stripped. */
 export const forwardedRequestHeaders: readonly string[] = [
@@ -60,13 +61,20 @@ export function requestHeaders(request: IncomingMessage, accessToken: string, ha
     if (typeof value !== 'string' || (dropped?.has(name) === true && name !== 'content-length')) continue
     if (name === 'accept-encoding') list.push(name, rewritable(value))
     else if (name === 'if-match') list.push(name, value.replace(weakTag, '$1'))
-    else if (name !== 'content-length' || hasBody) list.push(name, value)
+    else if (name === 'traceparent' || name === 'tracestate') {
+      if (isTrace(name, value, headers.traceparent)) list.push(name, value)
+    } else if (name !== 'content-length' || hasBody) list.push(name, value)
   }
   list.push('authorization', `Bearer ${accessToken}`)
   return list
 }
 
 const allowed: ReadonlySet<string> = new Set(forwardedRequestHeaders)
+
+/** An invalid `traceparent` starts a new trace, for which an old `tracestate` means nothing. */
+function isTrace(name: string, value: string, traceparent: string | string[] | undefined): boolean {
+  return traceIdOfParent(traceparent) !== undefined && (name === 'traceparent' || isTraceState(value))
+}
 
 function namedIn(connection: string | undefined): ReadonlySet<string> | undefined {
   if (connection === undefined || connection === 'keep-alive' || connection === 'close') return undefined

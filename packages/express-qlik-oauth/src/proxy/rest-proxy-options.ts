@@ -69,7 +69,7 @@ export interface RestProxyOptions {
   }
   /** Requests to one tenant at the same time. Event streams may have as many connections beside them. @default 256 */
   readonly connections?: number
-  /** Called for every request that was refused or failed. An event holds no secret. */
+  /** Called for every request that was refused or failed, as the event `proxy` is raised. An event holds no secret. */
   readonly onEvent?: (event: RestProxyEvent) => void
 }
 

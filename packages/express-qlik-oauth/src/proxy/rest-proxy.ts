@@ -8,8 +8,9 @@ import { requestTarget } from '../http/request-target.ts'
 import { hasClosed } from '../http/response-end.ts'
 import { requireSameOrigin } from '../http/same-origin.ts'
 import { Exchange } from './exchange.ts'
+import { RequestMeasurement, type RestProxyObserver } from './proxied-event.ts'
 import type { ProxiedRequest } from './proxied-request.ts'
-import { checkBody, refuseMethodOverride, refuseServiceWorker } from './request-checks.ts'
+import { checkBody, refuseLostUpgrade, refuseMethodOverride, refuseServiceWorker } from './request-checks.ts'
 import { type RestProxyEvent, type RestProxyOptions, restProxySettings } from './rest-proxy-options.ts'
 import { RunningExchanges } from './running-exchanges.ts'
 import { tenantPools } from './tenant-pool.ts'
@@ -36,7 +37,7 @@ export interface RestProxy {
  *
  * @throws ERR_CONFIGURATION
  */
-export function restProxy(options: RestProxyOptions): RestProxy {
+export function restProxy(options: RestProxyOptions, observer?: RestProxyObserver): RestProxy {
   const settings = restProxySettings(options)
   const { mount, rules } = settings
   const tenants = tenantPools(settings, rules.isOpen)
@@ -85,14 +86,17 @@ export function restProxy(options: RestProxyOptions): RestProxy {
     if (hasClosed(response)) return
     if (state !== 'open') response.shouldKeepAlive = false
     served += 1
+    const measurement = observer?.watchesEnds() === true ? new RequestMeasurement() : undefined
     let proxied: ProxiedRequest | undefined
     try {
-      proxied = await accept(request, response, target, authenticate)
+      proxied = await accept(request, response, target, authenticate, measurement)
       // Middleware in front, such as a time limit, may have responded.
       if (!hasClosed(response) && !response.headersSent) await Exchange.run(proxied, running)
     } catch (error) {
+      if (measurement !== undefined) measurement.code = describeError(error).code
       if (proxied !== undefined || !response.headersSent) fail(request, response, error)
     } finally {
+      if (observer !== undefined) measurement?.reportTo(observer, request, response)
       served -= 1
       if (served === 0) idle()
     }
@@ -104,6 +108,7 @@ export function restProxy(options: RestProxyOptions): RestProxy {
     response: ServerResponse,
     target: string,
     authenticate: Authenticate,
+    measurement: RequestMeasurement | undefined,
   ): Promise<ProxiedRequest> {
     refuseWhenClosed()
     if (target.length > settings.urlBytes)
@@ -113,6 +118,7 @@ export function restProxy(options: RestProxyOptions): RestProxy {
     const query = target.indexOf('?')
     const path = query === -1 ? target : target.slice(0, query)
     const { method = 'GET' } = request
+    if (path.startsWith(socketPath)) refuseLostUpgrade(request, rules.isOpen(path))
     rules.check(path, method)
     refuseMethodOverride(request)
     refuseServiceWorker(request)
@@ -121,11 +127,15 @@ export function restProxy(options: RestProxyOptions): RestProxy {
 
     const principal = await authenticate(request)
     if (principal === undefined) throw new QlikOAuthError('ERR_LOGIN_REQUIRED', 'Not authenticated')
+    if (measurement !== undefined) {
+      measurement.login = principal.id
+      measurement.user = principal.user
+    }
     // It may have taken longer than the grace.
     refuseWhenClosed()
     const limitKey = principal.user ?? principal.id ?? settings.limitNetwork(request)
     const pool = tenants.to(principal.tokens)
-    return { request, response, method, target, path, hasBody, principal, limitKey, pool, settings }
+    return { request, response, method, target, path, hasBody, principal, limitKey, pool, settings, measurement }
   }
 
   function refuseWhenClosed(): void {
@@ -147,7 +157,7 @@ export function restProxy(options: RestProxyOptions): RestProxy {
     const traceId = traceIdOf(request)
     if (state !== 'open') response.shouldKeepAlive = false
     sendError(response, error, traceId)
-    if (settings.onEvent === undefined) return
+    if (settings.onEvent === undefined && observer === undefined) return
     const { code, status, message } = describeError(error)
     const [path = ''] = requestTarget(request).split('?', 1)
     const event: RestProxyEvent = {
@@ -160,7 +170,9 @@ export function restProxy(options: RestProxyOptions): RestProxy {
       message,
     }
     callApplication(() => settings.onEvent?.(event))
+    observer?.failed(event, request)
   }
 }
 
+const socketPath = '/app/'
 const notVisibleAscii = /[^\x21-\x7e]|#/

@@ -40,8 +40,8 @@ export class TenantAttempt implements Dispatcher.DispatchHandler {
 
   /** @param headersMs Time for the head of the response. */
   start(headersMs = this.#proxied.settings.headersMs): void {
-    const { request, method, target, hasBody, pool, settings } = this.#proxied
-    if (hasBody) this.#body = upload(request, settings.clientMs, settings.bodyBytes)
+    const { request, method, target, hasBody, pool, settings, measurement } = this.#proxied
+    if (hasBody) this.#body = upload(request, settings.clientMs, settings.bodyBytes, measurement)
     const headers = requestHeaders(request, this.accessToken, hasBody)
     this.#sent = new PooledRequest(method, target, headers, this.#body ?? null, headersMs)
     pool.dispatcher.dispatch(this.#sent, this)

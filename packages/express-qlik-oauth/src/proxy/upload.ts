@@ -11,9 +11,15 @@ import { httpError } from '../http/error-response.ts'
  *
  * @param idleMs Longest wait for the client while the tenant is ready to read.
  * @param maxBytes Longest body.
+ * @param measurement Gets the number of bytes that were read.
  * @throws ERR_BODY_TOO_LARGE, ERR_BODY_TIMEOUT, as errors of the stream.
  */
-export function upload(request: IncomingMessage, idleMs: number, maxBytes: number): Readable {
+export function upload(
+  request: IncomingMessage,
+  idleMs: number,
+  maxBytes: number,
+  measurement?: { requestBytes: number },
+): Readable {
   let bytes = 0
   let timer: NodeJS.Timeout | undefined
 
@@ -33,6 +39,7 @@ export function upload(request: IncomingMessage, idleMs: number, maxBytes: numbe
 
   function take(chunk: Buffer): void {
     bytes += chunk.length
+    if (measurement !== undefined) measurement.requestBytes = bytes
     if (bytes > maxBytes) {
       body.destroy(bodyTooLarge(maxBytes))
     } else if (body.push(chunk)) {

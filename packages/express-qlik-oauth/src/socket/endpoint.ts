@@ -46,6 +46,7 @@ export class Endpoint implements FrameSink {
   #disconnected = false
   #isClosed = false
   #pongExpected = false
+  #receivedBytes = 0
 
   /** @param stallMs How long writes to the peer may stall. */
   constructor(socket: Duplex, role: Role, limits: FrameLimits, stallMs: number, listener: EndpointListener) {
@@ -70,11 +71,17 @@ export class Endpoint implements FrameSink {
     return this.#reader.midFrame
   }
 
+  /** What this peer has sent. */
+  get sent(): { readonly messages: number; readonly bytes: number } {
+    return { messages: this.#reader.messages, bytes: this.#receivedBytes }
+  }
+
   get isClosed(): boolean {
     return this.#isClosed
   }
 
   receive(chunk: Buffer): void {
+    this.#receivedBytes += chunk.length
     this.#listener.received(this.#role)
     this.#reader.read(chunk, this)
     const to = this.#other

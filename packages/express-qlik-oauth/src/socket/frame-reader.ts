@@ -48,6 +48,8 @@ export class FrameReader {
   /** Payload bytes of the current fragmented message; -1 between messages. */
   #messageBytes = -1
   #finished = false
+  /** Data messages whose last frame has begun. */
+  messages = 0
 
   constructor(masked: boolean, limits: FrameLimits) {
     this.#masked = masked
@@ -92,7 +94,9 @@ export class FrameReader {
       const opcode = (bytes[at] ?? 0) & 0x0f
       const length = payloadLength(bytes, at)
       if (opcode < opcodes.close) {
-        this.#messageBytes = isFinal(bytes, at) ? -1 : Math.max(this.#messageBytes, 0) + length
+        const isLast = isFinal(bytes, at)
+        if (isLast) this.messages += 1
+        this.#messageBytes = isLast ? -1 : Math.max(this.#messageBytes, 0) + length
         this.#payloadLeft = length
         at += headerBytes
         hasData = true

@@ -4,10 +4,11 @@ import type { ConnectionLimiter } from '../http/connection-limiter.ts'
 import { httpError } from '../http/error-response.ts'
 import type { Principal } from '../http/principal.ts'
 import { engineTerminating, goingAway, loginEnded, normalClosure } from './close-codes.ts'
-import type { Tunnel, TunnelEnd, TunnelListener } from './tunnel.ts'
+import type { SocketIdentity } from './socket-proxy-options.ts'
+import type { SocketTraffic, Tunnel, TunnelEnd, TunnelListener } from './tunnel.ts'
 
 /** Called once, after the tunnel of a socket has closed. */
-export type ProxiedSocketClosed = (socket: ProxiedSocket, end: TunnelEnd) => void
+export type ProxiedSocketClosed = (socket: ProxiedSocket, end: TunnelEnd, traffic: SocketTraffic) => void
 
 /**
  * One socket from its upgrade to its end, tied to its principal. Keeps nothing of the upgrade request after the
@@ -22,7 +23,8 @@ export class ProxiedSocket implements TunnelListener {
   #principal: Principal | undefined
   #acquired: string | undefined
   #stopListening: (() => void) | undefined
-  appId = ''
+  #openedAt = 0
+  identity: SocketIdentity | undefined
 
   constructor(limiter: ConnectionLimiter, onClosed: ProxiedSocketClosed) {
     this.#limiter = limiter
@@ -32,6 +34,10 @@ export class ProxiedSocket implements TunnelListener {
   /** Aborts when the handshake must not continue; the reason is the error for the browser. */
   get handshake(): AbortSignal {
     return this.#handshake?.signal ?? AbortSignal.abort()
+  }
+
+  get durationMs(): number {
+    return performance.now() - this.#openedAt
   }
 
   get tunnel(): Tunnel | undefined {
@@ -64,6 +70,7 @@ export class ProxiedSocket implements TunnelListener {
   opened(tunnel: Tunnel): void {
     this.#tunnel = tunnel
     this.#handshake = undefined
+    this.#openedAt = performance.now()
   }
 
   abortHandshake(reason: unknown): void {
@@ -80,9 +87,9 @@ export class ProxiedSocket implements TunnelListener {
     callApplication(() => this.#principal?.active?.())
   }
 
-  closed(end: TunnelEnd): void {
+  closed(end: TunnelEnd, traffic: SocketTraffic): void {
     this.release()
-    this.#onClosed(this, end)
+    this.#onClosed(this, end, traffic)
   }
 
   /** Undoes `bind`. */

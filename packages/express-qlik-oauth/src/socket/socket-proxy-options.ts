@@ -1,8 +1,9 @@
+import type { IncomingMessage } from 'node:http'
 import type { TrustProxy } from '../http/client-address.ts'
 import { rejectUnknownOptions, timerSeconds, wholeNumber } from '../http/option-checks.ts'
 import type { Authenticate } from '../http/principal.ts'
 import { type ProxySettings, proxySettings, type SharedProxyOption } from '../http/proxy-options.ts'
-import type { TunnelEnd } from './tunnel.ts'
+import type { SocketTraffic, TunnelEnd } from './tunnel.ts'
 
 export interface SocketProxyOptions {
   /** Returns the principal of an upgrade request. */
@@ -40,7 +41,7 @@ export interface SocketProxyOptions {
    * @default false
    */
   readonly trustProxy?: TrustProxy
-  /** Called for every socket that opens, closes or is refused. */
+  /** Called for every socket that opens, closes or is refused, as the event `socket` is raised. */
   readonly onEvent?: (event: SocketEvent) => void
 }
 
@@ -49,9 +50,30 @@ export type SocketOptions = Omit<Partial<SocketProxyOptions>, SharedProxyOption>
 
 /** What happened to a socket. Contains no secret. */
 export type SocketEvent =
-  | { readonly type: 'opened'; readonly appId: string }
-  | ({ readonly type: 'closed'; readonly appId: string } & TunnelEnd)
+  | ({ readonly type: 'opened' } & SocketIdentity)
+  | ({ readonly type: 'closed'; readonly durationMs: number } & SocketIdentity & TunnelEnd & SocketTraffic)
   | SocketRefused
+
+/** What a socket is known by, from its upgrade to its end. */
+export interface SocketIdentity {
+  readonly appId: string
+  /** `id` of the principal. */
+  readonly login?: string
+  /** `user` of the principal. */
+  readonly user?: string
+  /** Address of the client, as `trustProxy` determines it. */
+  readonly address?: string
+  /** Trace id of the upgrade request. */
+  readonly traceId: string
+}
+
+/** Receives what happens to sockets, apart from the option `onEvent`. */
+export interface SocketObserver {
+  /** @param request The upgrade request; missing when the socket closes. */
+  socket(event: SocketEvent, request?: IncomingMessage): void
+  /** The configuration contradicts the sockets that open. */
+  warn(message: string): void
+}
 
 /** An upgrade that got an error response. */
 export interface SocketRefused {

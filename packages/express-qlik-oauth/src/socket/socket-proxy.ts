@@ -1,13 +1,13 @@
 import type { IncomingMessage } from 'node:http'
 import { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
-import { QlikOAuthError } from 'qlik-oauth'
+import { QlikOAuthError, type TokenSource } from 'qlik-oauth'
 import { unlessAborted, withAccessToken } from 'qlik-oauth/internal'
 import { callApplication } from '../http/call-application.ts'
 import { connectionLimiter } from '../http/connection-limiter.ts'
 import { describeError, httpError } from '../http/error-response.ts'
 import { refuseUpgrade } from '../http/http-server.ts'
-import type { Authenticate } from '../http/principal.ts'
+import type { Authenticate, Principal } from '../http/principal.ts'
 import { traceIdOf } from '../http/request-context.ts'
 import { requestTarget } from '../http/request-target.ts'
 import { requireOrigin } from '../http/same-origin.ts'
@@ -16,13 +16,15 @@ import { watchPendingClient } from './pending-client.ts'
 import { ProxiedSocket } from './proxied-socket.ts'
 import {
   type SocketEvent,
+  type SocketIdentity,
+  type SocketObserver,
   type SocketProxyOptions,
   type SocketRefused,
   socketProxySettings,
 } from './socket-proxy-options.ts'
 import { socketTarget } from './socket-target.ts'
 import { socketAgent, type TenantSocket } from './tenant-socket.ts'
-import { Tunnel, type TunnelEnd } from './tunnel.ts'
+import { type SocketTraffic, Tunnel, type TunnelEnd } from './tunnel.ts'
 import { acceptUpgrade, checkUpgrade } from './upgrade.ts'
 import { upgradeRate } from './upgrade-rate.ts'
 
@@ -48,7 +50,7 @@ export interface SocketProxy {
  *
  * @throws ERR_CONFIGURATION
  */
-export function socketProxy(options: SocketProxyOptions): SocketProxy {
+export function socketProxy(options: SocketProxyOptions, observer?: SocketObserver): SocketProxy {
   const settings = socketProxySettings(options)
   const { mount, heartbeatMs, maxMessageBytes } = settings
   const limiter = connectionLimiter(settings.maxSocketsPerLogin)
@@ -58,6 +60,8 @@ export function socketProxy(options: SocketProxyOptions): SocketProxy {
   const heartbeats = heartbeat(heartbeatMs)
   const sockets = new Set<ProxiedSocket>()
   let isClosing = false
+  /** Of the first principal without `onEnd`. */
+  let sharedTokens: TokenSource | undefined
   let onEmpty = (): void => {}
 
   async function handleUpgrade(
@@ -73,7 +77,7 @@ export function socketProxy(options: SocketProxyOptions): SocketProxy {
     const timer = setTimeout(() => proxied.abortHandshake(timeout), settings.handshakeTimeoutMs)
     try {
       const tenantSocket = await openInTime(request, proxied, authenticate)
-      openTunnel(proxied, browser, client.release(), tenantSocket)
+      openTunnel(request, proxied, browser, client.release(), tenantSocket)
     } catch (error) {
       client.release()
       proxied.release()
@@ -82,7 +86,7 @@ export function socketProxy(options: SocketProxyOptions): SocketProxy {
         browser.destroy()
       } else {
         const traceId = traceIdOf(request)
-        emit(refused(request, error, traceId))
+        emit(refused(request, error, traceId), request)
         refuseUpgrade(browser, error, traceId)
       }
     } finally {
@@ -125,11 +129,12 @@ export function socketProxy(options: SocketProxyOptions): SocketProxy {
     if (principal === undefined) throw new QlikOAuthError('ERR_LOGIN_REQUIRED', 'Not authenticated')
     requireOrigin(request, settings.publicOrigin)
     signal.throwIfAborted()
-    proxied.appId = target.appId
+    proxied.identity = identityOf(target.appId, principal, settings.clientAddress(request), traceIdOf(request))
     const login = principal.id ?? settings.limitNetwork(request)
     const retryAfterSeconds = upgrades.count(login)
     if (retryAfterSeconds !== undefined)
       throw httpError('ERR_TOO_MANY_LOGIN_UPGRADES', 'Too many sockets were opened.', { retryAfterSeconds })
+    if (principal.onEnd === undefined) watchMissingEnd(principal)
     proxied.bind(principal, login)
     signal.throwIfAborted()
 
@@ -147,7 +152,13 @@ export function socketProxy(options: SocketProxyOptions): SocketProxy {
     return response
   }
 
-  function openTunnel(proxied: ProxiedSocket, browser: Duplex, early: Buffer, tenantSocket: TenantSocket): void {
+  function openTunnel(
+    request: IncomingMessage,
+    proxied: ProxiedSocket,
+    browser: Duplex,
+    early: Buffer,
+    tenantSocket: TenantSocket,
+  ): void {
     const { socket: tenant, head, headers } = tenantSocket
     acceptUpgrade(browser, headers, proxied.setCookie())
     for (const socket of [browser, tenant]) prepareForFrames(socket, heartbeatMs)
@@ -161,14 +172,24 @@ export function socketProxy(options: SocketProxyOptions): SocketProxy {
     })
     proxied.opened(tunnel)
     heartbeats.add(tunnel)
-    emit({ type: 'opened', appId: proxied.appId })
+    if (proxied.identity !== undefined) emit({ type: 'opened', ...proxied.identity }, request)
     tunnel.start({ browser: early, tenant: head })
   }
 
-  function closed(proxied: ProxiedSocket, end: TunnelEnd): void {
+  function closed(proxied: ProxiedSocket, end: TunnelEnd, traffic: SocketTraffic): void {
     if (proxied.tunnel !== undefined) heartbeats.remove(proxied.tunnel)
     remove(proxied)
-    emit({ type: 'closed', appId: proxied.appId, ...end })
+    const { identity, durationMs } = proxied
+    if (identity !== undefined) emit({ type: 'closed', ...identity, ...end, durationMs, ...traffic })
+  }
+
+  /** A machine or a visitor has no login that could end; a user has. */
+  function watchMissingEnd({ id, user, tokens }: Principal): void {
+    sharedTokens ??= tokens
+    if (id === undefined && user === undefined && tokens === sharedTokens) return
+    observer?.warn(
+      'The principals that authenticate returns have no onEnd: their sockets stay open after the login has ended. Add onEnd, or use fromMiddleware.',
+    )
   }
 
   function remove(proxied: ProxiedSocket): void {
@@ -176,8 +197,9 @@ export function socketProxy(options: SocketProxyOptions): SocketProxy {
     if (sockets.size === 0) onEmpty()
   }
 
-  function emit(event: SocketEvent): void {
+  function emit(event: SocketEvent, request?: IncomingMessage): void {
     callApplication(() => settings.onEvent?.(event))
+    observer?.socket(event, request)
   }
 
   return {
@@ -196,6 +218,21 @@ export function socketProxy(options: SocketProxyOptions): SocketProxy {
         }
       })
     },
+  }
+}
+
+function identityOf(
+  appId: string,
+  { id, user }: Principal,
+  address: string | undefined,
+  traceId: string,
+): SocketIdentity {
+  return {
+    appId,
+    ...(id === undefined ? {} : { login: id }),
+    ...(user === undefined ? {} : { user }),
+    ...(address === undefined ? {} : { address }),
+    traceId,
   }
 }
 

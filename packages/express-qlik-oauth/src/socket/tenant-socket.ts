@@ -8,6 +8,7 @@ import { clientHostOf, retryAfterSeconds, tenantHost } from 'qlik-oauth/internal
 import type { buildConnector } from 'undici'
 import { httpError } from '../http/error-response.ts'
 import { ignoreErrors } from '../http/http-server.ts'
+import { isTraceState, traceIdOfParent } from '../http/trace-context.ts'
 
 /** A WebSocket connection to the tenant after its opening handshake. */
 export interface TenantSocket {
@@ -93,10 +94,16 @@ function tenantHeaders({ headers, accessToken }: TenantSocketRequest): Record<st
   )
   return {
     ...Object.fromEntries(forwarded),
+    ...traceHeaders(headers),
     connection: 'Upgrade',
     upgrade: 'websocket',
     authorization: `Bearer ${accessToken}`,
   }
+}
+
+function traceHeaders({ traceparent, tracestate }: IncomingHttpHeaders): Record<string, string> {
+  if (typeof traceparent !== 'string' || traceIdOfParent(traceparent) === undefined) return {}
+  return typeof tracestate === 'string' && isTraceState(tracestate) ? { traceparent, tracestate } : { traceparent }
 }
 
 const forwardedHeaders = [

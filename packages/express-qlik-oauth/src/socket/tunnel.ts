@@ -22,13 +22,21 @@ export interface TunnelListener {
   /** The browser sent data. */
   active(): void
   /** Both connections are closed. Called once. */
-  closed(end: TunnelEnd): void
+  closed(end: TunnelEnd, traffic: SocketTraffic): void
 }
 
 /** The first close code of a tunnel and its sender: 1005 is a close frame without a code, 1006 no close frame. */
 export interface TunnelEnd {
   readonly by: Role | 'proxy'
   readonly code: number
+}
+
+/** What each peer has sent: data messages, and bytes with the framing. */
+export interface SocketTraffic {
+  readonly browserMessages: number
+  readonly browserBytes: number
+  readonly tenantMessages: number
+  readonly tenantBytes: number
 }
 
 /**
@@ -129,7 +137,13 @@ export class Tunnel implements HeartbeatMember, EndpointListener {
   closed(): void {
     if (!this.#isClosed) return
     clearTimeout(this.#destroyTimer)
-    this.#listener.closed(this.#end ?? { by: 'proxy', code: 1006 })
+    const [browser, tenant] = [this.#browser.sent, this.#tenant.sent]
+    this.#listener.closed(this.#end ?? { by: 'proxy', code: 1006 }, {
+      browserMessages: browser.messages,
+      browserBytes: browser.bytes,
+      tenantMessages: tenant.messages,
+      tenantBytes: tenant.bytes,
+    })
   }
 
   get #isClosed(): boolean {

@@ -12,5 +12,6 @@ export const eventNames = Object.keys({
   denied: true,
   warning: true,
   proxy: true,
+  proxied: true,
   socket: true,
 } satisfies Record<QlikEventName, true>) as QlikEventName[]

@@ -237,6 +237,12 @@ export const errorCatalogue = {
     title: 'Unsupported WebSocket version',
     advice: 'Use a client that speaks WebSocket version 13.',
   },
+  ERR_UPGRADE_REQUIRED: {
+    status: 426,
+    title: 'WebSocket upgrade required',
+    advice:
+      'The balancer removed `Upgrade`. For nginx: `proxy_http_version 1.1`, and `proxy_set_header` for `Upgrade` and `Connection`.',
+  },
   ERR_TOO_MANY_SOCKETS: {
     status: 503,
     title: 'Too many open sockets',
