@@ -245,3 +245,24 @@ describe('the idle end', () => {
     release()
   })
 })
+
+describe('the end of a login by a process that does not have its client', () => {
+  it('is reported there, and its tokens are revoked by a process that has the client', async () => {
+    const store = redisLoginStore(redis, { keys, commandTimeoutMs: 10_000 })
+    closing.push(() => store.close())
+    const events: string[] = []
+    const start = (name: string, clientOf: LoginsOptions['clientOf']) => {
+      const emit = (event: string) => events.push(`${name} ${event}`)
+      const logins = createLogins({ store, clientOf, emit, sweepIntervalMs: 50, endingLeaseMs: 200 })
+      closing.push(() => logins.close())
+      return logins
+    }
+    const own = start('own', () => web)
+    const other = start('other', () => undefined)
+    await logIn(own, 'shared')
+    expect(await other.end('shared', 'session_destroyed')).toBe(true)
+    await until(async () => (await redis.keys('*')).length === 0)
+    expect(events).toEqual(['own login', 'other loginEnded'])
+    expect(revocations('shared')).toBe(1)
+  })
+})
