@@ -61,6 +61,23 @@ describe('logout', () => {
     expect([response.status, response.headers.get('location')]).toEqual([303, '/goodbye?from=qlik'])
   })
 
+  it('of a form leads through the logout page of the tenant, so that the next login asks who logs in', async () => {
+    const { tab, origin, jar } = await start({ tenant: true, returnTo: '/goodbye' })
+    const page = await tab.post(`${origin}/auth/logout`, '', form)
+    const [, url = ''] = /<meta http-equiv="refresh" content="0;url=([^"]+)">/.exec(await page.text()) ?? []
+    expect([page.status, url]).toEqual([
+      200,
+      `${tenant.origin}/logout?returnto=${encodeURIComponent(`${origin}/goodbye`)}`,
+    ])
+    const cookie = [...jar].map(([name, value]) => `${name}=${value}`).join('; ')
+    const left = await fetch(url, { redirect: 'manual', headers: { cookie } })
+    expect([left.status, left.headers.get('location')]).toEqual([302, `${origin}/goodbye`])
+    const login = await tab.get(`${origin}/auth/login`)
+    const callback = await tenant.authorize(login.headers.get('location') ?? '', 'ben', { jar })
+    await tab.get(callback)
+    expect(await (await tab.get(`${origin}/auth/session`)).json()).toMatchObject({ user: { id: 'ben' } })
+  })
+
   it('of a script names the logout page of the tenant as JSON', async () => {
     const { tab, origin } = await start({ tenant: true, returnTo: '/goodbye' })
     const response = await tab.post(`${origin}/auth/logout`, '', script)

@@ -1,4 +1,5 @@
 import type { Request, Response } from 'express'
+import { escapeHtml, sendPage } from '../http/html-page.ts'
 import { requireSameOrigin } from '../http/same-origin.ts'
 import type { AuthContext } from './auth-context.ts'
 import { expiredSessionCookie } from './session-recovery.ts'
@@ -39,9 +40,26 @@ export async function logoutRoute(context: AuthContext, request: Request, respon
   for (const transaction of transactionCookies.all(request))
     response.append('set-cookie', transactionCookies.clear(transaction))
   if (request.headers['sec-fetch-mode'] === 'navigate' || request.accepts(['json', 'html']) === 'html')
-    response.redirect(303, logoutUrl ?? destination)
+    leave(response, logoutUrl ?? destination)
   else if (logoutUrl !== undefined) response.json({ location: logoutUrl })
   else response.status(204).end()
+}
+
+/**
+ * Sends the browser on after the form. The policy `form-action 'self'`, which helmet sets on pages, also forbids
+ * redirects of a form to another origin, so a page leads there.
+ */
+function leave(response: Response, target: string): void {
+  if (target.startsWith('/')) {
+    response.redirect(303, target)
+    return
+  }
+  const url = escapeHtml(target)
+  sendPage(response, {
+    title: 'Logging out',
+    head: `<meta http-equiv="refresh" content="0;url=${url}">`,
+    body: `<p>You are logged out. <a href="${url}">Continue</a></p>`,
+  })
 }
 
 /** A session that began with this request is not stored, so that logouts without a session cost the stores nothing. */
