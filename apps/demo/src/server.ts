@@ -40,6 +40,7 @@ export async function serve(environment: Environment): Promise<RunningDemo> {
     idleSeconds: environment.idleSeconds,
     absoluteSeconds: environment.absoluteSeconds,
     loginRateLimit: environment.loginRateLimit,
+    logout: { returnTo: '/?loggedOut=1' },
     cacheSeconds: 2,
     proxy: { onEvent: event => logEvent(`proxy ${event.type}`, event, logger, metrics) },
   })

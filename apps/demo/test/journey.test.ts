@@ -145,7 +145,8 @@ describe('a user', () => {
     await page.goto(`${demo.origin}/account`)
     await page.getByText('ada@example.com').first().waitFor()
     await page.getByRole('button', { name: 'Log out', exact: true }).click()
-    await page.waitForURL(`${demo.origin}/`)
+    await page.waitForURL(`${demo.origin}/?loggedOut=1`)
+    await page.getByRole('link', { name: 'Log in as someone else' }).waitFor()
     // A guarded page would log in again: the session at the tenant goes on.
     expect(await page.evaluate(async () => (await fetch('/auth/session')).json())).toEqual({ authenticated: false })
     expect(await page.evaluate(async () => (await fetch('/qlik/api/v1/items')).status)).toBe(401)

@@ -6,7 +6,11 @@ import { show } from './view.ts'
 export function landingPage(qlik: QlikAuth): Router {
   const router = Router()
   router.get('/', qlik.optionalLogin(), (request, response) => {
-    show(request, response, 'landing', { title: 'Welcome', offersLogin: false })
+    show(request, response, 'landing', {
+      title: 'Welcome',
+      offersLogin: false,
+      loggedOut: request.query.loggedOut !== undefined && request.qlik === undefined,
+    })
   })
   return router
 }
