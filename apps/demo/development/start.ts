@@ -48,7 +48,7 @@ async function simulatedTenant(publicUrl: string, { QLIK_CLIENT_ID, QLIK_CLIENT_
         clientName: 'Demo single-page application',
         appType: 'spa',
         redirectUris: [`${publicUrl}/spa/callback`],
-        allowedOrigins: [publicUrl],
+        allowedOrigins: [new URL(publicUrl).origin],
         allowedScopes: ['user_default'],
       },
     ],

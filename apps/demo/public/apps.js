@@ -1,5 +1,8 @@
 /** The list of apps, read from Qlik's REST API through the proxy of this application. The page holds no token. */
 
+/** The application lives above this script, which is at `assets/apps.js`. */
+const base = new URL('..', import.meta.url).pathname
+
 const root = document.querySelector('#apps')
 const list = root.querySelector('.app-list')
 const status = root.querySelector('.status')
@@ -20,14 +23,14 @@ load(firstPage())
 
 function search() {
   const text = query.value.trim()
-  history.replaceState(null, '', text === '' ? '/apps' : `/apps?query=${encodeURIComponent(text)}`)
+  history.replaceState(null, '', text === '' ? `${base}apps` : `${base}apps?query=${encodeURIComponent(text)}`)
   load(firstPage())
 }
 
 function firstPage() {
   const parameters = new URLSearchParams({ resourceType: 'app', limit: root.dataset.pageSize, sort: '-updatedAt' })
   if (query.value.trim() !== '') parameters.set('query', query.value.trim())
-  return `/qlik/api/v1/items?${parameters}`
+  return `${base}qlik/api/v1/items?${parameters}`
 }
 
 async function load(url, pressedButton) {
@@ -38,7 +41,7 @@ async function load(url, pressedButton) {
   try {
     const response = await fetch(url, { signal, headers: { accept: 'application/json' } })
     if (response.status === 401)
-      return location.assign(`/auth/login?returnTo=${encodeURIComponent(location.pathname + location.search)}`)
+      return location.assign(`${base}auth/login?returnTo=${encodeURIComponent(location.pathname + location.search)}`)
     const body = await response.json()
     if (!response.ok) throw new Error(body.errors?.[0]?.title ?? `the tenant responded with ${response.status}`)
     show(body)
@@ -63,7 +66,7 @@ function show({ data, links }) {
 }
 
 function row(app) {
-  const link = element('a', { href: `/apps/${encodeURIComponent(app.resourceId)}` })
+  const link = element('a', { href: `${base}apps/${encodeURIComponent(app.resourceId)}` })
   const updated = element('time', { dateTime: app.updatedAt ?? '' })
   updated.textContent =
     app.updatedAt === undefined

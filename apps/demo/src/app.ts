@@ -3,6 +3,7 @@ import type { QlikAuth } from 'express-qlik-oauth'
 import session, { type SessionOptions } from 'express-session'
 import type { Logger } from 'pino'
 import { assets } from './assets.ts'
+import { belowBasePath } from './base-path.ts'
 import { securityHeaders } from './content-security-policy.ts'
 import type { Environment } from './environment.ts'
 import type { Health } from './health.ts'
@@ -49,5 +50,5 @@ export function demoApp({ environment, health, logger, metrics, qlik, sessions, 
   app.use('/status', qlik.requireLogin(), statusPage(environment, sharedTokens))
 
   app.use(qlik.optionalLogin(), notFoundPage, errorPage(logger))
-  return app
+  return belowBasePath(app, environment.publicUrl)
 }

@@ -22,7 +22,7 @@ export function securityHeaders(
   const own: Directives = {
     scriptSrc: ["'self'", ...extra],
     // In Safari, 'self' does not cover WebSockets.
-    connectSrc: ["'self'", publicUrl.replace(/^http/, 'ws'), ...extra],
+    connectSrc: ["'self'", new URL(publicUrl).origin.replace(/^http/, 'ws'), ...extra],
     styleSrc: ["'self'", "'unsafe-inline'", ...extra],
     fontSrc: ["'self'", 'data:', ...extra],
     imgSrc: ["'self'", 'data:', ...extra],

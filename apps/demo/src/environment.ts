@@ -81,10 +81,10 @@ const variables = z.object({
     .default([]),
   PORT: wholeNumber(1, 65_535).default(3000),
   PUBLIC_URL: variable(
-    isOrigin,
-    'the origin that browsers see, such as "https://app.example.com"; http is accepted on loopback only',
+    isAddress,
+    'the address that browsers see, such as "https://app.example.com" or "https://company.example/portal"; http is accepted on loopback only',
   )
-    .transform(originOf)
+    .transform(text => originOf(text) + new URL(text).pathname.replace(/\/$/, ''))
     .optional(),
   REDIS_URL: variable(
     isRedisUrl,
@@ -158,7 +158,7 @@ const schema = variables
     })),
     singlePageClientId: values.QLIK_SPA_CLIENT_ID,
     port: values.PORT,
-    /** Origin that browsers see. */
+    /** Address that browsers see, without a slash at the end. */
     publicUrl: values.PUBLIC_URL ?? `http://localhost:${values.PORT}`,
     redisUrl: values.REDIS_URL && withPassword(values.REDIS_URL, values.REDIS_PASSWORD),
     /** Newest first. */
@@ -204,6 +204,12 @@ function wholeNumber(least: number, most: number) {
 
 function isOrigin(text: string): boolean {
   return /^(https?:\/\/[^/?#@\\]+)\/?$/i.test(text) && URL.canParse(text) && (/^https:/i.test(text) || isLoopback(text))
+}
+
+/** An origin, and a plain path if any. */
+function isAddress(text: string): boolean {
+  const [, origin = '', path = ''] = /^(https?:\/\/[^/?#@\\]+)(.*)$/i.exec(text) ?? []
+  return isOrigin(origin) && /^(?:\/[\w\-.~]+)*\/?$/.test(path) && !/\/\.{1,2}(?:\/|$)/.test(path)
 }
 
 function originOf(url: string): string {

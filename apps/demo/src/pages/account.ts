@@ -31,7 +31,7 @@ export function accountPage(qlik: QlikAuth, { idleSeconds, publicUrl }: Environm
     requireSameOrigin(request, publicUrl)
     const { user, tenant } = loginOf(request)
     await qlik.endLogins(user.id, tenant)
-    response.redirect(303, '/')
+    response.redirect(303, `${publicUrl}/`)
   })
 
   router.post('/logins/:id/end', qlik.optionalLogin(), async (request, response) => {

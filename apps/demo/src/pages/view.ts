@@ -1,5 +1,6 @@
 import { fileURLToPath } from 'node:url'
 import type { Express, Request, Response } from 'express'
+import { basePath } from '../base-path.ts'
 import type { Environment } from '../environment.ts'
 
 /** Sets up the view engine and the locals of all pages. */
@@ -11,7 +12,11 @@ export function views(app: Express, environment: Environment): void {
     singlePage: singlePageClientId !== undefined,
   }
   app.set('view engine', 'ejs').set('views', fileURLToPath(new URL('../../views', import.meta.url)))
+  const base = basePath(publicUrl)
   Object.assign(app.locals, {
+    base,
+    /** A path of the application as browsers see it. */
+    at: (path: string) => base + path,
     productName: 'Qlik Cloud for Express',
     tenant,
     simulated,
@@ -38,9 +43,15 @@ export function show(
   if (!response.hasHeader('cache-control')) response.set('cache-control', 'private, no-cache').vary('cookie')
   response.render(view, {
     user: request.qlik?.user,
-    here: request.baseUrl === '' ? request.path : request.baseUrl,
+    here: mountedAt(request) || request.path,
     wide: false,
     offersLogin: true,
     ...locals,
   })
+}
+
+/** Path of the router around a page, without the base path. */
+function mountedAt({ app, baseUrl }: Request): string {
+  const { base } = app.locals
+  return typeof base === 'string' && baseUrl.startsWith(base) ? baseUrl.slice(base.length) : baseUrl
 }
