@@ -8,5 +8,5 @@ export function basePath(publicUrl: string): string {
 /** Serves an application below the base path, and at the root for a balancer that removes this path from requests. */
 export function belowBasePath(app: Express, publicUrl: string): Express {
   const base = basePath(publicUrl)
-  return base === '' ? app : express().disable('x-powered-by').use([base, '/'], app)
+  return base === '' ? app : express().disable('x-powered-by').use(base, app).use(app)
 }

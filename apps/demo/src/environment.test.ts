@@ -85,12 +85,19 @@ describe('the environment', () => {
     ['QLIK_SCOPE', { QLIK_SCOPE: 'user_default "admin"' }],
     ['QLIK_CSP_EXTRA', { QLIK_CSP_EXTRA: "https://a; script-src 'none'" }],
     ['PORT', { PORT: 'eighty' }],
+    ['PUBLIC_URL', { PUBLIC_URL: 'https://company.example/a/../b' }],
+    ['PUBLIC_URL', { PUBLIC_URL: 'https://company.example//portal' }],
     ['SESSION_IDLE_SECONDS', { SESSION_IDLE_SECONDS: '61', SESSION_ABSOLUTE_SECONDS: '60' }],
   ])('rejects an invalid %s: %j', (name, variables) => {
     const message = messageFor({ ...client, ...variables })
     expect(message).toMatch(new RegExp(`^${name} must be `))
     expect(message).toContain(`got ${JSON.stringify(Object.values(variables)[0])}`)
   })
+
+  it('accepts a path in PUBLIC_URL', () =>
+    expect(readEnvironment({ ...client, PUBLIC_URL: 'https://company.example/portal/' }).publicUrl).toBe(
+      'https://company.example/portal',
+    ))
 
   it('names all invalid variables in one line', () => {
     const invalid = {
