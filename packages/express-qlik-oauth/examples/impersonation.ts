@@ -2,10 +2,8 @@
  * An application with its own login. Its users see their own data of the tenant, over REST and WebSockets, without
  * logging in there.
  */
-import { EventEmitter } from 'node:events'
-import { type IncomingMessage, ServerResponse } from 'node:http'
-import express, { type Request, type Response } from 'express'
-import { qlikProxy, sessionCookie } from 'express-qlik-oauth'
+import express from 'express'
+import { fromMiddleware, qlikProxy, sessionCookie } from 'express-qlik-oauth'
 import session from 'express-session'
 import { impersonatedTokens, memoryLoginStore, qlikClient } from 'qlik-oauth'
 import { announce, port, publicUrl, registered } from './tenant.ts'
@@ -28,31 +26,13 @@ const subjects = new Map([
 ])
 const secret = process.env.SESSION_SECRET ?? 'for development only'
 const sessions = session({ ...sessionCookie(publicUrl), secret, resave: false, saveUninitialized: false })
-const loggedOut = new EventEmitter().setMaxListeners(0)
 
 const tokensOf = impersonatedTokens({ client: qlikClient(credentials), store: memoryLoginStore() })
-const qlik = qlikProxy({
-  publicUrl,
-  async authenticate(request) {
-    const { id, user = '' } = await sessionOf(request)
-    const subject = subjects.get(user)
-    if (subject === undefined) return undefined
-    const onEnd = (listener: () => void) => {
-      loggedOut.once(id, listener)
-      return () => void loggedOut.off(id, listener)
-    }
-    return { tokens: tokensOf({ subject }), onEnd }
-  },
+const authenticate = fromMiddleware([sessions], ({ session: { user = '' }, sessionID: id }) => {
+  const subject = subjects.get(user)
+  return subject === undefined ? undefined : { user, id, tokens: tokensOf({ subject }) }
 })
-
-/** The proxy runs before the application's middleware, and upgrades never reach it, so the session is loaded here. */
-function sessionOf(request: IncomingMessage): Promise<Request['session']> {
-  const withSession = request as Request
-  const unused = new ServerResponse(request) as Response
-  return new Promise((resolve, reject) =>
-    sessions(withSession, unused, error => (error ? reject(error) : resolve(withSession.session))),
-  )
-}
+const qlik = qlikProxy({ publicUrl, authenticate })
 
 const app = express()
 app.use('/qlik', qlik.proxy())
@@ -68,7 +48,7 @@ app.post('/login', (req, res, next) => {
   })
 })
 app.post('/logout', (req, res, next) => {
-  loggedOut.emit(req.session.id)
+  authenticate.end({ id: req.session.id })
   req.session.destroy(error => (error ? next(error) : res.redirect(303, '/')))
 })
 

@@ -1,5 +1,11 @@
 export type { LoginEndReason } from 'qlik-oauth'
 export { type ExposeAccessTokensOptions, exposeAccessTokens } from './expose-access-tokens.ts'
+export {
+  type FromMiddlewareOptions,
+  fromMiddleware,
+  type MiddlewareAuthenticate,
+  type MiddlewarePrincipal,
+} from './from-middleware.ts'
 export type { TrustProxy } from './http/client-address.ts'
 export { type ErrorResponse, errorResponse, sendError } from './http/error-response.ts'
 export type { Authenticate, Principal } from './http/principal.ts'

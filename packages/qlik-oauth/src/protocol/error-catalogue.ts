@@ -159,6 +159,11 @@ export const errorCatalogue = {
     advice: 'Check the proxy, and that it reaches the tenant; raise `timeouts.connectMs` or `timeoutMs` for slow ones.',
   },
 
+  ERR_AUTHENTICATION_UNAVAILABLE: {
+    status: 503,
+    title: 'Authentication unavailable',
+    advice: 'A middleware of `fromMiddleware` failed or took too long; `cause` holds its error.',
+  },
   ERR_STORE_UNAVAILABLE: {
     status: 503,
     title: 'Login store unavailable',
