@@ -237,6 +237,17 @@ describe('invalid command lines', () => {
   })
 })
 
+describe('a reader that closes the pipe', () => {
+  it.each([
+    [['--help'], 'stdout', 0],
+    [['clients', 'lst'], 'stderr', 2],
+  ] as const)('of %j %s leaves the exit code as it is and prints no stack trace', async (parameters, closed, code) => {
+    const { child, ended } = start(parameters)
+    child[closed]?.destroy()
+    expect(await ended).toMatchObject({ code, stderr: '' })
+  })
+})
+
 it('no command prints a secret that was not requested', () => {
   const printed = outputs.join('\n')
   for (const secret of tenant.issuedSecrets()) expect(printed).not.toContain(secret)

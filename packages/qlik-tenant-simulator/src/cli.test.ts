@@ -63,6 +63,12 @@ describe('qlik-tenant-simulator', () => {
     expect(errors.trimEnd()).not.toContain('\n')
   })
 
+  it('ends quietly when the reader of its help closes the pipe', async () => {
+    const child = run('--help')
+    child.stdout?.destroy()
+    expect(await outcome(child)).toMatchObject({ code: 0, errors: '' })
+  })
+
   it('reports a port that is in use', async () => {
     const other = createServer().listen(0, '127.0.0.1')
     await once(other, 'listening')

@@ -20,6 +20,13 @@ Runs a simulated Qlik Cloud tenant: OAuth, REST API, engine and embed runtime.
   --help                           show this help
 `
 
+// A reader such as `head` may close the pipe early; the tenant goes on serving.
+for (const stream of [process.stdout, process.stderr]) {
+  stream.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code !== 'EPIPE') throw error
+  })
+}
+
 await main().catch((error: unknown) => {
   process.stderr.write(`qlik-tenant-simulator: ${describeError(error)}\n`)
   process.exitCode = 1
