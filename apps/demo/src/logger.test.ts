@@ -1,6 +1,6 @@
 import { Writable } from 'node:stream'
 import { describe, expect, it } from '@jest/globals'
-import { QlikOAuthError } from 'qlik-oauth'
+import { QlikOAuthError } from 'express-qlik-oauth'
 import { createLogger } from './logger.ts'
 
 describe('the log', () => {

@@ -1,7 +1,13 @@
 import { createServer, type RequestListener, type Server } from 'node:http'
-import { type PathRule, type QlikEventName, type QlikProxy, qlikAuth, qlikProxy } from 'express-qlik-oauth'
+import {
+  type PathRule,
+  type QlikEventName,
+  type QlikProxy,
+  qlikAuth,
+  qlikProxy,
+  type TokenSource,
+} from 'express-qlik-oauth'
 import type { Logger } from 'pino'
-import type { TokenSource } from 'qlik-oauth'
 import { demoApp } from './app.ts'
 import type { Environment } from './environment.ts'
 import { createHealth } from './health.ts'

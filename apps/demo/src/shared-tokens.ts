@@ -1,4 +1,4 @@
-import { anonymousTokens, type LoginStore, machineTokens, qlikClient, type TokenSource } from 'qlik-oauth'
+import { anonymousTokens, type LoginStore, machineTokens, qlikClient, type TokenSource } from 'express-qlik-oauth'
 import type { Environment } from './environment.ts'
 
 /** Token sources that belong to no login; `undefined` when their client is not configured. */

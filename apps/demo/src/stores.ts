@@ -1,8 +1,7 @@
 import { RedisStore } from 'connect-redis'
-import { sessionCookie } from 'express-qlik-oauth'
+import { type LoginStore, memoryLoginStore, redisLoginStore, sessionCookie } from 'express-qlik-oauth'
 import { MemoryStore, type SessionOptions } from 'express-session'
 import type { Logger } from 'pino'
-import { type LoginStore, memoryLoginStore, redisLoginStore } from 'qlik-oauth'
 import type { Environment } from './environment.ts'
 import { connectRedis } from './redis-connection.ts'
 

@@ -5,10 +5,9 @@
 import { dirname } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import express, { type Request } from 'express'
-import { exposeAccessTokens, sessionCookie } from 'express-qlik-oauth'
+import { exposeAccessTokens, memoryLoginStore, qlikClient, sessionCookie } from 'express-qlik-oauth'
 import session from 'express-session'
 import helmet from 'helmet'
-import { memoryLoginStore, qlikClient } from 'qlik-oauth'
 import { announce, port, publicUrl, registered } from './tenant.ts'
 
 declare module 'express-session' {

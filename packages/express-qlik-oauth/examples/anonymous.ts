@@ -3,8 +3,7 @@
  * README.
  */
 import express from 'express'
-import { qlikProxy } from 'express-qlik-oauth'
-import { anonymousTokens, memoryLoginStore, qlikClient } from 'qlik-oauth'
+import { anonymousTokens, memoryLoginStore, qlikClient, qlikProxy } from 'express-qlik-oauth'
 import { announce, port, publicUrl, registered } from './tenant.ts'
 
 // The parameter `eac` of the app's link for anonymous access.

@@ -1,8 +1,7 @@
 /** Like minimal.ts, with routes that call the tenant's REST API as the user, one of which requires a scope. */
 import express from 'express'
-import { qlikAuth, sessionCookie } from 'express-qlik-oauth'
+import { memoryLoginStore, qlikAuth, sessionCookie } from 'express-qlik-oauth'
 import session from 'express-session'
-import { memoryLoginStore } from 'qlik-oauth'
 import { announce, port, publicUrl, registered } from './tenant.ts'
 
 const { tenant, clientId, clientSecret } = await registered({

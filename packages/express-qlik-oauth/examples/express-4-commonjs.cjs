@@ -1,8 +1,7 @@
 /** Like minimal.ts, with Express 4 and CommonJS: Node 20.19 and newer load ES modules with require(). */
 const express = require('express-4')
 const session = require('express-session')
-const { qlikAuth, sessionCookie } = require('express-qlik-oauth')
-const { memoryLoginStore } = require('qlik-oauth')
+const { memoryLoginStore, qlikAuth, sessionCookie } = require('express-qlik-oauth')
 const { announce, port, publicUrl, registered } = require('./tenant.ts')
 
 async function main() {

@@ -3,9 +3,15 @@
  * logging in there.
  */
 import express from 'express'
-import { fromMiddleware, qlikProxy, sessionCookie } from 'express-qlik-oauth'
+import {
+  fromMiddleware,
+  impersonatedTokens,
+  memoryLoginStore,
+  qlikClient,
+  qlikProxy,
+  sessionCookie,
+} from 'express-qlik-oauth'
 import session from 'express-session'
-import { impersonatedTokens, memoryLoginStore, qlikClient } from 'qlik-oauth'
 import { announce, port, publicUrl, registered } from './tenant.ts'
 
 declare module 'express-session' {

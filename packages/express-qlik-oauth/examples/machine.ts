@@ -3,8 +3,7 @@
  * read-only.
  */
 import express from 'express'
-import { qlikProxy } from 'express-qlik-oauth'
-import { machineTokens, memoryLoginStore, qlikClient } from 'qlik-oauth'
+import { machineTokens, memoryLoginStore, qlikClient, qlikProxy } from 'express-qlik-oauth'
 import { announce, port, publicUrl, registered } from './tenant.ts'
 
 const credentials = await registered({

@@ -1,9 +1,8 @@
 /** Like minimal.ts, for two tenants. Users choose their tenant at login; afterwards the login decides. */
 import type { IncomingMessage } from 'node:http'
 import express from 'express'
-import { qlikAuth, sessionCookie, type TenantOptions } from 'express-qlik-oauth'
+import { memoryLoginStore, qlikAuth, sessionCookie, type TenantOptions } from 'express-qlik-oauth'
 import session from 'express-session'
-import { memoryLoginStore } from 'qlik-oauth'
 import { announce, port, publicUrl, registered } from './tenant.ts'
 
 const registration = (tenant: string) => ({

@@ -3,9 +3,8 @@
  * names a real one.
  */
 import express from 'express'
-import { qlikAuth, sessionCookie } from 'express-qlik-oauth'
+import { memoryLoginStore, qlikAuth, sessionCookie } from 'express-qlik-oauth'
 import session from 'express-session'
-import { memoryLoginStore } from 'qlik-oauth'
 import { announce, port, publicUrl, registered } from './tenant.ts'
 
 const { tenant, clientId, clientSecret } = await registered({

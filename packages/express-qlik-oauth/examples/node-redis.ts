@@ -2,9 +2,8 @@
 // Here under another name, beside the version for ioredis; in an application it is 'connect-redis'.
 import { RedisStore } from 'connect-redis-10'
 import express from 'express'
-import { qlikAuth, sessionCookie } from 'express-qlik-oauth'
+import { qlikAuth, redisLoginStore, sessionCookie } from 'express-qlik-oauth'
 import session from 'express-session'
-import { redisLoginStore } from 'qlik-oauth'
 import { createClient } from 'redis'
 import { announce, port, publicUrl, registered } from './tenant.ts'
 

@@ -4,10 +4,9 @@
  */
 import { RedisStore } from 'connect-redis'
 import express from 'express'
-import { qlikAuth, sessionCookie } from 'express-qlik-oauth'
+import { qlikAuth, redisLoginStore, sessionCookie } from 'express-qlik-oauth'
 import session from 'express-session'
 import { Redis } from 'ioredis'
-import { redisLoginStore } from 'qlik-oauth'
 import { announce, port, publicUrl, registered } from './tenant.ts'
 
 const { tenant, clientId, clientSecret } = await registered({

@@ -1,4 +1,5 @@
-export type { LoginEndReason } from 'qlik-oauth'
+/* Clients, token sources, stores and errors: applications need no import of qlik-oauth. */
+export * from 'qlik-oauth'
 export { type ExposeAccessTokensOptions, exposeAccessTokens } from './expose-access-tokens.ts'
 export {
   type FromMiddlewareOptions,

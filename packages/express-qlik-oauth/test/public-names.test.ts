@@ -23,4 +23,10 @@ describe('public names', () => {
   it.each(packages)('of %s have the types in public-signatures.json', name => {
     expect(types.signatures(index(name))).toEqual(stored('public-signatures.json')[name])
   })
+
+  it('of express-qlik-oauth hide none of qlik-oauth, all of which it re-exports', () => {
+    const [own, all] = [types.exportedNames(index('express-qlik-oauth')), types.exportedNames(index('qlik-oauth'))]
+    expect(own).toContain("* from 'qlik-oauth'")
+    expect(all.filter(name => own.includes(name))).toEqual([])
+  })
 })

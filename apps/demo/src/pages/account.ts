@@ -1,6 +1,5 @@
 import { type Request, Router } from 'express'
-import { type QlikAuth, requireSameOrigin } from 'express-qlik-oauth'
-import { QlikOAuthError } from 'qlik-oauth'
+import { type QlikAuth, QlikOAuthError, requireSameOrigin } from 'express-qlik-oauth'
 import type { Environment } from '../environment.ts'
 import { show } from './view.ts'
 

@@ -1,5 +1,5 @@
 import { type Request, Router } from 'express'
-import { QlikOAuthError } from 'qlik-oauth'
+import { QlikOAuthError } from 'express-qlik-oauth'
 import type { Environment } from '../environment.ts'
 import { callTenant } from './call-tenant.ts'
 import { dashboards } from './dashboards.ts'

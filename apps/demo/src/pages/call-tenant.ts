@@ -1,4 +1,4 @@
-import { QlikOAuthError } from 'qlik-oauth'
+import { QlikOAuthError } from 'express-qlik-oauth'
 
 /**
  * Calls the tenant with `fetch`, whose failures become errors with a code.

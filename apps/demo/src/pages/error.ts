@@ -1,7 +1,6 @@
 import type { ErrorRequestHandler, Request, RequestHandler } from 'express'
-import { errorResponse } from 'express-qlik-oauth'
+import { errorResponse, QlikOAuthError } from 'express-qlik-oauth'
 import type { Logger } from 'pino'
-import { QlikOAuthError } from 'qlik-oauth'
 import { show } from './view.ts'
 
 /** The response when no route matches. */

@@ -1,5 +1,5 @@
 import { Router } from 'express'
-import { QlikOAuthError, type TokenSource } from 'qlik-oauth'
+import { QlikOAuthError, type TokenSource } from 'express-qlik-oauth'
 import type { Environment } from '../environment.ts'
 import type { SharedTokens } from '../shared-tokens.ts'
 import { callTenant } from './call-tenant.ts'

@@ -9,9 +9,12 @@ export interface ReadProperty {
 }
 
 export interface TypeReader {
-  /** Everything that a file exports, types included, in alphabetical order. */
+  /**
+   * Everything that a file exports, types included, in alphabetical order. What it re-exports as a whole is one name,
+   * `* from 'qlik-oauth'`.
+   */
   exportedNames(file: string): string[]
-  /** The type of everything that a file exports, by name: functions with their parameters, types with their members. */
+  /** The type of what a file exports by name: functions with their parameters, types with their members. */
   signatures(file: string): Record<string, string>
   /**
    * The properties of an exported type, inherited ones too. Object literals within are spelled out:
@@ -58,11 +61,26 @@ export function typeReader(files: readonly string[]): TypeReader {
   const program = ts.createProgram(files.map(path), compilerOptions)
   const checker = program.getTypeChecker()
 
-  function exported(file: string): ts.Symbol[] {
+  function moduleOf(file: string): ts.Symbol {
     const source = program.getSourceFile(path(file))
     const module = source && checker.getSymbolAtLocation(source)
     if (module === undefined) throw new Error(`${file} exports nothing`)
-    return checker.getExportsOfModule(module)
+    return module
+  }
+
+  const exported = (file: string) => checker.getExportsOfModule(moduleOf(file))
+
+  const exportedByName = (file: string) => {
+    const names = new Set(moduleOf(file).exports?.keys())
+    return exported(file).filter(({ escapedName }) => names.has(escapedName))
+  }
+
+  function reexported(file: string): string[] {
+    const statements: readonly ts.Statement[] = program.getSourceFile(path(file))?.statements ?? []
+    return statements
+      .filter(ts.isExportDeclaration)
+      .filter(({ exportClause }) => exportClause === undefined)
+      .map(({ moduleSpecifier }) => `* from ${moduleSpecifier?.getText()}`)
   }
 
   const print = (type: ts.Type, flags = ts.TypeFormatFlags.None) =>
@@ -103,13 +121,10 @@ export function typeReader(files: readonly string[]): TypeReader {
   }
 
   return {
-    exportedNames: file =>
-      exported(file)
-        .map(({ name }) => name)
-        .sort(),
+    exportedNames: file => [...exportedByName(file).map(({ name }) => name), ...reexported(file)].sort(),
     signatures: file =>
       Object.fromEntries(
-        exported(file)
+        exportedByName(file)
           .map(symbol => [symbol.name, signature(symbol)] as const)
           .sort(([one], [other]) => (one < other ? -1 : 1)),
       ),
