@@ -1,7 +1,7 @@
 import type { Request } from 'express'
 import type { SessionData } from 'express-session'
 import type { QlikUser } from 'qlik-oauth'
-import { quoted } from 'qlik-oauth/internal'
+import { quoted, requireOptions } from 'qlik-oauth/internal'
 import { configurationError, wholeNumber } from '../../http/option-checks.ts'
 import {
   type AuthorizationParams,
@@ -68,6 +68,9 @@ export interface HookSettings extends AuthorizationParamsSettings {
 export function hookSettings({ onLogin, authorizationParams, hookTimeoutMs }: HookOptions): HookSettings {
   if (onLogin !== undefined && typeof onLogin !== 'function')
     throw configurationError(`onLogin must be a function of the request and the login, got ${quoted(onLogin)}.`)
-  if (typeof authorizationParams !== 'function') checkedParameters(authorizationParams)
+  if (typeof authorizationParams !== 'function') {
+    if (authorizationParams !== undefined) requireOptions('authorizationParams', authorizationParams)
+    checkedParameters(authorizationParams)
+  }
   return { onLogin, authorizationParams, hookTimeoutMs: wholeNumber('hookTimeoutMs', hookTimeoutMs, 10_000) }
 }
