@@ -96,7 +96,7 @@ describe('WebSockets', () => {
     const { port, server } = await httpServer(qlik.handler(express()))
     qlik.attach(server)
     const response = await get(port, '/qlik/app/1', handshake)
-    expect([response.status, response.body]).toEqual([400, expect.stringContaining('The balancer must pass')])
+    expect([response.status, response.body]).toEqual([426, expect.stringContaining('The balancer must pass')])
     expect(warnings).toHaveLength(1)
     expect((await get(port, '/qlik/api/v1/items')).status).toBe(401)
   })

@@ -36,7 +36,7 @@ export function misplacedHandshake({ headers }: IncomingMessage, isAttached: boo
   if (headers['sec-websocket-key'] === undefined) return undefined
   return isAttached
     ? httpError(
-        'ERR_REQUEST_INVALID',
+        'ERR_UPGRADE_REQUIRED',
         'The WebSocket handshake arrived without its Upgrade header. The balancer must pass the headers Upgrade and Connection on.',
       )
     : configurationError('WebSocket upgrades are not handled: call qlik.attach(server) with the server that listens.')
