@@ -173,6 +173,13 @@ describe('a change of the session id by the application', () => {
     expect(members).toEqual([true, true, false])
   })
 
+  it('ends the login where applicationUser finds the same for every user', async () => {
+    const { tab, origin, own } = await start({ applicationUser: session => Promise.resolve(session) })
+    await logIn(tab, origin)
+    await own.logIn('pat')
+    expect(await isLoggedIn(tab, origin)).toBe(false)
+  })
+
   it('ends the login when the browser leaves before the new session is saved', async () => {
     const { tab, origin, named } = await start({
       extend: app => app.post('/abandon', (request, response) => request.session.regenerate(() => response.destroy())),
@@ -227,6 +234,39 @@ describe('session data during a Qlik login', () => {
     const data = await own.data()
     expect(data.user).toBeNull()
     expect(data).not.toHaveProperty('cart')
+  })
+
+  it('that another request destroys is gone also after a login that the application refused', async () => {
+    let isRefused = true
+    const { tab, own, origin } = await start({
+      onLogin() {
+        if (isRefused) throw new Error('Not yet.')
+      },
+    })
+    await fill(own)
+    expect((await tab.get(await authorized(tab, origin))).status).toBe(403)
+    isRefused = false
+    const callback = await authorized(tab, origin)
+    const exchange = tenant.faults.next({ grant: 'authorization_code', hold: true })
+    const back = tab.get(callback)
+    await exchange.injected
+    expect(await own.post('destroy')).toBe(204)
+    exchange.release()
+    expect((await back).status).toBe(302)
+    expect((await own.data()).user).toBeNull()
+  })
+
+  it('that another request destroys is gone in tabs that log in at the same time', async () => {
+    const { tab, own, origin } = await start()
+    await fill(own)
+    const callbacks = [await authorized(tab, origin), await authorized(tab, origin)]
+    const exchanges = callbacks.map(() => tenant.faults.next({ grant: 'authorization_code', hold: true }))
+    const back = callbacks.map(callback => tab.get(callback))
+    await Promise.all(exchanges.map(({ injected }) => injected))
+    expect(await own.post('destroy')).toBe(204)
+    for (const { release } of exchanges) release()
+    expect((await Promise.all(back)).map(({ status }) => status)).toEqual([302, 302])
+    expect((await own.data()).user).toBeNull()
   })
 
   it('survives tabs that log in at the same time', async () => {

@@ -1,3 +1,4 @@
+import { isAsyncFunction } from 'node:util/types'
 import type { SessionData } from 'express-session'
 import { isObject, quoted, sha256 } from 'qlik-oauth/internal'
 import { configurationError } from '../../http/option-checks.ts'
@@ -10,16 +11,18 @@ export type ApplicationUserId = (session: Partial<SessionData> | undefined) => s
 
 /** @throws ERR_CONFIGURATION */
 export function applicationUserId(option: unknown = passportUser): ApplicationUserId {
-  if (typeof option !== 'function')
+  if (typeof option !== 'function' || isAsyncFunction(option))
     throw configurationError(
-      `applicationUser must be a function that finds the user in the session data, such as session => session.userId, got ${quoted(option)}.`,
+      `applicationUser must be a function that finds the user in the session data, such as session => session.userId, got ${isAsyncFunction(option) ? 'an async function' : quoted(option)}.`,
     )
   return session => {
     if (session === undefined) return undefined
     try {
       const user: unknown = option(session)
       if (user === undefined || user === null || user === false || user === '') return undefined
-      return sha256(JSON.stringify(user))
+      const text = JSON.stringify(user)
+      // What looks the same for all users, such as a promise, names none.
+      return text === '{}' || text === '[]' ? undefined : sha256(text)
     } catch {
       // Such as `session.user.id` of a session without a user.
       return undefined

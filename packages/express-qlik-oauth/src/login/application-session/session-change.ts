@@ -1,8 +1,8 @@
 import type { Request } from 'express'
 import type { Session, SessionData, Store } from 'express-session'
 import type { LoginStore } from 'qlik-oauth'
-import { sha256 } from 'qlik-oauth/internal'
 import { configurationError } from '../../http/option-checks.ts'
+import { replacedSessions } from './replaced-sessions.ts'
 import { type ApplicationData, applicationData, applyChanges, copyData, removeData } from './session-data.ts'
 import { sessionStoreError } from './session-store.ts'
 
@@ -29,7 +29,7 @@ export interface SessionChangeOptions {
   readonly request: Request
   /** Whether the browser sent the id of the request's session. Other sessions are in no store yet. */
   readonly isStored: boolean
-  readonly store: Pick<LoginStore, 'increment'>
+  readonly store: Pick<LoginStore, 'lock'>
 }
 
 /**
@@ -45,7 +45,7 @@ export async function sessionChange({ request, isStored, store }: SessionChangeO
   if (oldSession === undefined || !isGenerator(generate))
     throw configurationError('req.session is missing: mount session() before qlik.routes().')
 
-  const counter = sha256(`session change ${oldId}`)
+  const replaced = replacedSessions(store)
   let carried: readonly string[] = []
   let seen = isStored ? await read() : undefined
 
@@ -61,13 +61,9 @@ export async function sessionChange({ request, isStored, store }: SessionChangeO
     if (seen === undefined) return
     const now = await read()
     if (now !== undefined) applyChanges(session, seen, now)
-    else if (!(await isChangedByOthers())) removeData(session, carried)
+    // The login of another tab keeps the data; a logout of the application's does not.
+    else if (!(await replaced.has(oldId))) removeData(session, carried)
     seen = now
-  }
-
-  /** Tabs that log in at the same time each change the session; the first destroys it for the others. */
-  async function isChangedByOthers(): Promise<boolean> {
-    return (await store.increment(counter, changeSeconds)) > 2
   }
 
   const newSession = (): Session => {
@@ -77,7 +73,6 @@ export async function sessionChange({ request, isStored, store }: SessionChangeO
 
   return {
     async begin() {
-      if (isStored) await store.increment(counter, changeSeconds)
       carried = copyData(oldSession, newSession())
       await catchUp(request.session)
     },
@@ -87,6 +82,7 @@ export async function sessionChange({ request, isStored, store }: SessionChangeO
       await new Promise<void>((resolve, reject) =>
         session.save(error => (error ? reject(sessionStoreError(error)) : resolve())),
       )
+      if (seen !== undefined) await replaced.add(oldId)
       await new Promise<void>((resolve, reject) =>
         sessionStore.destroy(oldId, error => (error ? reject(sessionStoreError(error)) : resolve())),
       )
@@ -104,6 +100,3 @@ export async function sessionChange({ request, isStored, store }: SessionChangeO
 function isGenerator(generate: unknown): generate is (this: Store, request: Request) => void {
   return typeof generate === 'function'
 }
-
-/** Longer than a token request and a hook of the application. */
-const changeSeconds = 120
