@@ -43,10 +43,15 @@ function checkFrameCookie({ sameSite, partitioned }: CookieOptions): void {
 function isAncestor(value: unknown): boolean {
   if (typeof value !== 'string') return false
   const origin = value.replace('://*.', '://')
-  if (!URL.canParse(origin)) return false
+  // The host of a URL may have characters that mean something else in a policy: "https://*" is every site.
+  if (!URL.canParse(origin) || !(origin === value ? plainHost : parentDomain).test(origin)) return false
   const url = new URL(origin)
   return url.origin === origin && (url.protocol === 'https:' || (url.protocol === 'http:' && isLoopback(url.hostname)))
 }
+
+const plainHost = /^https?:\/\/(?:[\w.-]+|\[[\da-f:]+\])(?::\d+)?$/
+/** A domain of one label, such as "com", belongs to everyone. */
+const parentDomain = /^https?:\/\/[\w-]+(?:\.[\w-]+)+(?::\d+)?$/
 
 /** Sources for `frame-ancestors` of the Content Security Policy. */
 export function frameAncestors({ ancestors }: FrameOptions): readonly string[] {
