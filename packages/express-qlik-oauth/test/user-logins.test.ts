@@ -103,6 +103,8 @@ describe.each(applications)('the logins of a user, in %s', (_name, startIn) => {
     for (const other of ['', '*', `${id}}:login`, `${id} `, id.slice(1), sessionIdOf(visitor.cookie()), loginKey('x')])
       expect(await application.qlik.endLogin(other)).toBe(false)
     expect(await application.qlik.endLogin(undefined as never)).toBe(false)
+    const nobody: { user?: { id: string } } = {}
+    await expect(application.qlik.endLogin(id, nobody.user?.id)).rejects.toMatchObject({ code: 'ERR_CONFIGURATION' })
     expect(await visitor.mayCall(application.origin)).toBe(true)
     expect(await application.qlik.endLogin(id, userOf(application))).toBe(true)
   })

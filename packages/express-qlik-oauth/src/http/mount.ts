@@ -19,9 +19,9 @@ export interface Mount {
 export function mountAt({ base, href }: PublicLocation, path: string): Mount {
   if (base === '') return { path, paths: [path], below: target => belowMount(target, path) }
   if (isBelowMount(path, base)) {
-    throw configurationError(
-      `mount must be a path below publicUrl (${href}), got ${quoted(path)}. Did you mean ${quoted(path.slice(base.length) || '/qlik')}?`,
-    )
+    const own = path.slice(base.length)
+    const advice = own === '' ? 'Choose another, such as "/tenant".' : `Did you mean ${quoted(own)}?`
+    throw configurationError(`mount must be a path below publicUrl (${href}), got ${quoted(path)}. ${advice}`)
   }
   const publicPath = base + path
   return {

@@ -55,6 +55,7 @@ describe('qlikAuth', () => {
   it.each<[object, RegExp]>([
     [{ onLogin: {} }, /^onLogin must be a function/],
     [{ onLogin: null }, /^onLogin must be a function.*got null\.$/],
+    [{ applicationUser: async () => 'pat' }, /^applicationUser must be a function.*, got an async function\.$/],
     [{ applicationUser: 'userId' }, /^applicationUser must be a function.*session => session\.userId, got "userId"\.$/],
     [{ hookTimeoutMs: 0 }, /^hookTimeoutMs must be a whole number of at least 1/],
     [{ authorizationParams: 'prompt=login' }, /^authorizationParams must be an object/],
@@ -63,6 +64,7 @@ describe('qlikAuth', () => {
     [{ authorizationParams: { Redirect_URI: 'x' } }, /^authorizationParams must not contain "Redirect_URI"/],
     [{ authorizationParams: { 'a b': 'x' } }, /^authorizationParams must not contain "a b"/],
     [{ authorizationParams: { prompt: ['login'] } }, /^authorizationParams\.prompt must be a string/],
+    [{ authorizationParams: { max_age: NaN } }, /^authorizationParams\.max_age must be .*, got NaN\.$/],
     [{ logout: true }, /^logout must be an object with options, got true\.$/],
     [{ logout: null }, /^logout must be an object/],
     [{ logout: { returnto: '/' } }, /^logout has no option returnto\. Did you mean returnTo\?$/],
@@ -108,6 +110,11 @@ describe('qlikAuth', () => {
       'a mount that repeats the path of publicUrl',
       { publicUrl: 'https://app.example.com/portal', mount: '/portal/qlik' },
       /^mount must be a path below publicUrl.*Did you mean "\/qlik"\?$/,
+    ],
+    [
+      'a mount that is the path of publicUrl',
+      { publicUrl: 'https://app.example.com/qlik' },
+      /^mount must be a path below publicUrl.*got "\/qlik"\. Choose another, such as "\/tenant"\.$/,
     ],
     [
       'a route that repeats the path of publicUrl',

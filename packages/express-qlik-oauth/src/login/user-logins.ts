@@ -1,4 +1,5 @@
 import { ForeignRecordError, type ListedLogin, type Login, type Logins } from 'qlik-oauth/internal'
+import { invalidOption } from '../http/option-checks.ts'
 import type { TenantRegistry } from './tenant-registry.ts'
 
 /** A login as its owner or an administrator sees it. */
@@ -35,7 +36,8 @@ export interface UserLogins {
    * @param id `id` of `logins()`.
    * @param userId Ends the login only if it is this user's. Pass it where users end their own logins.
    * @returns Whether a login was ended; false for one that has ended already, or is not this application's.
-   * @throws ERR_STORE_UNAVAILABLE
+   * @throws ERR_CONFIGURATION for a `userId` that is given and no string: `undefined` would end the login of any user;
+   * ERR_STORE_UNAVAILABLE
    */
   endLogin(id: string, userId?: string): Promise<boolean>
   /**
@@ -59,7 +61,9 @@ export function userLogins(logins: Logins, tenants: TenantRegistry): UserLogins 
 
   return {
     logins: async (userId, tenant) => (await listed(userId, tenant)).map(summary),
-    async endLogin(id, userId) {
+    async endLogin(id, ...owner) {
+      const [userId] = owner
+      if (owner.length > 0 && typeof userId !== 'string') throw invalidOption('userId', "the user's id", userId)
       if (!isLoginId(id)) return false
       const login = await logins.peek(id).catch((error: unknown) => {
         if (!(error instanceof ForeignRecordError)) throw error

@@ -29,7 +29,8 @@ function described(value: unknown): string {
 
 function json(value: unknown): string | undefined {
   try {
-    return JSON.stringify(value)
+    // JSON has no NaN and no Infinity.
+    return typeof value === 'number' ? String(value) : JSON.stringify(value)
   } catch {
     return undefined
   }

@@ -59,7 +59,7 @@ export function checkedParameters(parameters: unknown = {}): Readonly<Record<str
       throw configurationError(
         `authorizationParams must not contain ${quoted(name)}: qlikAuth sets the parameters of the protocol${name === 'scope' ? ', the scope by its option scope' : ''}.`,
       )
-    if (!['string', 'number', 'boolean'].includes(typeof value))
+    if (!['string', 'number', 'boolean'].includes(typeof value) || Number.isNaN(value))
       throw configurationError(`authorizationParams.${name} must be a string, number or boolean, got ${quoted(value)}.`)
   }
   return Object.fromEntries(set.map(([name, value]) => [name, String(value)]))
