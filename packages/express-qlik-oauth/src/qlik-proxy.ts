@@ -3,7 +3,7 @@ import type { Duplex } from 'node:stream'
 import type { QlikOAuthError } from 'qlik-oauth'
 import { quoted } from 'qlik-oauth/internal'
 import { sendError } from './http/error-response.ts'
-import { endKeepAlive, onUpgrade, serverClosed } from './http/http-server.ts'
+import { endConnections, onUpgrade, serverClosed } from './http/http-server.ts'
 import { keepAliveCheck } from './http/keep-alive-check.ts'
 import { type Mount, mountAt } from './http/mount.ts'
 import { misplacedHandshake, misplacedProxy } from './http/mount-checks.ts'
@@ -105,7 +105,8 @@ export interface ProxyServer {
   /** @param authenticate Replaces the option when the principal of the request is known already. */
   rest(request: IncomingMessage, response: ServerResponse, authenticate?: Authenticate): void
   upgrade(request: IncomingMessage, socket: Duplex, head: Buffer, authenticate?: Authenticate): void
-  close(graceMs: number): Promise<void>
+  /** @param connectionsEnded Until then requests may arrive, and are served within `graceMs`. */
+  close(graceMs: number, connectionsEnded: Promise<unknown>): Promise<void>
 }
 
 /** The REST proxy and the WebSocket proxy with the same options. */
@@ -123,8 +124,8 @@ export function proxyServer(
   return {
     rest: rest.serve,
     upgrade: webSockets.upgrade,
-    async close(graceMs) {
-      await Promise.all([webSockets.close({ graceMs }), rest.close({ graceMs })])
+    async close(graceMs, connectionsEnded) {
+      await Promise.all([webSockets.close({ graceMs }), rest.close({ graceMs, connectionsEnded })])
     },
   }
 }
@@ -211,12 +212,11 @@ export function mountedProxy(
     )
 
   async function drain(graceMs: number): Promise<void> {
-    const until = performance.now() + graceMs
-    for (const server of servers.keys()) endKeepAlive(server)
-    await proxy.close(graceMs)
-    for (const detach of servers.values()) detach()
+    for (const server of servers.keys()) endConnections(server, graceMs)
     // Requests of the application itself may still need the login.
-    await Promise.all([...servers.keys()].map(server => serverClosed(server, until - performance.now())))
+    const connectionsEnded = Promise.all([...servers.keys()].map(server => serverClosed(server, graceMs)))
+    await Promise.all([proxy.close(graceMs, connectionsEnded), connectionsEnded])
+    for (const detach of servers.values()) detach()
     servers.clear()
   }
 

@@ -107,8 +107,8 @@ export function tenantProxies(context: TenantProxiesContext): ProxyServer {
           found => socket.destroyed || found.proxy.upgrade(request, socket, head, found.authenticate),
         )
     },
-    async close(graceMs) {
-      await Promise.all([...proxies.values(), unauthenticated].map(proxy => proxy.close(graceMs)))
+    async close(graceMs, connectionsEnded) {
+      await Promise.all([...proxies.values(), unauthenticated].map(proxy => proxy.close(graceMs, connectionsEnded)))
     },
   }
 }

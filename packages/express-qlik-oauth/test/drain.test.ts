@@ -8,8 +8,9 @@ import {
   type Server,
   type ServerResponse,
 } from 'node:http'
-import type { AddressInfo } from 'node:net'
+import { type AddressInfo, connect } from 'node:net'
 import { text } from 'node:stream/consumers'
+import { setImmediate } from 'node:timers/promises'
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals'
 import { until } from 'test-support/until'
 import { WebSocket, WebSocketServer } from 'ws'
@@ -125,6 +126,10 @@ async function received(request: ReturnType<typeof httpRequest>): Promise<Receiv
   return { status: response.statusCode, connection: response.headers.connection, body: await text(response) }
 }
 
+function connections(): Promise<number> {
+  return new Promise(resolve => server.getConnections((_error, count) => resolve(count)))
+}
+
 /** Opens a socket and waits for the tenant's first message. */
 async function openSocket(): Promise<{ closed: Promise<number> }> {
   const socket = new WebSocket(`${origin.replace('http', 'ws')}/qlik/app/any`, { headers: { origin } })
@@ -187,6 +192,38 @@ describe('close, called after server.close()', () => {
     await qlik.close()
     await serverClosed
     expect(new Set(await Promise.all(sockets.map(({ closed }) => closed)))).toEqual(new Set([4003]))
+  })
+
+  it('serves a request whose connection was open already, also with no other in progress', async () => {
+    const clients = ['', 'GET /qlik/api/upl'].map(begun => {
+      const socket = connect(Number(new URL(origin).port), '127.0.0.1')
+      socket.write(begun)
+      return { socket, rest: 'GET /qlik/api/upload HTTP/1.1\r\nhost: a\r\n\r\n'.slice(begun.length) }
+    })
+    await until(async () => (await connections()) === clients.length)
+    const closed = new Promise(resolve => server.close(resolve))
+    const drained = qlik.close({ graceMs: 10_000 })
+    await setImmediate()
+    const responses = clients.map(({ socket, rest }) => {
+      socket.write(rest)
+      return text(socket)
+    })
+    for (const response of await Promise.all(responses))
+      expect(response).toMatch(/^HTTP\/1\.1 200 OK\r\n[\s\S]*connection: close/i)
+    await Promise.all([drained, closed])
+  })
+
+  it('ends connections that never send a request, so that the server calls back', async () => {
+    const clients = ['', 'GET / HT'].map(begun => {
+      const socket = connect(Number(new URL(origin).port), '127.0.0.1')
+      socket.write(begun)
+      return socket
+    })
+    await until(async () => (await connections()) === clients.length)
+    const closed = new Promise(resolve => server.close(resolve))
+    await qlik.close({ graceMs: 100 })
+    await closed
+    for (const socket of clients) socket.destroy()
   })
 
   it('waits for requests of the application itself within the grace', async () => {

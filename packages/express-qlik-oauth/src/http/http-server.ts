@@ -34,6 +34,8 @@ export function onUpgrade(server: Server, handler: UpgradeHandler): () => void {
 
 interface Attached {
   readonly handlers: Set<UpgradeHandler>
+  /** Open connections that speak HTTP. */
+  readonly connections: ReadonlySet<Socket>
   detach(): void
 }
 
@@ -41,7 +43,13 @@ const attached = new WeakMap<Server, Attached>()
 
 function listen(server: Server): Attached {
   const handlers = new Set<UpgradeHandler>()
+  const connections = new Set<Socket>()
+  const connected = (socket: Socket): void => {
+    connections.add(socket)
+    socket.once('close', () => connections.delete(socket))
+  }
   const claim = (request: IncomingMessage, socket: Duplex, head: Buffer): boolean => {
+    if (socket instanceof Socket) connections.delete(socket)
     for (const handler of handlers) {
       if (!handler.isBelow(request)) continue
       if (isWebSocket(request)) handler.upgrade(request, socket, head)
@@ -55,15 +63,19 @@ function listen(server: Server): Attached {
     if (isWebSocket(request)) refuseUpgrade(socket, httpError('ERR_NOT_FOUND', 'No WebSocket is served at this path.'))
     else ignoreUpgrade(server, request, socket, head)
   }
+  const connection = connectionEvent(server)
+  server.on(connection, connected)
   // Node emits `upgrade` only when there is a listener.
   server.on('upgrade', listener)
   const restoreEmit = claimUpgrades(server, claim)
   const detach = (): void => {
     restoreEmit()
     server.off('upgrade', listener)
+    server.off(connection, connected)
   }
-  attached.set(server, { handlers, detach })
-  return { handlers, detach }
+  const entry = { handlers, connections, detach }
+  attached.set(server, entry)
+  return entry
 }
 
 function isWebSocket({ headers }: IncomingMessage): boolean {
@@ -105,10 +117,8 @@ function isUpgrade(values: unknown[]): values is [IncomingMessage, Duplex, Buffe
  * its parser, so the request is parsed once more; a body and further requests follow as usual.
  */
 function ignoreUpgrade(server: Server, request: IncomingMessage, socket: Duplex, head: Buffer): void {
-  // A private property of Node: the response that the socket is writing. The test "keeps its body, however it is cut, and
-  // the connection serves further requests" fails without it.
-  const unfinished: unknown = Reflect.get(socket, '_httpMessage')
-  if (unfinished instanceof ServerResponse) {
+  const unfinished = responseOf(socket)
+  if (unfinished !== undefined) {
     // Pipelined: the responses to earlier requests come first.
     ignoreErrors(socket)
     unfinished.once('close', () => {
@@ -120,7 +130,22 @@ function ignoreUpgrade(server: Server, request: IncomingMessage, socket: Duplex,
   if (head.length > 0) socket.unshift(head)
   socket.unshift(Buffer.from(headWithoutUpgrade(request), 'latin1'))
   // Documented for this: "to inject connections into the HTTP server".
-  server.emit(server instanceof TlsServer ? 'secureConnection' : 'connection', socket)
+  server.emit(connectionEvent(server), socket)
+}
+
+function connectionEvent(server: Server): 'secureConnection' | 'connection' {
+  return server instanceof TlsServer ? 'secureConnection' : 'connection'
+}
+
+/**
+ * The response to the request that a connection is serving.
+ *
+ * A private property of Node. The test "keeps its body, however it is cut, and the connection serves further requests"
+ * fails without it.
+ */
+function responseOf(socket: Duplex): ServerResponse | undefined {
+  const response: unknown = Reflect.get(socket, '_httpMessage')
+  return response instanceof ServerResponse ? response : undefined
 }
 
 function headWithoutUpgrade({ method, url, httpVersion, rawHeaders }: IncomingMessage): string {
@@ -173,20 +198,36 @@ export function ignoreErrors(socket: Duplex): void {
 const ignore = (): void => {}
 
 /**
- * Ends the keep-alive connections of a server that is being closed, as soon as their last response is sent: Node closes
- * those that are idle when `server.close()` is called, and the others would delay its callback by the keep-alive
- * timeout.
+ * Ends the connections of a server that is being closed, as soon as their last response is sent: Node closes those that
+ * are idle when `server.close()` is called, and the others would delay its callback by the keep-alive timeout.
+ *
+ * Connections that have sent no request would delay it forever, because `server.close()` also ends Node's own
+ * `headersTimeout`. They end after `graceMs`; those that browsers open in advance and that have sent nothing, after a
+ * second at the latest.
  */
-export function endKeepAlive(server: Server): void {
+export function endConnections(server: Server, graceMs: number): void {
   server.prependListener('request', (_request, response) => {
     response.shouldKeepAlive = false
   })
+  const connections = attached.get(server)?.connections ?? new Set()
+  const start = performance.now()
   const timer = setInterval(() => {
-    if (!server.listening) server.closeIdleConnections()
+    if (server.listening) return
+    server.closeIdleConnections()
+    const elapsed = performance.now() - start
+    if (elapsed > Math.min(graceMs, unusedMs)) endUnused(connections, elapsed > graceMs)
   }, 50)
   timer.unref()
   server.once('close', () => clearInterval(timer))
 }
+
+/** @param alsoBegun Also connections that have sent a part of a request's head. */
+function endUnused(connections: ReadonlySet<Socket>, alsoBegun: boolean): void {
+  for (const socket of connections)
+    if (responseOf(socket) === undefined && (alsoBegun || socket.bytesRead === 0)) socket.destroy()
+}
+
+const unusedMs = 1000
 
 /** Waits until all requests of a server that is being closed have ended, or for at most `timeoutMs`. */
 export async function serverClosed(server: Server, timeoutMs: number): Promise<void> {

@@ -24,9 +24,16 @@ export interface RestProxy {
   serve(request: IncomingMessage, response: ServerResponse, authenticate?: Authenticate): void
   /**
    * Ends the proxy. Requests in progress and new ones are served for up to `graceMs`, with `Connection: close`; after
-   * that, or as soon as there are none, requests get ERR_CLOSING and the connections to the tenants end.
+   * that, or as soon as there are none and none can arrive, requests get ERR_CLOSING and the connections to the tenants
+   * end.
    */
-  close(options: { readonly graceMs: number }): Promise<void>
+  close(options: RestProxyCloseOptions): Promise<void>
+}
+
+export interface RestProxyCloseOptions {
+  readonly graceMs: number
+  /** Resolves within `graceMs`: until then requests may arrive. @default no more requests are expected */
+  readonly connectionsEnded?: Promise<unknown>
 }
 
 /**
@@ -59,17 +66,19 @@ export function restProxy(options: RestProxyOptions, observer?: RestProxyObserve
       if (response.socket === null) response.once('socket', () => handle(request, response, target, authenticate))
       else handle(request, response, target, authenticate)
     },
-    close({ graceMs }) {
-      closing ??= drain(graceMs)
+    close(options) {
+      closing ??= drain(options)
       return closing
     },
   }
 
-  async function drain(graceMs: number): Promise<void> {
+  async function drain({ graceMs, connectionsEnded }: RestProxyCloseOptions): Promise<void> {
+    const until = performance.now() + graceMs
     state = 'draining'
     running.draining = true
     for (const exchange of running.all()) exchange.drain()
-    if (served > 0) await settled(graceMs)
+    await connectionsEnded
+    if (served > 0) await settled(until - performance.now())
     state = 'closed'
     // Waiting requests first: they would start when others end.
     for (const exchange of running.all().filter(({ waits }) => waits)) exchange.destroy()
@@ -142,10 +151,10 @@ export function restProxy(options: RestProxyOptions, observer?: RestProxyObserve
     if (state === 'closed') throw httpError('ERR_CLOSING', 'Try again in a moment.')
   }
 
-  /** Resolves when no request is in progress, or after `graceMs`. */
-  function settled(graceMs: number): Promise<void> {
+  /** Resolves when no request is in progress, or after `timeoutMs`. */
+  function settled(timeoutMs: number): Promise<void> {
     return new Promise(resolve => {
-      const timer = setTimeout(resolve, graceMs)
+      const timer = setTimeout(resolve, timeoutMs)
       idle = () => {
         clearTimeout(timer)
         resolve()
