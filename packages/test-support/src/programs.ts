@@ -1,9 +1,16 @@
 import { execFileSync } from 'node:child_process'
 import { existsSync } from 'node:fs'
+import { delimiter, join } from 'node:path'
 
 /** Whether `redis-server` is on the PATH. */
 export function redisIsInstalled(): boolean {
   return runs('redis-server')
+}
+
+/** The balancers of docs/balancers that are not on the PATH, by the names of their Debian packages. */
+export function missingBalancers(): string[] {
+  const folders = [...(process.env.PATH ?? '').split(delimiter), '/usr/sbin']
+  return ['nginx', 'caddy', 'haproxy'].filter(name => !folders.some(folder => existsSync(join(folder, name))))
 }
 
 /** The Chromium of this machine: that of `CHROMIUM_PATH` if it is set. */

@@ -1,12 +1,12 @@
 /**
- * Makes sure that redis-server and Chromium are there before the tests start; `pnpm test` runs this file first.
+ * Makes sure that redis-server, Chromium and the balancers are there before the tests start; `pnpm test` runs this file first.
  *
  * As root on Debian it installs what is missing. Elsewhere it prints one line that says what to install, and exits with
  * code 1. `REDIS_URL` and `CHROMIUM_PATH` take the place of an installation.
  */
 import { spawnSync } from 'node:child_process'
 import { existsSync } from 'node:fs'
-import { chromiumPath, redisIsInstalled, runs } from './programs.ts'
+import { chromiumPath, missingBalancers, redisIsInstalled, runs } from './programs.ts'
 
 let missing = missingPackages()
 let failure = ''
@@ -17,7 +17,7 @@ if (missing.length > 0 && mayInstall()) {
 }
 if (missing.length > 0) {
   exit(
-    `The tests need ${missing.join(' and ')}. Run: apt-get install ${missing.join(' ')} (macOS: brew install redis chromium), or set REDIS_URL and CHROMIUM_PATH.${failure}`,
+    `The tests need ${missing.join(' and ')}. Run: apt-get install ${missing.join(' ')} (macOS: brew install redis chromium nginx caddy haproxy), or set REDIS_URL and CHROMIUM_PATH.${failure}`,
   )
 }
 const chromium = chromiumPath() ?? ''
@@ -25,7 +25,8 @@ if (!runs(chromium)) exit(`Chromium does not start: ${chromium}. Set CHROMIUM_PA
 
 function missingPackages(): string[] {
   const redis = redisIsInstalled() || process.env.REDIS_URL !== undefined ? [] : ['redis-server']
-  return chromiumPath() === undefined ? [...redis, 'chromium'] : redis
+  const chromium = chromiumPath() === undefined ? ['chromium'] : []
+  return [...redis, ...chromium, ...missingBalancers()]
 }
 
 function mayInstall(): boolean {

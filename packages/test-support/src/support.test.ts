@@ -27,6 +27,7 @@ async function outcome(child: ReturnType<typeof spawnFromSource>): Promise<{ cod
 }
 
 describe('before the tests', () => {
+  beforeAll(() => Promise.all(['nginx', 'caddy', 'haproxy'].map(name => writeFile(join(folder, name), ''))))
   const check = (env: Record<string, string>) =>
     outcome(spawnFromSource(file('require-programs.ts').pathname, { env: { PATH: folder, ...env } }))
 
@@ -36,6 +37,13 @@ describe('before the tests', () => {
     expect(lines.at(-1)).toMatch(/^The tests need redis-server\. Run: apt-get install redis-server /)
     // As root on Debian, the line that announces the installation comes before it.
     expect(lines.length).toBe(lines[0]?.startsWith('Installing') ? 2 : 1)
+  })
+
+  it('the balancers that are missing are named too', async () => {
+    await rm(join(folder, 'caddy'))
+    const { lines } = await check({ REDIS_URL: 'redis://localhost', CHROMIUM_PATH: '/bin/true' })
+    await writeFile(join(folder, 'caddy'), '')
+    expect(lines.at(-1)).toMatch(/^The tests need caddy\. Run: apt-get install caddy /)
   })
 
   it('one line says that Chromium does not start', async () => {

@@ -14,14 +14,19 @@ export interface EngineSocket {
   close(): void
 }
 
-/** @throws Error with the status of a refused upgrade */
+/**
+ * @param ca Certificate to trust, for https.
+ * @throws Error with the status of a refused upgrade
+ */
 export async function engineSocket(
   origin: string,
   appId: string,
   headers: Record<string, string> = {},
+  ca?: string,
 ): Promise<EngineSocket> {
   const socket = new WebSocket(`${origin.replace('http', 'ws')}/qlik/app/${appId}`, {
     headers: { origin: new URL(origin).origin, ...headers },
+    ...(ca === undefined ? {} : { ca }),
   })
   const closed = once(socket, 'close').then(([code]) => Number(code))
   closed.catch(() => {})
