@@ -39,16 +39,22 @@ const compilerOptions: ts.CompilerOptions = {
 /**
  * Compiles texts as if each were a module of this folder.
  *
+ * @param modules Further modules of this folder that the texts import, by file name.
  * @returns The messages of the compiler for each.
  */
-export function compilerErrors(texts: readonly string[]): string[][] {
-  const files = new Map(texts.map((text, index) => [fileURLToPath(new URL(`text-${index}.ts`, import.meta.url)), text]))
+export function compilerErrors(texts: readonly string[], modules: Iterable<readonly [string, string]> = []): string[][] {
+  const path = (name: string) => fileURLToPath(new URL(name, import.meta.url))
+  const paths = texts.map((_text, index) => path(`text-${index}.ts`))
+  const files = new Map([
+    ...texts.map((text, index) => [paths[index] ?? '', text] as const),
+    ...[...modules].map(([name, text]) => [path(name), text] as const),
+  ])
   const host = ts.createCompilerHost(compilerOptions)
   const { fileExists, readFile } = host
   host.fileExists = path => files.has(path) || fileExists(path)
   host.readFile = path => files.get(path) ?? readFile(path)
-  const program = ts.createProgram([...files.keys()], compilerOptions, host)
-  return [...files.keys()].map(path =>
+  const program = ts.createProgram(paths, compilerOptions, host)
+  return paths.map(path =>
     ts
       .getPreEmitDiagnostics(program, program.getSourceFile(path))
       .map(({ messageText }) => ts.flattenDiagnosticMessageText(messageText, '\n')),
