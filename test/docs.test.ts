@@ -143,7 +143,10 @@ describe('the guides', () => {
 
   it('give each error code the status of the catalogue', () => {
     const [, codes = ''] = read('docs/troubleshoot.md').split('\n## Error codes\n')
-    const statuses = [...codes.matchAll(/^### `(\w+)`\n\n(\d+)/gm)].map(([, code, status]) => [code, Number(status)])
+    const statuses = [...codes.matchAll(/^### `(\w+)`\n\nStatus (\d+)/gm)].map(([, code, status]) => [
+      code,
+      Number(status),
+    ])
     expect(statuses).toEqual(Object.entries(errorCatalogue).map(([code, { status }]) => [code, status]))
   })
 

@@ -42,7 +42,10 @@ const compilerOptions: ts.CompilerOptions = {
  * @param modules Further modules of this folder that the texts import, by file name.
  * @returns The messages of the compiler for each.
  */
-export function compilerErrors(texts: readonly string[], modules: Iterable<readonly [string, string]> = []): string[][] {
+export function compilerErrors(
+  texts: readonly string[],
+  modules: Iterable<readonly [string, string]> = [],
+): string[][] {
   const path = (name: string) => fileURLToPath(new URL(name, import.meta.url))
   const paths = texts.map((_text, index) => path(`text-${index}.ts`))
   const files = new Map([
