@@ -38,6 +38,24 @@ describe('qlik-tenant-simulator', () => {
     expect(await once(child, 'exit')).toEqual([0, null])
   })
 
+  it('registers the callback below the path of an application', async () => {
+    const child = run('--port', '0', '--application', 'http://localhost:3456/portal/')
+    const [chunk] = (await Promise.race([once(child.stdout as NodeJS.ReadableStream, 'data'), failed(child)])) as [
+      Buffer,
+    ]
+    const url = new URL('/oauth/authorize', /tenant at (\S+)/.exec(chunk.toString())?.[1])
+    const parameters = { client_id: 'demo-web', response_type: 'code', state: 's', code_challenge_method: 'S256' }
+    url.search = `${new URLSearchParams({ ...parameters, code_challenge: 'x'.repeat(43) })}`
+    const statusFor = async (redirectUri: string) => {
+      url.searchParams.set('redirect_uri', redirectUri)
+      return (await fetch(url, { redirect: 'manual' })).status
+    }
+    expect(await statusFor('http://localhost:3456/auth/callback')).toBe(400)
+    expect(await statusFor('http://localhost:3456/portal/auth/callback')).toBeLessThan(400)
+    child.kill('SIGTERM')
+    await once(child, 'exit')
+  })
+
   it('listens on the given region port', async () => {
     const free = createServer().listen(0, '127.0.0.1')
     await once(free, 'listening')
@@ -54,7 +72,8 @@ describe('qlik-tenant-simulator', () => {
   it.each([
     [['--port', 'http'], /--port must be a whole number/],
     [['--prot', '4000'], /Unknown option '--prot'/],
-    [['--application', 'localhost:3000/x'], /--application must be an origin/],
+    [['--application', 'localhost:3000/x'], /--application must be a URL/],
+    [['--application', 'http://localhost:3000/x?y'], /--application must be a URL/],
     [['--port', '0', '--redirect-uri', 'ftp://localhost/'], /demo-web.*Redirect URI must be/],
   ])('rejects %j with a one-line message', async (flags, message) => {
     const { code, errors } = await outcome(run(...flags))

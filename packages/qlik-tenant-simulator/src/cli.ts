@@ -13,8 +13,8 @@ Runs a simulated Qlik Cloud tenant: OAuth, REST API, engine and embed runtime.
   --host <address>                 address to listen on (default 127.0.0.1)
   --hostname <name>                host name in the tenant's URLs (default localhost)
   --accept-host <host:port>        additional Host header to accept; repeatable
-  --application <origin>           additional origin of your application for the demo
-                                   clients, such as http://localhost:8080; repeatable
+  --application <url>              additional URL of your application for the demo
+                                   clients, such as http://localhost:8080/portal; repeatable
   --redirect-uri <uri>             additional redirect URI of demo-web; repeatable
   --access-token-seconds <number>  lifetime of access tokens (default 21600)
   --help                           show this help
@@ -67,13 +67,7 @@ async function main(): Promise<void> {
 
 /** The default clients with the redirect URIs and origins of the given applications. */
 function clientsFor(applications: readonly string[], redirectUris: readonly string[]): ClientRegistration[] {
-  for (const application of applications) {
-    if (!URL.canParse(application) || new URL(application).origin !== application) {
-      throw new RangeError(
-        `--application must be an origin such as http://localhost:3000, got ${JSON.stringify(application)}`,
-      )
-    }
-  }
+  const urls = applications.map(applicationUrl)
   const callbacks: Readonly<Record<string, string>> = { 'demo-web': '/auth/callback', 'demo-spa': '/spa/callback' }
   return defaultClients.map(client => {
     const path = callbacks[client.clientId]
@@ -83,12 +77,21 @@ function clientsFor(applications: readonly string[], redirectUris: readonly stri
       ...client,
       redirectUris: unique([
         ...uris,
-        ...(path === undefined ? [] : applications.map(origin => origin + path)),
+        ...(path === undefined ? [] : urls.map(({ href }) => href.replace(/\/$/, '') + path)),
         ...extra,
       ]),
-      ...(origins === undefined ? {} : { allowedOrigins: unique([...origins, ...applications]) }),
+      ...(origins === undefined ? {} : { allowedOrigins: unique([...origins, ...urls.map(({ origin }) => origin)]) }),
     }
   })
+}
+
+/** @throws RangeError unless the value is a URL that redirect URIs can be below: no query, fragment or user */
+function applicationUrl(application: string): URL {
+  const url = URL.canParse(application) ? new URL(application) : undefined
+  if (url !== undefined && /^https?:$/.test(url.protocol) && url.href === url.origin + url.pathname) return url
+  throw new RangeError(
+    `--application must be a URL such as http://localhost:3000 or http://localhost:3000/portal, got ${JSON.stringify(application)}`,
+  )
 }
 
 function startupMessage({ origin, regionOrigin, organizationOrigin, users, clients }: SimulatedTenant): string {
