@@ -2,7 +2,10 @@ import { type RequestHandler, Router } from 'express'
 import { Counter, collectDefaultMetrics, Histogram, Registry } from 'prom-client'
 
 export interface Metrics {
-  /** `GET /metrics` in the Prometheus text format. Block it for the public at the load balancer. */
+  /**
+   * `GET /metrics` in the Prometheus text format, for scrapers that connect directly. Requests with `X-Forwarded-For` or
+   * `Forwarded` came through a load balancer, from the public: they get 404.
+   */
   readonly routes: Router
   /** Measures the duration of every request that reaches Express. */
   readonly measure: RequestHandler
@@ -28,7 +31,9 @@ export function createMetrics(): Metrics {
   })
 
   const routes = Router()
-  routes.get('/metrics', async (_request, response) => {
+  routes.get('/metrics', async (request, response, next) => {
+    const { forwarded, 'x-forwarded-for': forwardedFor } = request.headers
+    if (forwarded !== undefined || forwardedFor !== undefined) return next()
     response
       .set('cache-control', 'no-store')
       .type(registry.contentType)

@@ -151,7 +151,7 @@ async function checkBalancer(browser: Browser, promises: Promises): Promise<void
     expectThat(protocol === 'h2', `the protocol is ${protocol}`)
     const redirect = await context.request.get(`http://localhost:${httpPort}/apps?page=2`, { maxRedirects: 0 })
     expectThat(redirect.headers().location === `${origin}/apps?page=2`, `http responds ${redirect.status()}`)
-    for (const path of ['/readyz', '/healthz', '/metrics']) {
+    for (const path of ['/readyz', '/healthz', '/metrics', '/METRICS', '/readyz/', '/path/metrics']) {
       const status = (await context.request.get(origin + path)).status()
       expectThat(status === 404, `${path} responds ${status}`)
     }
