@@ -114,7 +114,7 @@ describe('the running demo', () => {
       })
     const cookie = await logIn(demo.origin, tenant)
     const first = await submit(cookie)
-    expect([first.status, first.headers.get('location')]).toEqual([303, '/'])
+    expect([first.status, first.headers.get('location')]).toEqual([303, `${demo.origin}/`])
     const second = await submit(cookie)
     expect(second.status).toBe(401)
     expect(await second.text()).toContain('Your login has ended.')
