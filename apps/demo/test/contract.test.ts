@@ -32,7 +32,8 @@ describe('the running demo', () => {
   ])('responds to %s with %i', async (path, status) => expect((await get(path, page)).status).toBe(status))
 
   it.each(['x-forwarded-for', 'forwarded'])('hides metrics from requests with %s', async name =>
-    expect((await get('/metrics', { [name]: 'for=192.0.2.1' })).status).toBe(404))
+    expect((await get('/metrics', { [name]: 'for=192.0.2.1' })).status).toBe(404),
+  )
 
   it.each(['/apps', '/apps/1', '/account'])(
     'redirects navigations to %s to the login and responds to scripts with 401',
