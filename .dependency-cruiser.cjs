@@ -8,6 +8,7 @@ const rooms = {
   'packages/qlik-oauth/src': {
     protocol: [],
     stores: ['protocol'],
+    redis: ['stores', 'protocol'],
     tokens: ['stores', 'protocol'],
     logins: ['tokens', 'stores', 'protocol'],
     tenant: ['tokens', 'stores', 'protocol'],
@@ -25,7 +26,17 @@ const rooms = {
   },
   'packages/express-qlik-oauth/src/login': {
     'application-session': [],
+    cookies: [],
+    frames: [],
     hooks: [],
+    options: ['cookies', 'frames', 'hooks', 'application-session'],
+    context: ['options', 'cookies', 'frames', 'hooks', 'application-session'],
+  },
+  'packages/express-qlik-oauth/src/http': {
+    options: [],
+    response: [],
+    clients: ['options'],
+    location: ['options'],
   },
   'packages/qlik-tenant-simulator/src': {
     apps: [],

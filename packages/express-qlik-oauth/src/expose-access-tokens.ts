@@ -1,11 +1,11 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { impersonatedTokens, type LoginStore, type QlikClient, QlikOAuthError, type UserLookup } from 'qlik-oauth'
 import { quoted, scopeList } from 'qlik-oauth/internal'
-import { httpError, sendError } from './http/error-response.ts'
-import { configurationError, invalidOption, rejectUnknownOptions } from './http/option-checks.ts'
-import { publicLocation } from './http/public-location.ts'
+import { publicLocation } from './http/location/public-location.ts'
+import { configurationError, invalidOption, rejectUnknownOptions } from './http/options/option-checks.ts'
+import { httpError, sendError } from './http/response/error-response.ts'
 import { requireSameOrigin } from './http/same-origin.ts'
-import { loginStore } from './login/auth-options.ts'
+import { loginStore } from './login/options/auth-options.ts'
 
 export interface ExposeAccessTokensOptions {
   /** A client that has the impersonation grant and no other grants. */

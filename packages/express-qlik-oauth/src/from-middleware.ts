@@ -1,10 +1,10 @@
 import { type IncomingMessage, ServerResponse } from 'node:http'
 import type { Request, RequestHandler, Response } from 'express'
 import { QlikOAuthError, type TokenSource } from 'qlik-oauth'
-import { httpError } from './http/error-response.ts'
-import { invalidOption, rejectUnknownOptions, wholeNumber } from './http/option-checks.ts'
-import type { Authenticate } from './http/principal.ts'
-import { WatchedPrincipals } from './http/watched-principals.ts'
+import type { Authenticate } from './http/clients/principal.ts'
+import { WatchedPrincipals } from './http/clients/watched-principals.ts'
+import { invalidOption, rejectUnknownOptions, wholeNumber } from './http/options/option-checks.ts'
+import { httpError } from './http/response/error-response.ts'
 
 /** Who a request of the application belongs to. */
 export interface MiddlewarePrincipal {

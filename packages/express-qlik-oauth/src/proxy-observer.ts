@@ -1,4 +1,4 @@
-import type { QlikEventEmitter } from './login/event-emitter.ts'
+import type { QlikEventEmitter } from './login/context/event-emitter.ts'
 import type { RestProxyObserver } from './proxy/proxied-event.ts'
 import type { SocketObserver } from './socket/socket-proxy-options.ts'
 

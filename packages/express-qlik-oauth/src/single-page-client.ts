@@ -1,9 +1,9 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { qlikClient } from 'qlik-oauth'
 import { escapeHtml, scopeList } from 'qlik-oauth/internal'
-import { httpError, sendError } from './http/error-response.ts'
-import { configurationError, mountPath, rejectUnknownOptions } from './http/option-checks.ts'
-import { publicLocation } from './http/public-location.ts'
+import { publicLocation } from './http/location/public-location.ts'
+import { configurationError, mountPath, rejectUnknownOptions } from './http/options/option-checks.ts'
+import { httpError, sendError } from './http/response/error-response.ts'
 
 export interface SinglePageClientOptions {
   /** Origin of the tenant, such as `https://acme.eu.qlikcloud.com`. */

@@ -59,8 +59,8 @@ export { openSystemBrowser } from './native/system-browser.ts'
 
 /* Stores of logins and tokens. */
 export { type MemoryLoginStoreOptions, memoryLoginStore } from './stores/memory-login-store.ts'
-export { type RedisLoginStoreEvent, type RedisLoginStoreOptions, redisLoginStore } from './stores/redis-login-store.ts'
-export type { RedisClient } from './stores/clients/redis-client.ts'
+export { type RedisLoginStoreEvent, type RedisLoginStoreOptions, redisLoginStore } from './redis/redis-login-store.ts'
+export type { RedisClient } from './redis/clients/redis-client.ts'
 export type {
   AuthorizationTransaction,
   LoginChangeSubscription,

@@ -2,8 +2,8 @@ import { IncomingMessage, type Server, ServerResponse, STATUS_CODES } from 'node
 import { Socket } from 'node:net'
 import { Duplex } from 'node:stream'
 import { Server as TlsServer } from 'node:tls'
-import { discardInput, errorResponse, httpError } from './error-response.ts'
-import { newTraceId } from './request-context.ts'
+import { discardInput, errorResponse, httpError } from './response/error-response.ts'
+import { newTraceId } from './response/request-context.ts'
 
 export interface UpgradeHandler {
   isBelow(request: IncomingMessage): boolean

@@ -1,9 +1,9 @@
 import type { IncomingMessage } from 'node:http'
 import type { QlikOAuthError } from 'qlik-oauth'
 import { quoted } from 'qlik-oauth/internal'
-import { httpError } from './error-response.ts'
-import { isBelowMount, type Mount } from './mount.ts'
-import { configurationError } from './option-checks.ts'
+import { isBelowMount, type Mount } from './location/mount.ts'
+import { configurationError } from './options/option-checks.ts'
+import { httpError } from './response/error-response.ts'
 
 /** A request of Node, or of Express inside a router. */
 type RoutedRequest = IncomingMessage & { readonly baseUrl?: unknown }

@@ -1,4 +1,4 @@
-import { httpError } from './error-response.ts'
+import { httpError } from './response/error-response.ts'
 
 /**
  * The path of a request in every form in which a server might read it: as written, and percent-decoded as often as that

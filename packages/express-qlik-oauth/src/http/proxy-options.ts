@@ -1,10 +1,10 @@
 import type { IncomingMessage } from 'node:http'
-import { clientAddress, type TrustProxy } from './client-address.ts'
-import { limitNetwork } from './limit-network.ts'
-import { type Mount, mountAt } from './mount.ts'
-import { invalidOption, mountPath } from './option-checks.ts'
-import type { Authenticate } from './principal.ts'
-import { publicLocation } from './public-location.ts'
+import { clientAddress, type TrustProxy } from './clients/client-address.ts'
+import { limitNetwork } from './clients/limit-network.ts'
+import type { Authenticate } from './clients/principal.ts'
+import { type Mount, mountAt } from './location/mount.ts'
+import { publicLocation } from './location/public-location.ts'
+import { invalidOption, mountPath } from './options/option-checks.ts'
 
 interface ProxyOptions<Event> {
   readonly authenticate: Authenticate

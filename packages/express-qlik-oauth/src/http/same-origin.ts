@@ -1,5 +1,5 @@
 import type { IncomingMessage } from 'node:http'
-import { httpError } from './error-response.ts'
+import { httpError } from './response/error-response.ts'
 
 /**
  * Requires that a request comes from a page of this application where it changes something, and from no other site in

@@ -3,16 +3,20 @@ import { QlikOAuthError } from 'qlik-oauth'
 import { validateAuthorizationResponse } from 'qlik-oauth/internal'
 import { isNavigation, isPrefetch } from '../http/navigation.ts'
 import { sessionChange } from './application-session/session-change.ts'
-import type { AuthContext } from './auth-context.ts'
-import { type AuthorizationState, transactionKey } from './authorization-state.ts'
 import { createLogin, redeemCode } from './code-exchange.ts'
-import { handOver } from './frames/frame-login.ts'
+import type { AuthContext } from './context/auth-context.ts'
+import { type AuthorizationState, transactionKey } from './context/authorization-state.ts'
+import { loginAddress } from './context/login-address.ts'
+import type { TenantConfiguration } from './context/tenant-registry.ts'
+import {
+  type TransactionCookie,
+  transactionCookieHash,
+  transactionCookieSeconds,
+} from './cookies/transaction-cookie.ts'
+import { handOver } from './frame-login.ts'
 import { isFramed } from './frames/frame-options.ts'
-import { loginAddress } from './login-address.ts'
 import { limitLogins, startTransaction } from './login-route.ts'
 import { repeatsFromOwnPage } from './strict-cookie.ts'
-import type { TenantConfiguration } from './tenant-registry.ts'
-import { type TransactionCookie, transactionCookieHash, transactionCookieSeconds } from './transaction-cookie.ts'
 
 /**
  * `GET /auth/callback`: validates the authorization response, redeems the code, and gives the browser a session with a

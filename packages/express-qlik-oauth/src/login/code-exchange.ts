@@ -13,11 +13,11 @@ import {
 } from 'qlik-oauth'
 import { loginKey, revokeTokens } from 'qlik-oauth/internal'
 import type { SessionChange } from './application-session/session-change.ts'
-import type { AuthContext } from './auth-context.ts'
+import type { AuthContext } from './context/auth-context.ts'
+import { tenantFetch } from './context/request-login.ts'
+import type { TenantConfiguration } from './context/tenant-registry.ts'
 import { callOnLogin } from './hooks/on-login.ts'
 import { loginDevice } from './login-device.ts'
-import { tenantFetch } from './request-login.ts'
-import type { TenantConfiguration } from './tenant-registry.ts'
 
 export interface AuthorizedUser {
   readonly tokens: TokenSet

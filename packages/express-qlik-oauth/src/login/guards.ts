@@ -1,13 +1,13 @@
 import type { NextFunction, Request, RequestHandler, Response } from 'express'
 import { QlikOAuthError } from 'qlik-oauth'
 import { type Login, missingScopes, scopeList } from 'qlik-oauth/internal'
-import { httpError, sendError } from '../http/error-response.ts'
 import { isNavigation } from '../http/navigation.ts'
-import type { AuthContext } from './auth-context.ts'
+import { httpError, sendError } from '../http/response/error-response.ts'
+import type { AuthContext } from './context/auth-context.ts'
+import { loginAddress } from './context/login-address.ts'
+import { requestLogin } from './context/request-login.ts'
 import { frameAncestors } from './frames/frame-options.ts'
-import { loginAddress } from './login-address.ts'
-import { requestLogin } from './request-login.ts'
-import { returnPath } from './return-path.ts'
+import { returnPath } from './options/return-path.ts'
 
 export interface LoginGuards {
   /**

@@ -1,7 +1,7 @@
 import type { Request, Response } from 'express'
-import { escapeHtml, sendPage } from '../http/html-page.ts'
+import { escapeHtml, sendPage } from '../http/response/html-page.ts'
 import { requireSameOrigin } from '../http/same-origin.ts'
-import type { AuthContext } from './auth-context.ts'
+import type { AuthContext } from './context/auth-context.ts'
 import { expiredSessionCookie } from './session-recovery.ts'
 
 /**

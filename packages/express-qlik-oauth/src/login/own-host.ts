@@ -1,8 +1,8 @@
 import type { Request, Response } from 'express'
 import { isLoopback } from 'qlik-oauth/internal'
+import { requestTarget } from '../http/location/request-target.ts'
 import { isNavigation } from '../http/navigation.ts'
-import { requestTarget } from '../http/request-target.ts'
-import type { AuthContext } from './auth-context.ts'
+import type { AuthContext } from './context/auth-context.ts'
 
 /**
  * Sends a login that was opened under another name of this server, such as 127.0.0.1 for localhost, to the host of

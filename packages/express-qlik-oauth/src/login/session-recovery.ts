@@ -2,7 +2,7 @@ import { serialize } from 'cookie'
 import { sign } from 'cookie-signature'
 import type { Request, Response } from 'express'
 import { isLoopback } from 'qlik-oauth/internal'
-import type { AuthContext } from './auth-context.ts'
+import type { AuthContext } from './context/auth-context.ts'
 import {
   cookieAttributes,
   cookieOptions,
@@ -10,7 +10,7 @@ import {
   isSecureRequest,
   type SessionId,
   sessionName,
-} from './session-cookie.ts'
+} from './cookies/session-cookie.ts'
 
 /**
  * Keeps the session in step with the login. When express-session started another session although the cookie has a

@@ -1,8 +1,8 @@
 import type { Request, Response } from 'express'
-import { escapeHtml, sendPage } from '../http/html-page.ts'
 import { isNavigation } from '../http/navigation.ts'
-import type { AuthContext } from './auth-context.ts'
-import { cookieOptions } from './session-cookie.ts'
+import { escapeHtml, sendPage } from '../http/response/html-page.ts'
+import type { AuthContext } from './context/auth-context.ts'
+import { cookieOptions } from './cookies/session-cookie.ts'
 
 /**
  * Repeats a navigation of another site once, from a page of the application.

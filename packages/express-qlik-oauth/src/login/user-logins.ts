@@ -1,6 +1,6 @@
-import { ForeignRecordError, type ListedLogin, type Login, type Logins } from 'qlik-oauth/internal'
-import { invalidOption } from '../http/option-checks.ts'
-import type { TenantRegistry } from './tenant-registry.ts'
+import { ignoreForeign, type ListedLogin, type Login, type Logins } from 'qlik-oauth/internal'
+import { invalidOption } from '../http/options/option-checks.ts'
+import type { TenantRegistry } from './context/tenant-registry.ts'
 
 /** A login as its owner or an administrator sees it. */
 export interface LoginSummary {
@@ -65,9 +65,7 @@ export function userLogins(logins: Logins, tenants: TenantRegistry): UserLogins 
       const [userId] = owner
       if (owner.length > 0 && typeof userId !== 'string') throw invalidOption('userId', "the user's id", userId)
       if (!isLoginId(id)) return false
-      const login = await logins.peek(id).catch((error: unknown) => {
-        if (!(error instanceof ForeignRecordError)) throw error
-      })
+      const login = await logins.peek(id).catch(ignoreForeign)
       if (login === undefined || !isOurs(login)) return false
       if (userId !== undefined && login.record.user.id !== userId) return false
       return logins.end(id, 'administrator')

@@ -1,6 +1,6 @@
 import { LRUCache } from 'lru-cache'
 import type { QlikOAuthError } from 'qlik-oauth'
-import { httpError } from '../http/error-response.ts'
+import { httpError } from '../http/response/error-response.ts'
 
 /** A request in the queue. */
 export interface QueuedRequest {

@@ -1,6 +1,6 @@
-import { httpError } from '../http/error-response.ts'
-import { configurationError, rejectUnknownOptions } from '../http/option-checks.ts'
+import { configurationError, rejectUnknownOptions } from '../http/options/option-checks.ts'
 import { barePath, pathReadings } from '../http/path-syntax.ts'
+import { httpError } from '../http/response/error-response.ts'
 import { type CredentialPath, credentialPath, namesCredentialPath } from './credential-paths.ts'
 import { defaultMethods, type ProxiedMethod } from './proxied-method.ts'
 

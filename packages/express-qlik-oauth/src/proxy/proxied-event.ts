@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { requestTarget } from '../http/request-target.ts'
-import { hasClosed } from '../http/response-end.ts'
+import { requestTarget } from '../http/location/request-target.ts'
+import { hasClosed } from '../http/response/response-end.ts'
 import type { RestProxyEvent } from './rest-proxy-options.ts'
 
 /** A request to the REST proxy that has ended, however it ended: for access logs and metrics. Contains no secret. */

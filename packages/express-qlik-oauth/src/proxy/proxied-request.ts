@@ -1,4 +1,4 @@
-import type { Principal } from '../http/principal.ts'
+import type { Principal } from '../http/clients/principal.ts'
 import type { RequestMeasurement } from './proxied-event.ts'
 import type { ForwardedRequest } from './response/response-headers.ts'
 import type { RestProxySettings } from './rest-proxy-options.ts'

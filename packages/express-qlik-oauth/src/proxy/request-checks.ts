@@ -1,5 +1,5 @@
 import type { IncomingMessage } from 'node:http'
-import { httpError } from '../http/error-response.ts'
+import { httpError } from '../http/response/error-response.ts'
 import { bodyTooLarge } from './upload.ts'
 
 /**

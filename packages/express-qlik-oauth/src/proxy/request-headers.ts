@@ -1,5 +1,5 @@
 import type { IncomingMessage } from 'node:http'
-import { isTraceState, traceIdOfParent } from '../http/trace-context.ts'
+import { isTraceState, traceIdOfParent } from '../http/response/trace-context.ts'
 
 /** Headers of the client's request that are forwarded. Cookies, credentials, addresses and all others are stripped. */
 export const forwardedRequestHeaders: readonly string[] = [

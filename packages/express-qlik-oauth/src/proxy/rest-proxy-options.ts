@@ -1,7 +1,7 @@
 import { messageOf, quoted } from 'qlik-oauth/internal'
-import type { TrustProxy } from '../http/client-address.ts'
-import { configurationError, invalidOption, rejectUnknownOptions, wholeNumber } from '../http/option-checks.ts'
-import type { Authenticate } from '../http/principal.ts'
+import type { TrustProxy } from '../http/clients/client-address.ts'
+import type { Authenticate } from '../http/clients/principal.ts'
+import { configurationError, invalidOption, rejectUnknownOptions, wholeNumber } from '../http/options/option-checks.ts'
 import { type ProxySettings, proxySettings, type SharedProxyOption } from '../http/proxy-options.ts'
 import { defaultAllow, type PathRule, type PathRules, pathRules } from './path-rules.ts'
 

@@ -1,7 +1,7 @@
 import type { Readable } from 'node:stream'
 import type { QlikOAuthError } from 'qlik-oauth'
 import type { Dispatcher } from 'undici'
-import { httpError } from '../http/error-response.ts'
+import { httpError } from '../http/response/error-response.ts'
 import type { ProxiedRequest } from './proxied-request.ts'
 import { requestHeaders } from './request-headers.ts'
 import type { TenantHeaders } from './response/response-headers.ts'

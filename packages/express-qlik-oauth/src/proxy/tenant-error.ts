@@ -1,5 +1,5 @@
 import { type ErrorCode, QlikOAuthError } from 'qlik-oauth'
-import { httpError } from '../http/error-response.ts'
+import { httpError } from '../http/response/error-response.ts'
 
 /** Maps an error of undici, Node or zlib to a code of ours. The message names no host. */
 export function tenantError(cause: Error): QlikOAuthError {

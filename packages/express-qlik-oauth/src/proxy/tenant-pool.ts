@@ -1,7 +1,7 @@
 import type { TokenSource } from 'qlik-oauth'
 import { clientHostOf, type TenantHost, tenantHost } from 'qlik-oauth/internal'
 import { Pool } from 'undici'
-import { connectionLimiter } from '../http/connection-limiter.ts'
+import { connectionLimiter } from '../http/clients/connection-limiter.ts'
 import { busy, FairQueue, tooManyRequests, unreserved } from './fair-queue.ts'
 import { type TenantLinks, tenantLinks } from './response/tenant-links.ts'
 import type { RestProxySettings } from './rest-proxy-options.ts'

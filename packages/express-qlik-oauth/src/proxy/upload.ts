@@ -1,7 +1,7 @@
 import type { IncomingMessage } from 'node:http'
 import { Readable } from 'node:stream'
 import type { QlikOAuthError } from 'qlik-oauth'
-import { httpError } from '../http/error-response.ts'
+import { httpError } from '../http/response/error-response.ts'
 
 /**
  * The body of a request on its way to the tenant.

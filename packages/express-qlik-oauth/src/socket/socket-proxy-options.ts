@@ -1,7 +1,7 @@
 import type { IncomingMessage } from 'node:http'
-import type { TrustProxy } from '../http/client-address.ts'
-import { rejectUnknownOptions, timerSeconds, wholeNumber } from '../http/option-checks.ts'
-import type { Authenticate } from '../http/principal.ts'
+import type { TrustProxy } from '../http/clients/client-address.ts'
+import type { Authenticate } from '../http/clients/principal.ts'
+import { rejectUnknownOptions, timerSeconds, wholeNumber } from '../http/options/option-checks.ts'
 import { type ProxySettings, proxySettings, type SharedProxyOption } from '../http/proxy-options.ts'
 import type { SocketTraffic, TunnelEnd } from './tunnel.ts'
 

@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals'
 import fc from 'fast-check'
-import { mountAt } from '../http/mount.ts'
-import { publicLocation } from '../http/public-location.ts'
+import { mountAt } from '../http/location/mount.ts'
+import { publicLocation } from '../http/location/public-location.ts'
 import { socketTarget } from './socket-target.ts'
 
 const tenant = 'https://acme.eu.qlikcloud.com'

@@ -1,6 +1,6 @@
-import { httpError } from '../http/error-response.ts'
-import type { Mount } from '../http/mount.ts'
+import type { Mount } from '../http/location/mount.ts'
 import { pathReadings } from '../http/path-syntax.ts'
+import { httpError } from '../http/response/error-response.ts'
 
 /** The target of a socket on the tenant. Its origin comes from the token source, never from the request. */
 export interface SocketTarget {

@@ -6,9 +6,9 @@ import type { Duplex } from 'node:stream'
 import { type ErrorCode, QlikOAuthError, type TokenSource } from 'qlik-oauth'
 import { clientHostOf, retryAfterSeconds, tenantHost } from 'qlik-oauth/internal'
 import type { buildConnector } from 'undici'
-import { httpError } from '../http/error-response.ts'
 import { ignoreErrors } from '../http/http-server.ts'
-import { isTraceState, traceIdOfParent } from '../http/trace-context.ts'
+import { httpError } from '../http/response/error-response.ts'
+import { isTraceState, traceIdOfParent } from '../http/response/trace-context.ts'
 
 /** A WebSocket connection to the tenant after its opening handshake. */
 export interface TenantSocket {

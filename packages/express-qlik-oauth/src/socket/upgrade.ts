@@ -1,7 +1,7 @@
 import type { IncomingHttpHeaders, IncomingMessage } from 'node:http'
 import type { Duplex } from 'node:stream'
-import { httpError } from '../http/error-response.ts'
 import { webSocketVersion } from '../http/http-server.ts'
+import { httpError } from '../http/response/error-response.ts'
 
 /**
  * Checks the opening handshake of a browser. RFC 6455, section 4.2.1.

@@ -1,5 +1,5 @@
 import type { TokenSource } from 'qlik-oauth'
-import type { Principal } from '../../src/http/principal.ts'
+import type { Principal } from '../../src/http/clients/principal.ts'
 import { type RestProxy, restProxy } from '../../src/proxy/rest-proxy.ts'
 import type { RestProxyEvent, RestProxyOptions } from '../../src/proxy/rest-proxy-options.ts'
 import { closing, httpServer } from './wire.ts'

@@ -3,6 +3,7 @@ import { sha256 } from '../protocol/hash.ts'
 import type { QlikUser } from '../protocol/qlik-user.ts'
 import { revokeTokens } from '../protocol/revocation.ts'
 import { defaultRefreshLeewaySeconds, needsRefresh, type TokenSet } from '../protocol/token-set.ts'
+import { ignoreForeign } from '../stores/foreign-record.ts'
 import {
   defaultEndingLeaseMs,
   type LoginEnding,
@@ -11,7 +12,6 @@ import {
   type LoginStore,
   type StoredLogin,
 } from '../stores/login-store.ts'
-import { ForeignRecordError } from '../stores/redis-records.ts'
 import type { AccessTokenOptions, TokenSource } from '../tokens/token-source.ts'
 import { beyondLimit } from './beyond-limit.ts'
 import { endingSweep } from './ending-sweep.ts'
@@ -289,8 +289,4 @@ export function createLogins(options: LoginsOptions): Logins {
       await Promise.all([notifier.close(), stopSweeping(), ...completions])
     },
   }
-}
-
-function ignoreForeign(error: unknown): undefined {
-  if (!(error instanceof ForeignRecordError)) throw error
 }

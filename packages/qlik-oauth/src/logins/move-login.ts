@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises'
+import { ignoreForeign } from '../stores/foreign-record.ts'
 import type { LoginEnding, LoginEndReason, LoginRecord, LoginStore } from '../stores/login-store.ts'
-import { ForeignRecordError } from '../stores/redis-records.ts'
 import type { EmitLoginEvent } from './login-events.ts'
 
 export interface MoveOptions {
@@ -51,11 +51,6 @@ export function moveLogins(options: MoveOptions) {
       await allowRefresh()
     }
   }
-}
-
-/** A login of another key ring is another deployment's. */
-function ignoreForeign(error: unknown): undefined {
-  if (!(error instanceof ForeignRecordError)) throw error
 }
 
 /**

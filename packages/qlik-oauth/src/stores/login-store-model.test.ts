@@ -4,9 +4,9 @@ import fc from 'fast-check'
 import { Redis } from 'ioredis'
 import { type RedisServer, startRedis } from 'test-support/redis-server'
 import { until } from 'test-support/until'
+import { redisLoginStore } from '../redis/redis-login-store.ts'
 import type { LoginChange, LoginEnding, LoginRecord, LoginStore, StoreLock } from './login-store.ts'
 import { memoryLoginStore } from './memory-login-store.ts'
-import { redisLoginStore } from './redis-login-store.ts'
 
 /*
  * The memory store is the model of the Redis store: both get the same random commands and must return the same results.

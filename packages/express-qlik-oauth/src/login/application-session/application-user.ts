@@ -1,7 +1,7 @@
 import { isAsyncFunction } from 'node:util/types'
 import type { SessionData } from 'express-session'
 import { isObject, quoted, sha256 } from 'qlik-oauth/internal'
-import { configurationError } from '../../http/option-checks.ts'
+import { configurationError } from '../../http/options/option-checks.ts'
 
 /** Finds the user of the application's own login in its session data; `undefined` or `null` when there is none. */
 export type ApplicationUser = (session: Partial<SessionData>) => unknown

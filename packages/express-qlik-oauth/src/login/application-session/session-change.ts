@@ -1,7 +1,7 @@
 import type { Request } from 'express'
 import type { Session, SessionData, Store } from 'express-session'
 import type { LoginStore } from 'qlik-oauth'
-import { configurationError } from '../../http/option-checks.ts'
+import { configurationError } from '../../http/options/option-checks.ts'
 import { replacedSessions } from './replaced-sessions.ts'
 import { type ApplicationData, applicationData, applyChanges, copyData, removeData } from './session-data.ts'
 import { sessionStoreError } from './session-store.ts'

@@ -1,8 +1,8 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { CookieOptions, SessionOptions } from 'express-session'
 import { isLoopback, isObject, quoted } from 'qlik-oauth/internal'
-import { httpError } from '../../http/error-response.ts'
-import { configurationError, invalidOption, rejectUnknownOptions } from '../../http/option-checks.ts'
+import { configurationError, invalidOption, rejectUnknownOptions } from '../../http/options/option-checks.ts'
+import { httpError } from '../../http/response/error-response.ts'
 
 /** Lets pages of other sites embed the application, with a login in a window of its own. */
 export interface FrameOptions {

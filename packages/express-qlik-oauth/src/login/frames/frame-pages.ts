@@ -1,5 +1,5 @@
 import type { ServerResponse } from 'node:http'
-import { escapeHtml, sendPage } from '../../http/html-page.ts'
+import { escapeHtml, sendPage } from '../../http/response/html-page.ts'
 import { type FrameOptions, frameAncestors, frameParameter } from './frame-options.ts'
 
 /** Query parameters of the login route in a frame. */

@@ -1,6 +1,6 @@
 import type { Request } from 'express'
 import { isObject, quoted } from 'qlik-oauth/internal'
-import { configurationError } from '../../http/option-checks.ts'
+import { configurationError } from '../../http/options/option-checks.ts'
 import { withinTime } from './time-limit.ts'
 
 /** Parameters of an authorization request beside those of the protocol. `undefined` omits a parameter. */

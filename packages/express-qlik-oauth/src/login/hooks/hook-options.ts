@@ -2,7 +2,7 @@ import type { Request } from 'express'
 import type { SessionData } from 'express-session'
 import type { QlikUser } from 'qlik-oauth'
 import { quoted, requireOptions } from 'qlik-oauth/internal'
-import { configurationError, wholeNumber } from '../../http/option-checks.ts'
+import { configurationError, wholeNumber } from '../../http/options/option-checks.ts'
 import {
   type AuthorizationParams,
   type AuthorizationParamsOf,

@@ -1,7 +1,7 @@
 import type { Request } from 'express'
 import { QlikOAuthError } from 'qlik-oauth'
 import { isObject } from 'qlik-oauth/internal'
-import { httpError } from '../../http/error-response.ts'
+import { httpError } from '../../http/response/error-response.ts'
 import type { HookSettings, PendingLogin } from './hook-options.ts'
 import { withinTime } from './time-limit.ts'
 

@@ -1,5 +1,5 @@
 import { pipeline, type Writable } from 'node:stream'
-import { httpError } from '../../http/error-response.ts'
+import { httpError } from '../../http/response/error-response.ts'
 import { type JsonCoding, jsonCoding, jsonRewriter, maxBufferedBytes, rewritten, transcoder } from './json-body.ts'
 import type { LinkRewriter } from './link-rewriter.ts'
 import { flushCompressed, flushHead, isUntouched, isUntouchedSink, mergeHead } from './middleware-response.ts'

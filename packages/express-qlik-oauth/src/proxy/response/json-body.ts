@@ -10,7 +10,7 @@ import {
   gunzipSync,
   gzipSync,
 } from 'node:zlib'
-import { httpError } from '../../http/error-response.ts'
+import { httpError } from '../../http/response/error-response.ts'
 import { type LinkRewriter, linkRewriter } from './link-rewriter.ts'
 import type { ResponseHead } from './response-headers.ts'
 import type { TenantLinks } from './tenant-links.ts'

@@ -1,6 +1,6 @@
 import { ServerResponse, STATUS_CODES } from 'node:http'
 import type { Writable } from 'node:stream'
-import { removeRepresentationHeaders } from '../../http/representation-headers.ts'
+import { removeRepresentationHeaders } from '../../http/response/representation-headers.ts'
 
 /*
  * Middleware in front of the proxy, such as logging, compression and sessions, replaces methods of the response and sets

@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { challenge } from 'qlik-oauth/internal'
-import { httpError } from '../../http/error-response.ts'
+import { httpError } from '../../http/response/error-response.ts'
 import { asciiDisposition } from './content-disposition.ts'
 import { contentPolicy } from './content-policy.ts'
 import { bodyHeaders, forwardedTrailers, headerActions, messageHeaders } from './forwarded-response-headers.ts'
