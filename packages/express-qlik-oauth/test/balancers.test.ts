@@ -57,9 +57,10 @@ describe.each(balancerNames)('docs/balancers, %s', name => {
   })
 
   it('logs in over HTTP/2, with Secure cookies and the address of the client', async () => {
-    const login = await browser.get('/auth/login', { 'x-forwarded-for': '203.0.113.7', 'x-forwarded-proto': 'http' })
+    const forged = { 'x-forwarded-for': '203.0.113.7', 'x-forwarded-proto': 'http' }
+    const login = await browser.get('/auth/login', forged)
     const callback = new URL(await tenant.authorize(String(login.headers.location), 'ada'))
-    const back = await browser.get(callback.pathname + callback.search)
+    const back = await browser.get(callback.pathname + callback.search, forged)
     expect([back.status, back.headers.location]).toEqual([302, '/'])
     const session = browser.setCookies.find(line => line.startsWith('__Host-sid='))
     expect(session).toMatch(/; Secure/)
