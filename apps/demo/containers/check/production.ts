@@ -57,6 +57,22 @@ export async function checkProduction(browser: Browser, promises: Promises): Pro
     await promises.hold('a rolling update under load: no failed request, no lost login, no dead chart', async () => {
       return await rollUnderLoad(browser, project, variables)
     })
+    await promises.hold(
+      'a roll to an image that does not start: the old demos stay, and no new one is left',
+      async () => {
+        const before = await project.containers('demo')
+        const broken = join(secrets, 'broken.yml')
+        await writeFile(broken, 'services: { demo: { command: [node, --eval, process.exit(1)] } }\n')
+        const refused = await roll(variables, [...productionFiles, broken]).then(
+          () => false,
+          () => true,
+        )
+        expectThat(refused, 'the roll reports success')
+        const after = (await project('ps', '--all', '--quiet', 'demo')).split('\n')
+        expectThat(after.toSorted().join() === before.toSorted().join(), `${after.length} demos are left`)
+        return undefined
+      },
+    )
     await promises.hold('Redis restarts: logins and login attempts survive', async () => {
       const visitor = await logIn(browser, origin)
       await project('restart', 'redis')
@@ -192,8 +208,7 @@ async function rollUnderLoad(browser: Browser, project: Compose, variables: Reco
   const load = await startLoad(browser, origin)
   try {
     await until(() => load.completed() > 50)
-    const options = ['--project-name', 'qlik-oauth-check-production', ...productionFiles.flatMap(file => ['-f', file])]
-    await run('apps/demo/containers/roll', options, { env: { ...process.env, ...variables } })
+    await roll(variables, productionFiles)
     const completed = load.completed()
     await until(() => load.completed() > completed + 50)
   } finally {
@@ -207,4 +222,9 @@ async function rollUnderLoad(browser: Browser, project: Compose, variables: Reco
   await expectLiveCharts(page)
   await context.close()
   return `${load.completed()} requests`
+}
+
+async function roll(variables: Record<string, string>, files: readonly string[]): Promise<void> {
+  const options = ['--project-name', 'qlik-oauth-check-production', ...files.flatMap(file => ['-f', file])]
+  await run('apps/demo/containers/roll', options, { env: { ...process.env, ...variables } })
 }

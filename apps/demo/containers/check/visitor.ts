@@ -14,7 +14,8 @@ export async function logIn(browser: Browser, origin: string, user = 'Ada'): Pro
   const context = await browser.newContext({ ignoreHTTPSErrors: true, viewport: { width: 1280, height: 1000 } })
   const page = await context.newPage()
   page.setDefaultTimeout(30_000)
-  await page.goto(`${origin}/auth/login?returnTo=/account`)
+  const response = await page.goto(`${origin}/auth/login?returnTo=/account`)
+  if (response?.ok() !== true) throw new Error(`The login responded with ${response?.status()}`)
   await page.getByRole('button', { name: new RegExp(user) }).click()
   // The tenant asks for consent once per user.
   const allow = page.getByRole('button', { name: 'Allow' })
