@@ -71,9 +71,9 @@ async function requiredLogin(context: AuthContext, request: Request, response: R
   }
   response.set('cache-control', 'no-store')
   if (isNavigation(request)) {
-    const { home, routes } = context.settings
+    const { home, routes, mount } = context.settings
     const location = context.tenants.locationOf(request)
-    const returnTo = returnPath(location.pathOf(request), { location, routes }) ?? location.publicPath(home)
+    const returnTo = returnPath(location.pathOf(request), { location, routes, mount }) ?? location.publicPath(home)
     response.redirect(302, loginAddress(context, request, returnTo))
   } else {
     sendError(response, new QlikOAuthError('ERR_LOGIN_REQUIRED', 'Not authenticated'))

@@ -87,6 +87,15 @@ describe('with SameSite=Strict', () => {
     expect(evil.headers.get('location')).toBe(`${application.origin}/`)
   })
 
+  it('a link of another site does not reach the tenant by way of the login', async () => {
+    const application = await start()
+    const tab = browser()
+    await tab.get(await callbackUrl(tab, application), from('same-origin'))
+    const link = `${application.origin}/auth/login?returnTo=/qlik/api/v1/items`
+    const back = await tab.get(await next(await browser().get(link, from('cross-site'))), from('same-origin'))
+    expect(back.headers.get('location')).toBe(`${application.origin}/`)
+  })
+
   it('a user who is not logged in goes on to the tenant', async () => {
     const application = await start()
     const tab = browser()

@@ -18,8 +18,8 @@ export function loginAddress({ tenants, settings }: AuthContext, request: Reques
 /** The return path that a request for a login names, as browsers see it; empty for `home`. */
 export function requestedPath({ settings }: AuthContext, query: URLSearchParams, location: PublicLocation): string {
   const candidates = query.getAll('returnTo')
-  const { routes } = settings
-  return (candidates.length === 1 ? returnPath(candidates[0], { location, routes }) : undefined) ?? ''
+  const { routes, mount } = settings
+  return (candidates.length === 1 ? returnPath(candidates[0], { location, routes, mount }) : undefined) ?? ''
 }
 
 /** The absolute address of a return path. */

@@ -18,7 +18,7 @@ import type { SessionSecret } from '../cookies/session-cookie.ts'
 import { checkedFrames, type FrameOptions } from '../frames/frame-options.ts'
 import { type HookOptions, type HookSettings, hookOptionNames, hookSettings } from '../hooks/hook-options.ts'
 import { type LogoutOptions, type LogoutSettings, logoutSettings } from './logout-options.ts'
-import { returnPath } from './return-path.ts'
+import { type ReturnScope, returnPath } from './return-path.ts'
 import { type RoutePaths, routePaths } from './route-paths.ts'
 import { checkedSession } from './session-options.ts'
 
@@ -149,7 +149,7 @@ export function authSettings(options: QlikAuthOptions): AuthSettings {
   const mount = mountPath(options.mount === undefined ? '/qlik' : options.mount)
   mountAt(location, mount)
   const routes = routePaths(options.routes, mount, location)
-  const home = homePath(options.home, location, routes)
+  const home = homePath(options.home, { location, routes, mount })
   return {
     location,
     session: options.session,
@@ -172,7 +172,7 @@ export function authSettings(options: QlikAuthOptions): AuthSettings {
     routes,
     frames: checkedFrames(options.frames, options.session),
     ...hookSettings(options),
-    logout: logoutSettings(options.logout, home, { location, routes }),
+    logout: logoutSettings(options.logout, home, { location, routes, mount }),
     applicationUserOf: applicationUserId(options.applicationUser),
   }
 }
@@ -237,10 +237,11 @@ const storeMethods = Object.keys({
   close: true,
 } satisfies Record<keyof LoginStore, true>)
 
-function homePath(home: unknown = '/', location: PublicLocation, routes: RoutePaths): string {
+function homePath(home: unknown = '/', scope: ReturnScope): string {
   if (typeof home === 'string' && home.startsWith('/')) {
+    const { location } = scope
     const own = location.ownPath(home)
-    if (returnPath(home, { location, routes }) === location.publicPath(own)) return own
+    if (returnPath(home, scope) === location.publicPath(own)) return own
   }
-  throw invalidOption('home', `a path on this application outside its login routes, such as "/start"`, home)
+  throw invalidOption('home', `a path on this application outside its login routes and mount, such as "/start"`, home)
 }

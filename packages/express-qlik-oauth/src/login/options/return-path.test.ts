@@ -8,7 +8,8 @@ const own = 'https://app.example.com'
 
 const location = publicLocation(own)
 const routes = routePaths(undefined, '/qlik', location)
-const returnPath = (candidate: unknown, fallback = '/') => returnPathIn(candidate, { location, routes }) ?? fallback
+const returnPath = (candidate: unknown, fallback = '/') =>
+  returnPathIn(candidate, { location, routes, mount: '/qlik' }) ?? fallback
 
 describe('return path', () => {
   it.each([
@@ -20,10 +21,14 @@ describe('return path', () => {
     '/sales?url=https://other.example/x',
     '/ü',
     '/apps/1?filter=%2F%2Fx',
+    '/qlikview',
   ])('keeps %j', path => expect(returnPath(path)).toBe(new URL(path, own).href.slice(own.length)))
 
   it.each([
     ['another host', '//evil.example'],
+    ['the mount', '/qlik#a'],
+    ['a path of the proxy', '/qlik/api/v1/items'],
+    ['a path of the proxy in other letters', '/%71LIK/api/v1/items'],
     ['a backslash', '/\\evil.example'],
     ['a leading backslash', '\\/evil.example'],
     ['many slashes', '/\\/\\/evil.example'],

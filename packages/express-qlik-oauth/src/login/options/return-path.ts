@@ -1,33 +1,39 @@
 import type { PublicLocation } from '../../http/location/public-location.ts'
+import { isBelowMount } from '../../http/location/mount.ts'
 import { isRoutePath, type RoutePaths } from './route-paths.ts'
 
-/** Where the application lives, and which of its paths belong to the login. */
+/** Where the application lives, and which of its paths belong to the login and to the proxy. */
 export interface ReturnScope {
   readonly location: PublicLocation
   readonly routes: RoutePaths
+  readonly mount: string
 }
 
 /**
  * Decides where the browser goes after login.
  *
  * Only a path on this application is accepted; anything else would make the login route an open redirect. A path that
- * becomes another host when it is decoded again, or that leads back to the login, is refused too.
+ * becomes another host when it is decoded again, or that leads back to the login, is refused too; so is a path of
+ * the proxy, which refuses the navigations of other sites: they must not arrive there by way of the login.
  *
  * @param candidate With or without the base path of the application.
  * @returns The path as browsers see it, with its query and fragment; `undefined` when `candidate` leads elsewhere.
  */
-export function returnPath(candidate: unknown, { location, routes }: ReturnScope): string | undefined {
+export function returnPath(candidate: unknown, { location, routes, mount }: ReturnScope): string | undefined {
   if (typeof candidate !== 'string' || candidate.length > longestPath) return undefined
-  const isRoute = (path: string): boolean => isRoutePath(location.ownPath(path), routes)
+  const isReserved = (path: string): boolean => {
+    const own = location.ownPath(path)
+    return isRoutePath(own, routes) || isBelowMount(own.toLowerCase().replace('#', '?'), mount.toLowerCase())
+  }
   const path = originPath(candidate)
-  if (path === undefined || isRoute(path)) return undefined
+  if (path === undefined || isReserved(path)) return undefined
 
   // Servers and scripts on the way may decode the path once or twice before the browser follows it.
   let decoded = candidate
   for (let times = 0; times < 2; times++) {
     decoded = percentDecoded(decoded)
     const again = originPath(decoded)
-    if (again === undefined || isRoute(again)) return undefined
+    if (again === undefined || isReserved(again)) return undefined
   }
   return location.publicPath(location.ownPath(path))
 }
