@@ -1,5 +1,5 @@
-import type { PublicLocation } from '../../http/location/public-location.ts'
 import { isBelowMount } from '../../http/location/mount.ts'
+import type { PublicLocation } from '../../http/location/public-location.ts'
 import { isRoutePath, type RoutePaths } from './route-paths.ts'
 
 /** Where the application lives, and which of its paths belong to the login and to the proxy. */
