@@ -138,8 +138,13 @@ const cases: Record<string, (store: LoginStore, key: string) => Promise<void>> =
     })
     assert.deepEqual(again.flat(), [{ ...ending, reported: true }])
     await store.completeEnding(ending)
-    await new Promise(resolve => setTimeout(resolve, 300))
-    assert.deepEqual(await store.takeEnded(isOurs), [])
+    // A later ending becomes due after the lease of the first would have run out.
+    await store.createLogin(key, record, 60)
+    const later = ended(await store.endLogin(key, 'logout', 200))
+    const due: LoginEnding[] = []
+    await eventually(async () => due.push(...(await store.takeEnded(isOurs))) > 0)
+    assert.deepEqual(due, [later])
+    await store.completeEnding(later)
   },
   async 'leaves an ending to its owner while the lease is renewed'(store, key) {
     const record = login()

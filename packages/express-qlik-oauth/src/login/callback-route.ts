@@ -1,6 +1,7 @@
 import type { Request, Response } from 'express'
 import { QlikOAuthError } from 'qlik-oauth'
 import { validateAuthorizationResponse } from 'qlik-oauth/internal'
+import { queryParameters } from '../http/location/request-target.ts'
 import { isNavigation, isPrefetch } from '../http/navigation.ts'
 import { sessionChange } from './application-session/session-change.ts'
 import { createLogin, redeemCode } from './code-exchange.ts'
@@ -43,7 +44,7 @@ export async function callbackRoute(context: AuthContext, request: Request, resp
 
 async function callback(context: AuthContext, request: Request, response: Response): Promise<void> {
   const { states, settings, tenants, transactionCookies } = context
-  const parameters = new URL(request.originalUrl, 'http://app.invalid').searchParams
+  const parameters = queryParameters(request)
   const text = parameters.getAll('state').length === 1 ? (parameters.get('state') ?? '') : ''
   const state = text.length > maxStateLength ? undefined : states.unseal(text)
   if (state?.windowHash !== undefined && !isFramed(request))

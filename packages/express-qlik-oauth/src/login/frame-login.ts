@@ -1,5 +1,6 @@
 import { randomInt } from 'node:crypto'
 import type { Request, Response } from 'express'
+import { queryOf, queryParameters } from '../http/location/request-target.ts'
 import { isPrefetch } from '../http/navigation.ts'
 import { httpError } from '../http/response/error-response.ts'
 import type { AuthContext } from './context/auth-context.ts'
@@ -38,7 +39,7 @@ export async function framedLogin(context: AuthContext, request: Request, respon
   if (isPrefetch(request) || settings.frames === undefined) return void response.status(204).end()
   if (tenants.ofRequest(request) === undefined)
     throw httpError('ERR_REQUEST_INVALID', 'The request names no known tenant to log in at.')
-  const query = new URL(request.originalUrl, 'http://app.invalid').searchParams
+  const query = queryParameters(request)
   const code = query.get(handoverParameter)
   const isLoggedIn = (await peekLogin(request).catch(() => undefined)) !== undefined
   if (code !== null && isLoggedIn && !query.has(replaceParameter)) {
@@ -94,13 +95,12 @@ export async function handOver(
   if (frames === undefined || tenant === undefined || used > maxHandovers)
     throw httpError('ERR_CALLBACK_INVALID', 'Start the login again in the frame.')
   const code = handoverCode()
-  const { search } = new URL(request.originalUrl, 'http://app.invalid')
   const handover = {
     tenant: tenant.client.tenant,
     clientId: tenant.client.clientId,
     codeVerifier: '',
     redirectUri: tenant.redirectUri,
-    returnTo: search,
+    returnTo: queryOf(request),
     cookieHash: state.cookieHash,
   }
   await store.saveTransaction(handoverKey(code, state.cookieHash), handover, handoverSeconds)

@@ -2,6 +2,7 @@ import type { Request, Response } from 'express'
 import { QlikOAuthError } from 'qlik-oauth'
 import { createAuthorizationRequest } from 'qlik-oauth/internal'
 import { clientNetwork } from '../http/clients/client-address.ts'
+import { queryParameters } from '../http/location/request-target.ts'
 import { isPrefetch } from '../http/navigation.ts'
 import { configurationError } from '../http/options/option-checks.ts'
 import { httpError } from '../http/response/error-response.ts'
@@ -30,7 +31,7 @@ export async function loginRoute(context: AuthContext, request: Request, respons
     throw httpError('ERR_CROSS_SITE', 'A login starts with a navigation to this address.')
   if (redirectsToOwnHost(context, request, response)) return
   if (repeatsFromOwnPage(context, request, response, { fromUser: false })) return
-  const parameters = new URL(request.originalUrl, 'http://app.invalid').searchParams
+  const parameters = queryParameters(request)
   const tenant = context.tenants.ofRequest(request)
   if (tenant === undefined) throw httpError('ERR_REQUEST_INVALID', 'The request names no known tenant to log in at.')
 

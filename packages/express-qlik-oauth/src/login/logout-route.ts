@@ -1,5 +1,6 @@
 import type { Request, Response } from 'express'
-import { escapeHtml, sendPage } from '../http/response/html-page.ts'
+import { escapeHtml } from 'qlik-oauth/internal'
+import { sendPage } from '../http/response/html-page.ts'
 import { requireSameOrigin } from '../http/same-origin.ts'
 import type { AuthContext } from './context/auth-context.ts'
 import { expiredSessionCookie } from './session-recovery.ts'

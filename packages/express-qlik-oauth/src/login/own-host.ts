@@ -1,6 +1,6 @@
 import type { Request, Response } from 'express'
 import { isLoopback } from 'qlik-oauth/internal'
-import { requestTarget } from '../http/location/request-target.ts'
+import { queryParameters } from '../http/location/request-target.ts'
 import { isNavigation } from '../http/navigation.ts'
 import type { AuthContext } from './context/auth-context.ts'
 
@@ -14,7 +14,7 @@ import type { AuthContext } from './context/auth-context.ts'
  */
 export function redirectsToOwnHost({ tenants, settings }: AuthContext, request: Request, response: Response): boolean {
   const location = tenants.locationOf(request)
-  const query = new URL(requestTarget(request), 'http://app.invalid').searchParams
+  const query = queryParameters(request)
   const own = new URL(location.origin).hostname
   // Express 4 and 5 differ for a request without Host.
   const opened = String(request.hostname ?? own).toLowerCase()

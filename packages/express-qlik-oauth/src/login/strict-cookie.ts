@@ -1,6 +1,8 @@
 import type { Request, Response } from 'express'
+import { escapeHtml } from 'qlik-oauth/internal'
+import { queryParameters } from '../http/location/request-target.ts'
 import { isNavigation } from '../http/navigation.ts'
-import { escapeHtml, sendPage } from '../http/response/html-page.ts'
+import { sendPage } from '../http/response/html-page.ts'
 import type { AuthContext } from './context/auth-context.ts'
 import { cookieOptions } from './cookies/session-cookie.ts'
 
@@ -23,7 +25,7 @@ export function repeatsFromOwnPage(
   if (sameSite !== true && String(sameSite).toLowerCase() !== 'strict') return false
   const site = request.headers['sec-fetch-site'] ?? 'cross-site'
   const mayLackCookie = site === 'cross-site' || (fromUser && site === 'none')
-  const query = queryOf(request)
+  const query = queryParameters(request)
   if (!mayLackCookie || query.has(repeatedParameter)) return false
   if (!isNavigation(request) || sessionIds(request).length > 0) return false
 
@@ -42,11 +44,7 @@ export function repeatsFromOwnPage(
 
 /** Whether the navigation was repeated from a page of the application. */
 export function isRepeated(request: Request): boolean {
-  return queryOf(request).has(repeatedParameter)
+  return queryParameters(request).has(repeatedParameter)
 }
 
 const repeatedParameter = 'repeated'
-
-function queryOf({ originalUrl }: Request): URLSearchParams {
-  return new URL(originalUrl, 'http://app.invalid').searchParams
-}

@@ -48,8 +48,9 @@ export type RedisLoginStoreEvent =
   | { readonly type: 'unknownKey'; readonly key: string }
   /**
    * The index names a login that was not ended, and its record is gone: evicted under `maxmemory`, lost in a failover,
-   * deleted by hand, or never written because Redis failed during the login. It has ended without `loginEnded` and without a revocation, because the record named the user and
-   * held the tokens. Reported about a minute after the time at which its idle end was expected.
+   * deleted by hand, or never written because Redis failed during the login. It has ended without `loginEnded` and
+   * without a revocation, because the record named the user and held the tokens. Reported about a minute after the time
+   * at which its idle end was expected.
    */
   | { readonly type: 'lostLogin'; readonly key: string }
   /** Announcements of ended logins stopped arriving; cached logins are dropped. */

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto'
 import type { ServerResponse } from 'node:http'
+import { escapeHtml } from 'qlik-oauth/internal'
 
 /** A page that the login shows instead of a redirect. Texts and attributes in `body` are escaped already. */
 export interface HtmlPage {
@@ -43,10 +44,6 @@ export function sendPage(response: ServerResponse, { title, head = '', body, scr
   response.setHeader('cache-control', 'no-store')
   response.statusCode = 200
   response.end(html)
-}
-
-export function escapeHtml(text: string): string {
-  return text.replace(/[&<>"']/g, character => `&#${character.charCodeAt(0)};`)
 }
 
 function hashOf(source: string): string {

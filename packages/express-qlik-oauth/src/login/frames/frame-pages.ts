@@ -1,5 +1,6 @@
 import type { ServerResponse } from 'node:http'
-import { escapeHtml, sendPage } from '../../http/response/html-page.ts'
+import { escapeHtml } from 'qlik-oauth/internal'
+import { sendPage } from '../../http/response/html-page.ts'
 import { type FrameOptions, frameAncestors, frameParameter } from './frame-options.ts'
 
 /** Query parameters of the login route in a frame. */
@@ -49,7 +50,7 @@ export function sendHandoverPage(response: ServerResponse, code: string, { ances
     body: [
       '<p>Enter this code where you clicked &#8220;Log in&#8221;:</p>',
       `<p><code>${escapeHtml(code)}</code></p>`,
-      `<p>Enter it only in a page of ${escapeHtml(hosts)} that you have opened yourself. Whoever has it can log in as you.</p>`,
+      `<p>Enter it only in a page of ${escapeHtml(hosts)} that you have opened yourself. Anyone who has it can log in as you.</p>`,
     ].join(''),
     script: handoverPageScript,
   })

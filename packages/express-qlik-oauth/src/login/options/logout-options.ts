@@ -32,14 +32,14 @@ export function logoutSettings(options: unknown = {}, home: string, scope: Retur
   const { tenant = false, returnTo = home, session = 'destroy' } = options
   if (typeof tenant !== 'boolean') throw invalidOption('logout.tenant', 'true or false', tenant)
   if (session !== 'destroy' && session !== 'keep') throw invalidOption('logout.session', '"destroy" or "keep"', session)
-  const address = typeof returnTo === 'string' ? returnAddress(returnTo, scope) : undefined
+  const address = typeof returnTo === 'string' ? logoutAddress(returnTo, scope) : undefined
   if (address === undefined)
     throw invalidOption('logout.returnTo', 'a path such as "/goodbye", or an https URL', returnTo)
   return { tenant, returnTo: address, keepsSession: session === 'keep' }
 }
 
 /** A path below the base path of the application, or an absolute URL. */
-function returnAddress(address: string, scope: ReturnScope): string | undefined {
+function logoutAddress(address: string, scope: ReturnScope): string | undefined {
   const { location } = scope
   if (address.startsWith('/')) {
     const path = location.ownPath(address)

@@ -22,7 +22,7 @@ export interface NodeRedisSentinel {
 
 export function nodeRedisSentinelConnection(sentinel: NodeRedisSentinel): RedisConnection {
   const master = () => (sentinel.isReady ? sentinel.getMasterNode() : undefined)
-  // A command for a master that is away makes the client ask the Sentinels in a loop without a pause.
+  // A command for a master that is unavailable makes the client ask the Sentinels in a loop without a pause.
   const isReady = () => master() !== undefined
   const send = (args: string[]) => sentinel.sendCommand(false, args, plainReplies)
   let current: { readonly address: string; readonly server: RedisServer } | undefined
