@@ -8,7 +8,7 @@ import { keepAliveCheck } from './http/keep-alive-check.ts'
 import { type Mount, mountAt } from './http/location/mount.ts'
 import { publicLocation } from './http/location/public-location.ts'
 import { requestTarget } from './http/location/request-target.ts'
-import { misplacedHandshake, misplacedProxy } from './http/mount-checks.ts'
+import { misplacedHandshake, misplacedProxy, requireListener, requireServer } from './http/mount-checks.ts'
 import { configurationError, mountPath, rejectUnknownOptions, wholeNumber } from './http/options/option-checks.ts'
 import { sendError } from './http/response/error-response.ts'
 import { eventEmitter, type QlikEventEmitter } from './login/context/event-emitter.ts'
@@ -48,11 +48,17 @@ export interface ProxyCloseOptions {
 export interface QlikProxy {
   /** The REST proxy. Mount at the path of `mount`, before session and body parsers. */
   proxy(): QlikProxyHandler
-  /** Serves requests below `mount` and passes all others to the application, without the cost of Express. */
+  /**
+   * Serves requests below `mount` and passes all others to the application, without the cost of Express.
+   *
+   * @throws ERR_CONFIGURATION
+   */
   handler(app: RequestListener): RequestListener
   /**
    * Serves the WebSocket upgrades of a server below `mount`. Upgrades to other paths get 404, unless the server has
    * another listener for them.
+   *
+   * @throws ERR_CONFIGURATION
    */
   attach<S extends Server>(server: S): S
   /**
@@ -231,10 +237,12 @@ export function mountedProxy(
       }
     },
     handler(app) {
+      requireListener(app)
       servesRest = true
       return (request, response) => (isBelow(request) ? rest(request, response) : app(request, response))
     },
     attach(server) {
+      requireServer(server)
       isAttached = true
       if (!servers.has(server)) servers.set(server, onUpgrade(server, { isBelow, upgrade }))
       return server

@@ -1,8 +1,8 @@
 import type { IncomingMessage } from 'node:http'
 import type { QlikOAuthError } from 'qlik-oauth'
-import { quoted } from 'qlik-oauth/internal'
+import { hasMethods, quoted } from 'qlik-oauth/internal'
 import { isBelowMount, type Mount } from './location/mount.ts'
-import { configurationError } from './options/option-checks.ts'
+import { configurationError, invalidOption } from './options/option-checks.ts'
 import { httpError } from './response/error-response.ts'
 
 /** A request of Node, or of Express inside a router. */
@@ -40,4 +40,20 @@ export function misplacedHandshake({ headers }: IncomingMessage, isAttached: boo
         'The WebSocket handshake arrived without its Upgrade header. The balancer must pass the headers Upgrade and Connection on.',
       )
     : configurationError('WebSocket upgrades are not handled: call qlik.attach(server) with the server that listens.')
+}
+
+/**
+ * Refuses what is no HTTP server: an Express application has `on` as well, and would never raise `upgrade`.
+ *
+ * @throws ERR_CONFIGURATION
+ */
+export function requireServer(server: unknown): void {
+  if (!hasMethods(server, ['on', 'emit', 'close', 'getConnections', 'closeIdleConnections']))
+    throw invalidOption('attach(server)', 'the HTTP server, such as the result of app.listen(3000)', server)
+}
+
+/** @throws ERR_CONFIGURATION */
+export function requireListener(app: unknown): void {
+  if (typeof app !== 'function')
+    throw invalidOption('handler(app)', 'a function of request and response, such as express()', app)
 }

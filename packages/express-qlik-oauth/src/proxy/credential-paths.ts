@@ -58,6 +58,10 @@ export const consideredPaths: readonly CredentialPath[] = [
   { path: '/api/v1/roles', reason: 'defines roles' },
   { path: '/api/v1/groups', reason: 'assigns roles to groups of the identity provider' },
   { path: '/api/v1/spaces/*/assignments', reason: 'assigns roles in a space' },
+  {
+    path: '/api/v1/licenses/overview',
+    reason: "returns the licence key, which authenticates no user; Qlik's embedded pages read it",
+  },
   { path: '/api/v1/licenses/assignments', reason: 'assigns licences' },
   {
     path: '/api/v1/tenants',

@@ -32,6 +32,20 @@ const failed: ErrorRequestHandler = (error, _request, response, _next) => {
   response.status(error.status ?? 500).send(`${error.code}`)
 }
 
+describe('what is attached or handled', () => {
+  it.each([undefined, null, {}, 3000, express(), 'http://localhost:3000'])('%p is no server', server => {
+    expect(() => Reflect.apply(parts().qlik.attach, undefined, [server])).toThrow(
+      expect.objectContaining({ code: 'ERR_CONFIGURATION', message: expect.stringContaining('app.listen(3000)') }),
+    )
+  })
+
+  it.each([undefined, null, {}, 3000])('%p is no application', app => {
+    expect(() => Reflect.apply(parts().qlik.handler, undefined, [app])).toThrow(
+      expect.objectContaining({ code: 'ERR_CONFIGURATION', message: expect.stringContaining('express()') }),
+    )
+  })
+})
+
 describe('a proxy below another path than its mount', () => {
   it('is an error with advice, and one warning', async () => {
     const { qlik, warnings } = parts()
