@@ -98,7 +98,9 @@ describe.each(balancerNames)('docs/balancers, %s', name => {
     await socket.closed
   })
 
-  it('hides probes', async () => expect((await browser.get('/readyz')).status).toBe(404))
+  it.each(['/readyz', '/READYZ', '/readyz/', '/healthz', '/Healthz/'])('hides the probe %s', async path =>
+    expect((await browser.get(path)).status).toBe(404),
+  )
 
   it('loses no request while one of two processes drains', async () => {
     const [drained, other] = backends
