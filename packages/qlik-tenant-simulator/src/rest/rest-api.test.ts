@@ -122,6 +122,23 @@ describe('the REST API', () => {
     expect((await get('/api/v1/tenants/me', 'ben')).status).toBe(302)
   })
 
+  it('lets machine clients find users with user_default, and create them with admin_classic', async () => {
+    const authorization = async (scope: string) => {
+      const client = { client_id: 'demo-m2m', client_secret: 'demo-m2m-secret', grant_type: 'client_credentials' }
+      return bearer((await post(`${tenant.origin}/oauth/token`, { ...client, scope })).body)
+    }
+    const found = `${tenant.origin}/api/v1/users?filter=${encodeURIComponent('email eq "ben@example.com" and status eq "active"')}`
+    const { status, body } = await call(found, { headers: await authorization('user_default') })
+    expect([status, body]).toEqual([200, expect.objectContaining({ data: [expect.objectContaining({ id: 'ben' })] })])
+
+    const create = async (scope: string) => {
+      const headers = { ...(await authorization(scope)), 'content-type': 'application/json' }
+      const user = JSON.stringify({ name: 'New', email: 'new@example.com', subject: 'new' })
+      return (await call(`${tenant.origin}/api/v1/users`, { method: 'POST', headers, body: user })).status
+    }
+    expect([await create('user_default'), await create('admin_classic user_default')]).toEqual([403, 201])
+  })
+
   it('creates, exports, imports and deletes apps', async () => {
     const created = await send('POST', '/api/v1/apps', { attributes: { name: 'New' } }, 'ben')
     const { id } = (created.body as { attributes: { id: string } }).attributes

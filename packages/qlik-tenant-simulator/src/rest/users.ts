@@ -19,15 +19,16 @@ export const userRoutes: readonly Route[] = [
         `/api/v1/users/${encodeURIComponent(user.id)}${exchange.url.search}`,
       ),
   },
-  { method: 'GET', path: '/api/v1/users', scopes: ['admin_classic', 'admin.users'], handle: listUsers },
+  { method: 'GET', path: '/api/v1/users', scopes: ['user_default', 'admin_classic', 'admin.users'], handle: listUsers },
   { method: 'POST', path: '/api/v1/users', scopes: ['admin_classic', 'admin.users'], handle: createUser },
   { method: 'GET', path: '/api/v1/users/{id}', scopes: 'any', handle: showUser },
   { method: 'PATCH', path: '/api/v1/users/{id}', scopes: ['admin_classic', 'admin.users'], handle: patchUser },
   { method: 'DELETE', path: '/api/v1/users/{id}', scopes: ['admin_classic', 'admin.users'], handle: deleteUser },
 ]
 
+/** Lists users for administrators, and for machine clients: Qlik's impersonation sample finds users with `user_default`. */
 async function listUsers(call: Call) {
-  requireAdmin(call, 'admin.users')
+  if (call.user.clientId === undefined) requireAdmin(call, 'admin.users')
   const { searchParams } = call.exchange.url
   const filter = searchParams.get('filter')
   const subject = searchParams.get('subject')
