@@ -40,7 +40,8 @@ function checkedSecrets(session: SessionOptions): readonly SessionSecret[] {
       throw configurationError(
         `session.secret must be a string, Buffer, typed array or secret KeyObject, or a list of them, got ${typeOf(secret)}.`,
       )
-    if (bytes < 16) throw configurationError('session.secret must be at least 16 characters long.')
+    if (bytes < 16)
+      throw configurationError('session.secret must be at least 16 characters long; "openssl rand -hex 32" makes one.')
   }
   return secrets
 }
