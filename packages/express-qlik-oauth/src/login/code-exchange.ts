@@ -75,15 +75,16 @@ export async function createLogin(
   change: SessionChange,
 ): Promise<void> {
   try {
-    await change.begin()
     try {
+      await change.begin()
       await callOnLogin(settings, request, pendingLogin(client, tokens, user))
+      for (const { login } of sessionIds(request)) await logins.end(login, 'replaced', request)
+      await change.complete()
     } catch (error) {
+      // express-session would try to save the new session again, and not end the response when that throws.
       change.undo()
       throw error
     }
-    for (const { login } of sessionIds(request)) await logins.end(login, 'replaced', request)
-    await change.complete()
     const applicationUser = settings.applicationUserOf(request.session)
     const login = { client, user, tokens, applicationUser, device: loginDevice(request) }
     await logins.create(loginKey(request.sessionID), login, request)

@@ -6,11 +6,12 @@ import { queryParameters } from '../http/location/request-target.ts'
 import { isPrefetch } from '../http/navigation.ts'
 import { configurationError } from '../http/options/option-checks.ts'
 import { httpError } from '../http/response/error-response.ts'
+import { missingSession } from './application-session/session-change.ts'
 import type { AuthContext } from './context/auth-context.ts'
 import { transactionKey } from './context/authorization-state.ts'
 import { requestedPath, returnAddress } from './context/login-address.ts'
 import type { TenantConfiguration } from './context/tenant-registry.ts'
-import { cookieOptions, isSecureRequest } from './cookies/session-cookie.ts'
+import { cookieAttributes, cookieOptions, isSecureRequest } from './cookies/session-cookie.ts'
 import { type TransactionCookie, transactionCookieHash } from './cookies/transaction-cookie.ts'
 import { frameOf, keepOpener } from './frames/frame-options.ts'
 import { authorizationParameters } from './hooks/authorization-params.ts'
@@ -43,6 +44,7 @@ export async function loginRoute(context: AuthContext, request: Request, respons
   const frame = context.settings.frames === undefined ? undefined : frameOf(request, parameters)
   clearInvalidCookie(context, request, response)
   refuseInsecure(context, request)
+  if (request.session !== undefined && request.sessionStore === undefined) throw missingSession(request)
   await limitLogins(context, request)
   await startTransaction(context, request, response, tenant, {
     returnTo,
@@ -132,7 +134,12 @@ const maxLoops = 4
  * proxy, or no login is kept.
  */
 function refuseInsecure({ settings: { session }, emit }: AuthContext, request: Request): void {
-  if (cookieOptions(session, request).secure !== true || isSecureRequest(request, session)) return
+  if (isSecureRequest(request, session)) return
+  const options = cookieOptions(session, request)
+  const { sameSite, partitioned } = cookieAttributes(options, false)
+  // With "auto" the cookie would lack Secure, which browsers demand for these.
+  const needsSecure = partitioned === true || String(sameSite).toLowerCase() === 'none'
+  if (options.secure !== true && !needsSecure) return
   const message =
     'The session cookie is Secure, but Express received this request over http. ' +
     "Behind a load balancer that terminates TLS, set app.set('trust proxy', 1) (TRUST_PROXY=1 in the demo)."

@@ -31,10 +31,18 @@ export function loginRoutes(context: AuthContext): RequestHandler {
       return sendError(response, httpError('ERR_METHOD_NOT_ALLOWED', message, { allow: methods }))
     }
     return route(context, request, response).catch((error: unknown) => {
-      if (isNavigation(request) || !(error instanceof QlikOAuthError)) next(error)
+      if (!(error instanceof QlikOAuthError)) next(asError(error))
+      // A hook of the application has responded, such as by a redirect.
+      else if (response.headersSent) context.emit('warning', { code: error.code, message: error.message }, request)
+      else if (isNavigation(request)) next(error)
       else sendError(response, error)
     })
   }
+}
+
+/** `next` would take `null` for success, and the text 'route' for an instruction. */
+function asError(error: unknown): Error {
+  return error instanceof Error ? error : new Error('The application threw a value that is no error', { cause: error })
 }
 
 interface Entry {

@@ -1,5 +1,6 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals'
 import { createTenant, type SimulatedTenant } from 'qlik-tenant-simulator'
+import { until } from 'test-support/until'
 import { type Application, type ApplicationOptions, startApplication } from '../support/application.ts'
 import { type Browser, browser } from '../support/browser.ts'
 import { ownLogin, ownSession } from '../support/own-login.ts'
@@ -142,6 +143,33 @@ describe('onLogin', () => {
     expect(await session(tab, origin)).toEqual({ authenticated: false })
   })
 
+  it('refuses the user when it responds itself, and its response is sent', async () => {
+    const { tab, origin, named } = await start({
+      async onLogin(request) {
+        request.res?.redirect('/no-access')
+      },
+    })
+    const revoked = revocations()
+    const response = await logIn(tab, origin)
+    expect([response.status, response.headers.get('location')]).toEqual([302, '/no-access'])
+    expect(await response.text()).toContain('/no-access')
+    await until(() => named('warning').length > 0)
+    expect(named('warning')).toMatchObject([{ code: 'ERR_LOGIN_REFUSED' }])
+    expect([revocations() - revoked, named('login')]).toEqual([2, []])
+    expect(await session(tab, origin)).toEqual({ authenticated: false })
+  })
+
+  it('that writes what the session store cannot save fails like the application, with the session as it was', async () => {
+    const { tab, own, origin } = await start({
+      onLogin: request => void Object.assign(request.session, { profile: 1n }),
+    })
+    await own.logIn('pat')
+    const before = await own.data()
+    expect((await logIn(tab, origin)).status).toBe(500)
+    expect(await own.data()).toEqual(before)
+    expect(await session(tab, origin)).toEqual({ authenticated: false })
+  })
+
   it('has limited time', async () => {
     let aborted: unknown
     const { tab, origin } = await start({
@@ -209,6 +237,20 @@ describe('authorizationParams', () => {
       expect([response.status, await response.text()]).toEqual([500, 'ERR_CONFIGURATION'])
     },
   )
+
+  it.each<[string, () => unknown]>([
+    ['a URLSearchParams', () => new URLSearchParams({ prompt: 'login' })],
+    ['a Map', () => new Map([['prompt', 'login']])],
+  ])('of a function must not be %s, whose entries would be lost', async (_what, authorizationParams) => {
+    const { tab, origin } = await start({ authorizationParams: authorizationParams as never })
+    const response = await tab.get(`${origin}/auth/login`)
+    expect([response.status, await response.text()]).toEqual([500, 'ERR_CONFIGURATION'])
+  })
+
+  it.each([null, undefined, 'route', 'router'])('fail with 500 when their function throws %p', async thrown => {
+    const { tab, origin } = await start({ authorizationParams: () => Promise.reject(thrown) })
+    expect((await tab.get(`${origin}/auth/login`)).status).toBe(500)
+  })
 
   it('have limited time', async () => {
     const { tab, origin } = await start({ hookTimeoutMs: 20, authorizationParams: () => new Promise(() => {}) })

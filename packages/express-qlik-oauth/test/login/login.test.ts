@@ -171,6 +171,14 @@ describe('login', () => {
     expect(application.named('warning')).toMatchObject([{ message: expect.stringContaining('trust proxy') }])
   })
 
+  it('names it for a cookie in frames with secure "auto", too', async () => {
+    const cookie = { secure: 'auto', sameSite: 'none', partitioned: true } as const
+    const application = await start({ publicUrl: 'https://app.example.com', session: { name: 'sid', cookie } })
+    const response = await browser().get(`${application.origin}/auth/login`)
+    expect([response.status, await response.text()]).toEqual([500, 'ERR_CONFIGURATION'])
+    expect(application.named('warning')).toMatchObject([{ message: expect.stringContaining('trust proxy') }])
+  })
+
   it('sets __Host- cookies on https', async () => {
     const application = await start({ publicUrl: 'https://app.example.com', trustProxy: 1 })
     const tab = browser()

@@ -1,6 +1,7 @@
 import { once } from 'node:events'
+import { createRequire } from 'node:module'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals'
-import express, { type ErrorRequestHandler } from 'express'
+import express, { type ErrorRequestHandler, type RequestHandler } from 'express'
 import session, { MemoryStore } from 'express-session'
 import { memoryLoginStore } from 'qlik-oauth'
 import { createTenant, type SimulatedTenant } from 'qlik-tenant-simulator'
@@ -9,6 +10,8 @@ import { qlikAuth, sessionCookie } from '../../src/index.ts'
 import { startApplication } from '../support/application.ts'
 import { browser } from '../support/browser.ts'
 import { closeAll, closing, get, httpServer } from '../support/wire.ts'
+
+const cookieSession: (options: object) => RequestHandler = createRequire(import.meta.url)('cookie-session')
 
 afterEach(closeAll)
 
@@ -44,6 +47,24 @@ describe('what is attached or handled', () => {
       expect.objectContaining({ code: 'ERR_CONFIGURATION', message: expect.stringContaining('express()') }),
     )
   })
+})
+
+it('cookie-session before session(), which leaves it alone, is an error that names it before the login', async () => {
+  const { qlik, sessions } = parts()
+  let message = ''
+  const named: ErrorRequestHandler = (error, request, response, next) => {
+    message = String(error.message)
+    failed(error, request, response, next)
+  }
+  const app = express()
+    .use(cookieSession({ secret: 'a-secret-of-its-own' }), session(sessions), qlik.routes())
+    .use(named)
+  const { port } = await httpServer(app)
+  expect(await get(port, '/auth/login', { host: 'localhost:3000', accept: 'text/html' })).toMatchObject({
+    status: 500,
+    body: 'ERR_CONFIGURATION',
+  })
+  expect(message).toMatch(/^req\.session belongs to other middleware, such as cookie-session/)
 })
 
 describe('a proxy below another path than its mount', () => {

@@ -1,6 +1,6 @@
 import type { Request } from 'express'
 import type { Session, SessionData, Store } from 'express-session'
-import type { LoginStore } from 'qlik-oauth'
+import type { LoginStore, QlikOAuthError } from 'qlik-oauth'
 import { configurationError } from '../../http/options/option-checks.ts'
 import { replacedSessions } from './replaced-sessions.ts'
 import { type ApplicationData, applicationData, applyChanges, copyData, removeData } from './session-data.ts'
@@ -42,8 +42,7 @@ export async function sessionChange({ request, isStored, store }: SessionChangeO
   const { session: oldSession, sessionID: oldId, sessionStore } = request
   // express-session sets it on its store; its types lack it.
   const generate: unknown = Reflect.get(sessionStore ?? {}, 'generate')
-  if (oldSession === undefined || !isGenerator(generate))
-    throw configurationError('req.session is missing: mount session() before qlik.routes().')
+  if (oldSession === undefined || !isGenerator(generate)) throw missingSession(request)
 
   const replaced = replacedSessions(store)
   let carried: readonly string[] = []
@@ -95,6 +94,15 @@ export async function sessionChange({ request, isStored, store }: SessionChangeO
       if (sessionID !== oldId) sessionStore.destroy(sessionID, () => {})
     },
   }
+}
+
+/** Names what `session()` lacks: other middleware, such as cookie-session, may hold its place. */
+export function missingSession({ session }: Request): QlikOAuthError {
+  return configurationError(
+    session === undefined
+      ? 'req.session is missing: mount session() before qlik.routes().'
+      : 'req.session belongs to other middleware, such as cookie-session, and express-session leaves it alone: mount that after qlik.routes(), or only on the routes that use it.',
+  )
 }
 
 function isGenerator(generate: unknown): generate is (this: Store, request: Request) => void {

@@ -1,6 +1,7 @@
 import type { Request } from 'express'
 import { isObject, quoted } from 'qlik-oauth/internal'
 import { configurationError } from '../../http/options/option-checks.ts'
+import { refuseOwnResponse } from './own-response.ts'
 import { withinTime } from './time-limit.ts'
 
 /** Parameters of an authorization request beside those of the protocol. `undefined` omits a parameter. */
@@ -39,6 +40,9 @@ export async function authorizationParameters(
     typeof authorizationParams === 'function'
       ? await withinTime('authorizationParams', hookTimeoutMs, () => authorizationParams(request))
       : authorizationParams
+  refuseOwnResponse(request, () =>
+    configurationError('authorizationParams sent a response: it must return parameters.'),
+  )
   const [prompt = '', ...others] = query?.getAll('prompt') ?? []
   const requested = others.length === 0 && prompts.includes(prompt) ? { prompt } : {}
   return { ...requested, ...checkedParameters(parameters) }
@@ -49,7 +53,8 @@ const prompts = ['login', 'select_account', 'consent', 'none']
 
 /** @throws ERR_CONFIGURATION */
 export function checkedParameters(parameters: unknown = {}): Readonly<Record<string, string>> {
-  if (!isObject(parameters))
+  // The entries of a Map or URLSearchParams are no properties and would be lost.
+  if (!isObject(parameters) || Symbol.iterator in parameters)
     throw configurationError(
       `authorizationParams must be an object with parameters, such as { prompt: "login" }, or a function that returns one, got ${quoted(parameters)}.`,
     )

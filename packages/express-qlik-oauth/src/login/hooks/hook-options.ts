@@ -33,7 +33,8 @@ export interface HookOptions {
    *
    * Throw an error to refuse the user: 403 ERR_LOGIN_REFUSED with the error's message, and the browser keeps the session
    * and the login it had. Errors with a `code`, with a status of 500 or above, and programming errors such as a
-   * TypeError count as failures, and reach the error handler as they are. In each case the tokens are revoked.
+   * TypeError count as failures, and reach the error handler as they are. In each case the tokens are revoked. Do not
+   * respond here: that refuses the user, too.
    */
   readonly onLogin?: (request: Request, login: PendingLogin) => void | Promise<void>
   /**

@@ -3,6 +3,7 @@ import { QlikOAuthError } from 'qlik-oauth'
 import { isObject } from 'qlik-oauth/internal'
 import { httpError } from '../../http/response/error-response.ts'
 import type { HookSettings, PendingLogin } from './hook-options.ts'
+import { refuseOwnResponse } from './own-response.ts'
 import { withinTime } from './time-limit.ts'
 
 /**
@@ -18,6 +19,9 @@ export async function callOnLogin(
   if (onLogin === undefined) return
   try {
     await withinTime('onLogin', hookTimeoutMs, signal => onLogin(request, { ...login, signal }))
+    refuseOwnResponse(request, () =>
+      httpError('ERR_LOGIN_REFUSED', 'onLogin sent a response: throw an error to refuse a login, return to accept it.'),
+    )
   } catch (error) {
     throw isRefusal(error) ? refused(error) : error
   }
