@@ -53,7 +53,7 @@ it.each([
   await page.goto(`${url}/public`)
   await page.locator('section[aria-label="Population"]').getByText('3.57B').waitFor()
   await page.getByRole('button', { name: 'Log out' }).click()
-  await page.waitForURL(`${url}/`)
+  await page.waitForURL(`${url}/?loggedOut=1`)
   expect(failed).toEqual([])
   expect(problems).toEqual([])
 })

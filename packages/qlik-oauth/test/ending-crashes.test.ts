@@ -173,6 +173,7 @@ describe('a process that is killed with SIGKILL', () => {
       REDIS: server.url,
       KEYS: storeKeys[0] ?? '',
       ENDING_LEASE_MS: '500',
+      PRINT_ENDINGS: '1',
     })
     expect(await child.ask(`create ${key}`)).toBe('created')
     expect(await child.ask(`end ${key} administrator`)).toBe(`loginEnded administrator ${key}`)
@@ -213,6 +214,7 @@ describe('a process that is killed with SIGKILL', () => {
           REDIS: server.url,
           KEYS: storeKeys[0] ?? '',
           ENDING_LEASE_MS: '500',
+          PRINT_ENDINGS: '1',
         })
         for (const key of ended) expect(await child.ask(`create ${key}`)).toBe('created')
         child.process.stdout?.on('data', (data: Buffer) => {

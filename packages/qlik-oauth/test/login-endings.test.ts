@@ -259,10 +259,10 @@ describe('the end of a login by a process that does not have its client', () => 
     }
     const own = start('own', () => web)
     const other = start('other', () => undefined)
-    await logIn(own, 'shared')
-    expect(await other.end('shared', 'session_destroyed')).toBe(true)
+    await logIn(own, 'unowned')
+    expect(await other.end('unowned', 'session_destroyed')).toBe(true)
     await until(async () => (await redis.keys('*')).length === 0)
     expect(events).toEqual(['own login', 'other loginEnded'])
-    expect(revocations('shared')).toBe(1)
+    expect(revocations('unowned')).toBe(1)
   })
 })

@@ -22,7 +22,7 @@ describe('options of the socket proxy', () => {
 
   it('have defaults', () =>
     expect(socketProxySettings(required)).toMatchObject({
-      mount: '/qlik',
+      mount: { path: '/qlik' },
       handshakeTimeoutMs: 15_000,
       heartbeatMs: 25_000,
       maxMessageBytes: 134_217_728,

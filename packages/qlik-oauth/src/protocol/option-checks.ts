@@ -61,7 +61,10 @@ export function nonEmptyString(name: string, value: unknown): string {
   throw invalidOption(name, 'a non-empty string', value)
 }
 
-/** An id as the tenant shows it: visible ASCII characters, without the line end or spaces of a careless copy. */
+/**
+ * An id as the tenant shows it: visible ASCII characters, and spaces between them (RFC 6749, appendix A.1), without the
+ * line end or spaces of a careless copy.
+ */
 export function identifier(name: string, value: unknown): string {
   if (typeof value === 'string' && isVisible(value)) return value
   throw invalidOption(name, 'a non-empty string of visible ASCII characters', value)
@@ -75,12 +78,12 @@ export function secretText(name: string, value: unknown, hint: string): string {
       ? quotedType(value)
       : value === ''
         ? 'an empty string'
-        : 'one with spaces or other characters'
+        : 'one with spaces at an end or other characters'
   throw configurationError(`${name} must be a string of visible ASCII characters, got ${received}. ${hint}`)
 }
 
 function isVisible(text: string): boolean {
-  return /^[\x21-\x7e]+$/.test(text)
+  return /^[\x21-\x7e]([\x20-\x7e]*[\x21-\x7e])?$/.test(text)
 }
 
 function quotedType(value: unknown): string {

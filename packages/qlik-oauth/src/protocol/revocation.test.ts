@@ -83,6 +83,6 @@ describe('revoking the tokens of a login', () => {
     controller.abort(new Error('cancelled'))
     await expect(revoked).rejects.toThrow('cancelled')
     await client.close()
-    await expect(others).rejects.toMatchObject({ code: 'ERR_TENANT_UNREACHABLE' })
+    await expect(others).rejects.toMatchObject({ code: 'ERR_CLOSING' })
   })
 })

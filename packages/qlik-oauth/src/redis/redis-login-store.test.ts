@@ -197,7 +197,7 @@ describe('redis login store', () => {
     const store = redisLoginStore(observed(redis, calls), { keys: [oldKey], commandTimeoutMs: 10_000 })
     stores.push(store)
     const record = sampleLogin()
-    await Promise.all(Array.from({ length: 1000 }, (_, at) => store.createLogin(`login-${at}`, record, 0.5)))
+    await Promise.all(Array.from({ length: 1000 }, (_, at) => store.createLogin(`login-${at}`, record, 3)))
     await Promise.all(Array.from({ length: 1000 }, (_, at) => store.readLogin(`login-${at}`, 600)))
     while ((await redis.pttl('qlik:{login-999}:idle')) < 500_000) await store.ping()
     await until(async () => (await dueLogins()) === 1000)

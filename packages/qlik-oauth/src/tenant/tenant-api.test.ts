@@ -131,14 +131,14 @@ describe('close', () => {
   it('ends the connections of a tenant API', async () => {
     const api = tenantApi({ tokens })
     const failure = await closeDuringRequest(() => api.request({ path: '/api/v1/items' }), api.close)
-    expect(failure).toMatchObject({ code: 'ERR_TENANT_UNREACHABLE' })
-    await expect(api.request({ path: '/api/v1/items' })).rejects.toMatchObject({ code: 'ERR_TENANT_UNREACHABLE' })
+    expect(failure).toMatchObject({ code: 'ERR_CLOSING' })
+    await expect(api.request({ path: '/api/v1/items' })).rejects.toMatchObject({ code: 'ERR_CLOSING' })
   })
 
   it('ends the connections of the OAuth clients', async () => {
     const clients = oauthClients({ tokens })
     const failure = await closeDuringRequest(() => clients.read('web'), clients.close)
-    expect(failure).toMatchObject({ code: 'ERR_TENANT_UNREACHABLE' })
+    expect(failure).toMatchObject({ code: 'ERR_CLOSING' })
   })
 
   it('ends the connections of a region client, to the token endpoint and to the API', async () => {
@@ -155,7 +155,7 @@ describe('close', () => {
         : json(response, 404, {})
     await region.tokens.accessToken()
     const failure = await closeDuringRequest(() => region.deactivateTenant('one'), region.close)
-    expect(failure).toMatchObject({ code: 'ERR_TENANT_UNREACHABLE' })
+    expect(failure).toMatchObject({ code: 'ERR_CLOSING' })
     while ((await connections()) > 0) await new Promise(resolve => setImmediate(resolve))
   })
 })

@@ -1,6 +1,7 @@
 /**
  * One of several processes: for each line, requests the access token of that login 25 times concurrently; for the line
- * `create <key>`, creates a login; for the line `end <key> <reason>`, ends it and prints `loginEnded <reason> <key>`.
+ * `create <key>`, creates a login; for the line `end <key> <reason>`, ends it. With PRINT_ENDINGS it prints
+ * `loginEnded <reason> <key>` for each.
  */
 import { once } from 'node:events'
 import { createInterface } from 'node:readline'
@@ -8,7 +9,14 @@ import { Redis } from 'ioredis'
 import { QlikOAuthError, qlikClient, redisLoginStore } from 'qlik-oauth'
 import { createLogins } from 'qlik-oauth/internal'
 
-const { TENANT = '', REDIS = '', KEYS = '', IDLE_SECONDS = '1800', ENDING_LEASE_MS = '30000' } = process.env
+const {
+  TENANT = '',
+  REDIS = '',
+  KEYS = '',
+  IDLE_SECONDS = '1800',
+  ENDING_LEASE_MS = '30000',
+  PRINT_ENDINGS,
+} = process.env
 const redis = new Redis(REDIS)
 const web = qlikClient({ tenant: TENANT, clientId: 'web', clientSecret: 'hush' })
 const store = redisLoginStore(redis, { keys: [KEYS], commandTimeoutMs: 10_000 })
@@ -16,7 +24,8 @@ const logins = createLogins({
   store,
   clientOf: () => web,
   emit: (name, event) => {
-    if (name === 'loginEnded' && 'reason' in event) process.stdout.write(`loginEnded ${event.reason} ${event.login}\n`)
+    if (PRINT_ENDINGS !== undefined && name === 'loginEnded' && 'reason' in event)
+      process.stdout.write(`loginEnded ${event.reason} ${event.login}\n`)
   },
   refreshLeaseMs: 300,
   idleSeconds: Number(IDLE_SECONDS),
