@@ -72,7 +72,7 @@ async function run(command: string, parameters: readonly string[], cwd: string):
       cwd,
       timeout: 240_000,
       maxBuffer: 1e8,
-      env: { ...process.env, NODE_OPTIONS: '', npm_config_registry: registry.url, npm_config_minimum_release_age: '0' },
+      env: { ...process.env, NODE_OPTIONS: '' },
     })
     return stdout
   } catch (error) {
@@ -80,6 +80,9 @@ async function run(command: string, parameters: readonly string[], cwd: string):
     throw new Error(`${command} ${parameters.join(' ')}: ${stdout.slice(-3000)}${stderr.slice(-3000)}` || message)
   }
 }
+
+/** Packages that an application does not name are out of its reach. pnpm does not read npm's environment. */
+const pnpmFlags = ['--config.hoist=false', '--config.auto-install-peers=false', '--config.minimum-release-age=0']
 
 /** An application that installs these packages. @returns Its folder. */
 async function project(name: string, installer: 'npm' | 'pnpm', ...packages: string[]): Promise<string> {
@@ -91,8 +94,8 @@ async function project(name: string, installer: 'npm' | 'pnpm', ...packages: str
   const [command, ...flags] =
     installer === 'npm'
       ? ['npm', 'install', '--no-audit', '--no-fund', '--prefer-offline']
-      : ['npx', '--yes', 'pnpm@12.21.0', 'add', '--config.hoist=false', '--config.auto-install-peers=false']
-  await run(command as string, [...flags, ...packages], here)
+      : ['npx', '--yes', 'pnpm@12.21.0', 'add', ...pnpmFlags]
+  await run(command as string, [...flags, '--registry', registry.url, ...packages], here)
   return here
 }
 

@@ -31,8 +31,10 @@ export async function startRegistry(packed: readonly PackedPackage[]): Promise<R
     const versions = packed.filter(({ manifest }) => manifest.name === name)
     if (versions.length === 0) {
       response.writeHead(302, { location: new URL((request.url ?? '').slice(1), upstream).href }).end()
-    } else if (file === undefined) {
-      response.setHeader('content-type', 'application/json').end(JSON.stringify(packument(name, versions)))
+    } else if (file === undefined || file === 'latest') {
+      const all = packument(name, versions)
+      const document = file === undefined ? all : all.versions[all['dist-tags'].latest]
+      response.setHeader('content-type', 'application/json').end(JSON.stringify(document))
     } else {
       response.end(readFileSync(versions.find(({ manifest }) => file === `${manifest.version}.tgz`)?.file ?? ''))
     }
@@ -47,7 +49,7 @@ export async function startRegistry(packed: readonly PackedPackage[]): Promise<R
       const integrity = `sha512-${createHash('sha512').update(readFileSync(file)).digest('base64')}`
       return [manifest.version, { ...manifest, dist: { tarball: `${url}${name}/${manifest.version}.tgz`, integrity } }]
     })
-    const { version: latest } = versions[0]?.manifest ?? {}
+    const { version: latest = '' } = versions[0]?.manifest ?? {}
     return { name, 'dist-tags': { latest }, versions: Object.fromEntries(entries) }
   }
 
