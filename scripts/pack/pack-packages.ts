@@ -3,6 +3,7 @@ import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, 
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { addGuides } from './published-guides.ts'
 import { type Manifest, publishedManifest } from './published-manifest.ts'
 
 /** The published packages, each after those that it depends on. */
@@ -53,6 +54,7 @@ function pack(name: string, folder: string, origin: string | undefined): PackedP
     const path = join(draft, 'package', 'package.json')
     const manifest = publishedManifest(JSON.parse(readFileSync(path, 'utf8')), `packages/${name}`, origin)
     writeFileSync(path, `${JSON.stringify(manifest, undefined, 2)}\n`)
+    addGuides(join(draft, 'package'), name, join(root, 'docs'))
     const file = join(folder, packed)
     run('tar', ['-czf', file, '-C', draft, 'package'])
     return { manifest, file }
