@@ -27,6 +27,14 @@ export function misplacedProxy(
   )
 }
 
+/** A balancer that does not pass `Upgrade` on turns the opening handshake of a WebSocket into an ordinary request. */
+export function lostUpgrade(): QlikOAuthError {
+  return httpError(
+    'ERR_UPGRADE_REQUIRED',
+    'WebSockets need the Upgrade header, and the request arrived without it. The balancer must pass the headers Upgrade and Connection on.',
+  )
+}
+
 /**
  * Explains a WebSocket handshake that arrived as an ordinary request.
  *
@@ -35,10 +43,7 @@ export function misplacedProxy(
 export function misplacedHandshake({ headers }: IncomingMessage, isAttached: boolean): QlikOAuthError | undefined {
   if (headers['sec-websocket-key'] === undefined) return undefined
   return isAttached
-    ? httpError(
-        'ERR_UPGRADE_REQUIRED',
-        'The WebSocket handshake arrived without its Upgrade header. The balancer must pass the headers Upgrade and Connection on.',
-      )
+    ? lostUpgrade()
     : configurationError('WebSocket upgrades are not handled: call qlik.attach(server) with the server that listens.')
 }
 

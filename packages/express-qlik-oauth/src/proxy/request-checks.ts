@@ -1,4 +1,5 @@
 import type { IncomingMessage } from 'node:http'
+import { lostUpgrade } from '../http/mount-checks.ts'
 import { httpError } from '../http/response/error-response.ts'
 import { bodyTooLarge } from './upload.ts'
 
@@ -24,17 +25,14 @@ export function refuseServiceWorker({ headers }: IncomingMessage): void {
 }
 
 /**
- * A balancer that does not forward `Upgrade` turns the opening handshake of a WebSocket into a plain request.
+ * Refuses ordinary requests at the path of the sockets.
  *
  * @param isOpen Whether the path of the socket is open for REST.
  * @throws ERR_UPGRADE_REQUIRED
  */
 export function refuseLostUpgrade({ method, headers }: IncomingMessage, isOpen: boolean): void {
   if (method !== 'GET' || (isOpen && headers['sec-websocket-key'] === undefined)) return
-  throw httpError(
-    'ERR_UPGRADE_REQUIRED',
-    'WebSockets are served at this path, and the request arrived without Upgrade: the balancer in front of the application must forward it.',
-  )
+  throw lostUpgrade()
 }
 
 /**
